@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+
+#include <errno.h>
+
+static const char *const code_names[ERROR_CODE_COUNT] = {
+	[ERROR_NONE] = "none",     [ERROR_INPUT] = "input", [ERROR_NOT_FOUND] = "not_found", [ERROR_SLASHABLE] = "slashable",
+	[ERROR_POLICY] = "policy", [ERROR_IO] = "io",       [ERROR_PEER] = "peer",           [ERROR_AWS] = "aws",
+	[ERROR_CRYPTO] = "crypto", [ERROR_BUG] = "bug",
+};
+
+const char *error_code_name(enum error_code code)
+{
+	if ((unsigned)code >= ERROR_CODE_COUNT)
+		return "bug";
+	return code_names[code];
+}
+
+bool error_set(struct error *error, enum error_code code, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!error)
+		return false;
+	error->code = code;
+	va_start(arguments, format);
+	(void)vsnprintf(error->message, sizeof error->message, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+bool error_set_errno(struct error *error, enum error_code code, const char *format, ...)
+{
+	int saved = errno;
+	va_list arguments;
+	int used;
+
+	if (!error)
+		return false;
+	error->code = code;
+	va_start(arguments, format);
+	used = vsnprintf(error->message, sizeof error->message, format, arguments);
+	va_end(arguments);
+	if (used >= 0 && (size_t)used < sizeof error->message)
+		(void)snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", strerrordesc_np(saved));
+	return false;
+}
+
+bool error_prefix(struct error *error, const char *format, ...)
+{
+	char old[ERROR_MESSAGE_SIZE];
+	va_list arguments;
+	int used;
+
+	if (!error)
+		return false;
+	memcpy(old, error->message, sizeof old);
+	va_start(arguments, format);
+	used = vsnprintf(error->message, sizeof error->message, format, arguments);
+	va_end(arguments);
+	if (used >= 0 && (size_t)used < sizeof error->message)
+		(void)snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", old);
+	return false;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Structured log lines for the edges (a role, a daemon, a command); library code never logs.
+ *
+ *   2026-11-23T00:39:22.123Z info keeper keys_loaded count=12 network=mainnet
+ *
+ * One write(2) a line to stderr, so lines of several processes do not mix. Control characters and non-ASCII bytes are
+ * escaped: a peer's text can neither forge a line nor reach a terminal. Nothing secret has a printer.
+ */
+#pragma once
+
+#include "base/error.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* A longer line is cut; longer than any message of struct error with its context. */
+#define LOG_LINE_SIZE 1024
+
+/* `program` must stay valid; it is the third word of every line. The level starts as info. */
+void log_init(const char *program);
+void log_set_level(enum log_level level);
+
+/* `event` is one word, snake_case; the format gives "key=value key=value" (may be ""). Keeps errno. */
+void log_write(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#define log_error(event, ...) log_write(LOG_LEVEL_ERROR, event, __VA_ARGS__)
+#define log_warning(event, ...) log_write(LOG_LEVEL_WARNING, event, __VA_ARGS__)
+#define log_info(event, ...) log_write(LOG_LEVEL_INFO, event, __VA_ARGS__)
+#define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
+
+/* The usual line for a failure: code=… error="…". */
+void log_failure(enum log_level level, const char *event, const struct error *error);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/file.h"
+
+/* Descriptors are first moved above this number, so that placing one never overwrites another that is still to be placed. */
+#define FD_PARKING_FLOOR 64
+#define STOP_POLL_US 2000
+
+bool process_harden(struct error *error)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot switch core dumps off");
+	if (prctl(PR_SET_DUMPABLE, 0) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot make the process undumpable");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot give up new privileges");
+	return true;
+}
+
+/* Runs between fork and exec: only async-signal-safe calls. Reports errno through report_fd when something fails. */
+static __attribute__((noreturn)) void child_main(const struct process_spawn_options *options, int report_fd, pid_t parent)
+{
+	static const char *const empty_environment[] = {NULL};
+	const char *const *envp = options->envp ? options->envp : empty_environment;
+	int parked[FD_PARKING_FLOOR];
+	int executable = -1;
+	sigset_t none;
+	int problem;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (options->new_session)
+		(void)setsid();
+	report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
+	if (!options->path)
+		executable = fcntl(options->executable_fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
+	for (size_t i = 0; i < options->fd_count; i++)
+		parked[i] = fcntl(options->fds[i].fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
+	(void)close_range(3, FD_PARKING_FLOOR - 1, 0);
+	for (size_t i = 0; i < options->fd_count; i++) {
+		if (parked[i] < 0 || dup2(parked[i], options->fds[i].number) < 0)
+			goto fail;
+	}
+	/* Whatever else is open above goes at exec: our own are close-on-exec, a stranger's would leak into the child. */
+	(void)close_range(FD_PARKING_FLOOR, ~0u, CLOSE_RANGE_CLOEXEC);
+	if (options->die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+		goto fail;
+	if (options->path)
+		(void)execve(options->path, (char *const *)options->argv, (char *const *)envp);
+	else
+		(void)fexecve(executable, (char *const *)options->argv, (char *const *)envp);
+fail:
+	problem = errno;
+	(void)!write(report_fd, &problem, sizeof problem);
+	_exit(127);
+}
+
+bool process_spawn(const struct process_spawn_options *options, pid_t *ret_pid, struct error *error)
+{
+	const char *name = options->path ? options->path : options->argv[0];
+	AUTO_FD int report_read = -1;
+	AUTO_FD int report_write = -1;
+	pid_t parent = getpid();
+	int report[2];
+	int problem;
+	pid_t pid;
+
+	if (options->fd_count > FD_PARKING_FLOOR)
+		return error_set(error, ERROR_BUG, "%s: too many descriptors for a child", name);
+	if (pipe2(report, O_CLOEXEC) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot start %s", name);
+	report_read = report[0];
+	report_write = report[1];
+	pid = fork();
+	if (pid < 0)
+		return error_set_errno(error, ERROR_IO, "cannot start %s", name);
+	if (pid == 0)
+		child_main(options, report_write, parent);
+	(void)close(take_fd(&report_write));
+	if (fd_read_all(report_read, &problem, sizeof problem)) {
+		(void)waitpid(pid, NULL, 0);
+		errno = problem;
+		return error_set_errno(error, ERROR_IO, "cannot start %s", name);
+	}
+	*ret_pid = pid;
+	return true;
+}
+
+int process_stop(pid_t pid, unsigned grace_ms)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + grace_ms;
+	int status = 0;
+
+	(void)kill(pid, SIGTERM);
+	while (clock_monotonic_ms() < deadline_ms) {
+		pid_t reaped = waitpid(pid, &status, WNOHANG);
+
+		if (reaped == pid || (reaped < 0 && errno == ECHILD))
+			return status;
+		(void)usleep(STOP_POLL_US);
+	}
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+bool process_alive(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+char *process_executable_folder(struct error *error)
+{
+	char path[4096];
+	ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+	char *slash;
+
+	if (size < 0)
+		return error_set_errno(error, ERROR_IO, "/proc/self/exe"), NULL;
+	path[size] = 0;
+	slash = strrchr(path, '/');
+	if (!slash)
+		return error_set(error, ERROR_IO, "/proc/self/exe: no folder in %s", path), NULL;
+	*slash = 0;
+	return memory_copy_text(path);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's TLS identity: a P-256 key and its certificate chain. Stored as PKCS#12 under KMS (the TLS table), opened in the
+ * enclave, handed to the frontend as PKCS#8 DER and PEM. Also makes identities: a private CA and a leaf for given names.
+ */
+#pragma once
+
+#include "base/secret.h"
+
+/* A PKCS#12 with one P-256 key and a chain of a few certificates; also bounded by KMS's 4 KiB of plaintext. */
+#define TLS_IDENTITY_PKCS12_MAX_SIZE 8192
+#define TLS_IDENTITY_KEY_MAX_SIZE 4096    /* PKCS#8 DER; RSA-4096 takes 2.4 KiB */
+#define TLS_IDENTITY_CHAIN_MAX_SIZE 16384 /* PEM, leaf first */
+
+struct tls_identity {
+	struct secret key;   /* PKCS#8 DER, unencrypted */
+	struct buffer chain; /* PEM, leaf first */
+};
+
+void tls_identity_done(struct tls_identity *identity);
+
+#define AUTO_TLS_IDENTITY CLEANUP(tls_identity_done)
+
+/*
+ * A new CA (P-256, CA:TRUE pathlen 0, its key is thrown away) and a leaf under it for the given DNS names and IP addresses
+ * (text; IPs are recognised), serverAuth, random serials, valid from one hour ago for `days`. ret_ca_pem is what clients trust.
+ */
+MUST_USE bool tls_identity_create(const char *common_name, const char *const *names, size_t name_count, unsigned days,
+				  struct tls_identity *ret_identity, struct buffer *ret_ca_pem, struct error *error);
+/* PKCS#12 (AES-256-CBC, PBKDF2) under `password`. */
+MUST_USE bool tls_identity_to_pkcs12(const struct tls_identity *identity, struct view password, struct buffer *ret_der,
+				     struct error *error);
+/* Opens any PKCS#12 with one key and its certificate, RSA or EC; checks that they belong together. */
+MUST_USE bool tls_identity_from_pkcs12(struct view der, struct view password, struct tls_identity *ret_identity,
+				       struct error *error);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every message that crosses a wall inside the enclave. Roles talk over SOCK_SEQPACKET pairs; a message is one packet of a
+ * fixed size that its type determines, so the receiver compares type and size and has nothing left to parse. There are no
+ * pointers, no strings of the peer's choosing and no lengths to trust (where a blob is shorter than its field, the count is
+ * checked against the field by message_receive()).
+ *
+ *   frontend ── SIGN, LIST_KEYS ──────────────► keeper      the only way to a signature
+ *   frontend ◄─ SIGN_RESULT, KEYS ───────────── keeper
+ *   keeper   ── COMMIT ───────────────────────► ledger      a watermark to make durable
+ *   keeper   ◄─ COMMIT_RESULT ───────────────── ledger
+ *   opener   ── LOAD_BEGIN, LOAD_KEY, LOAD_END ► keeper     plaintext keys, once
+ *   opener   ◄─ LOAD_RESULT ─────────────────── keeper
+ *   opener   ── TLS_IDENTITY ─────────────────► frontend    the TLS key; the frontend then starts to serve
+ *   opener   ◄─ TLS_RESULT ──────────────────── frontend
+ *   init     ── START ────────────────────────► every role  its settings
+ *   init     ◄─ READY, PROVISIONED ──────────── roles
+ */
+#pragma once
+
+#include "crypto/bls.h"
+#include "crypto/tls_identity.h"
+#include "eth/containers.h"
+#include "eth/signing_root.h"
+#include "slashing/rules.h"
+
+enum message_type {
+	MESSAGE_START = 1,
+	MESSAGE_READY,
+	MESSAGE_PROVISIONED,
+	MESSAGE_SIGN,
+	MESSAGE_SIGN_RESULT,
+	MESSAGE_LIST_KEYS,
+	MESSAGE_KEYS,
+	MESSAGE_COMMIT,
+	MESSAGE_COMMIT_RESULT,
+	MESSAGE_LOAD_BEGIN,
+	MESSAGE_LOAD_KEY,
+	MESSAGE_LOAD_END,
+	MESSAGE_LOAD_RESULT,
+	MESSAGE_TLS_IDENTITY,
+	MESSAGE_TLS_RESULT,
+	MESSAGE_TYPE_COUNT,
+};
+
+struct message_header {
+	uint32_t type; /* enum message_type */
+	uint32_t size; /* of the whole packet */
+	uint64_t id;   /* chosen by who asks, repeated in the answer */
+};
+
+/* ---- init → role ---- */
+
+struct message_start {
+	struct message_header header;
+	struct network network;
+	uint8_t slashing_protection; /* 0 or 1 */
+	uint8_t provisioned;         /* opener only: keys are loaded already, refuse a second init */
+	uint64_t key_count;          /* opener only, when provisioned */
+};
+
+struct message_ready {
+	struct message_header header;
+};
+
+/* opener → init: keys are in the keeper, the frontend serves. */
+struct message_provisioned {
+	struct message_header header;
+	uint64_t key_count;
+};
+
+/* ---- frontend ↔ keeper ---- */
+
+/* What can be signed. The keeper fixes domain, epoch rule and slashing rule from this, in one table (enclave/keeper_artifacts.c). */
+enum artifact_type {
+	ARTIFACT_ATTESTATION = 1,
+	ARTIFACT_BLOCK, /* any fork, by its header: equal to the root of the full block */
+	ARTIFACT_RANDAO_REVEAL,
+	ARTIFACT_AGGREGATION_SLOT,
+	ARTIFACT_TYPE_COUNT,
+};
+
+struct message_sign {
+	struct message_header header;
+	uint32_t artifact_type; /* enum artifact_type */
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	uint8_t has_signing_root; /* 0 or 1: the client said which root it expects */
+	uint8_t signing_root[ROOT_SIZE];
+	struct fork_info fork_info;
+	union {
+		struct attestation_data attestation;
+		struct beacon_block_header block;
+		uint64_t epoch; /* RANDAO_REVEAL */
+		uint64_t slot;  /* AGGREGATION_SLOT */
+	} object;
+};
+
+enum sign_status {
+	SIGN_OK = 0,
+	SIGN_UNKNOWN_KEY,
+	SIGN_ROOT_MISMATCH, /* signing_root holds what the keeper computed */
+	SIGN_SLASHABLE,     /* verdict and the watermark's numbers say why */
+	SIGN_WRONG_NETWORK, /* genesis_validators_root is not the measured network's */
+	SIGN_LEDGER_FAILED, /* the watermark could not be made durable: fail closed */
+	SIGN_BAD_REQUEST,   /* a message the frontend should never have sent */
+	SIGN_OVERLOADED,    /* the queue is full; try again */
+	SIGN_STATUS_COUNT,
+};
+
+struct message_sign_result {
+	struct message_header header;
+	uint32_t status;  /* enum sign_status */
+	uint32_t verdict; /* enum slashing_verdict, for SIGN_SLASHABLE */
+	uint8_t signing_root[ROOT_SIZE];
+	uint8_t signature[BLS_SIGNATURE_SIZE]; /* SIGN_OK only, else zero */
+	/* SIGN_SLASHABLE: what was asked and what had been signed before, for the message to the operator. */
+	uint64_t asked_slot, asked_source, asked_target;
+	uint64_t last_slot, last_source, last_target;
+};
+
+#define MESSAGE_KEYS_CAPACITY 64 /* keeps the packet at 3 KiB */
+
+struct message_list_keys {
+	struct message_header header;
+	uint64_t first; /* index */
+};
+
+struct message_keys {
+	struct message_header header;
+	uint64_t total;
+	uint64_t first;
+	uint64_t count; /* 0 to MESSAGE_KEYS_CAPACITY */
+	uint8_t keys[MESSAGE_KEYS_CAPACITY][BLS_PUBLIC_KEY_SIZE];
+};
+
+/* ---- keeper ↔ ledger ---- */
+
+enum duty { DUTY_BLOCK = 1, DUTY_ATTESTATION };
+
+struct message_commit {
+	struct message_header header;
+	uint32_t duty; /* enum duty */
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	uint8_t genesis_validators_root[ROOT_SIZE];
+	uint64_t slot;         /* DUTY_BLOCK */
+	uint64_t source_epoch; /* DUTY_ATTESTATION */
+	uint64_t target_epoch;
+	uint8_t signing_root[ROOT_SIZE];
+};
+
+enum commit_status {
+	COMMIT_DURABLE = 0, /* release the signature */
+	COMMIT_CONFLICT,    /* the store holds a higher watermark: `watermark` is what it holds */
+	COMMIT_FAILED,      /* the store is in doubt: refuse */
+	COMMIT_STATUS_COUNT,
+};
+
+struct message_commit_result {
+	struct message_header header;
+	uint32_t status; /* enum commit_status */
+	struct watermark watermark;
+};
+
+/* ---- opener → keeper, opener → frontend ---- */
+
+struct message_load_begin {
+	struct message_header header; /* forgets an unfinished load */
+};
+
+struct message_load_key {
+	struct message_header header;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE]; /* expected; the keeper derives it again and compares */
+	uint8_t secret_key[BLS_SECRET_KEY_SIZE];
+};
+
+struct message_load_end {
+	struct message_header header;
+	uint64_t count; /* of LOAD_KEY since LOAD_BEGIN */
+};
+
+enum load_status {
+	LOAD_OK = 0,
+	LOAD_BAD_KEY, /* public_key names the first one whose secret is not its own */
+	LOAD_FULL,
+	LOAD_COUNT_WRONG,
+	LOAD_REFUSED, /* keys are loaded already */
+};
+
+struct message_load_result {
+	struct message_header header;
+	uint32_t status; /* enum load_status */
+	uint64_t count;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+};
+
+struct message_tls_identity {
+	struct message_header header;
+	uint32_t key_size;                          /* at most sizeof key */
+	uint32_t chain_size;                        /* at most sizeof chain */
+	uint8_t key[TLS_IDENTITY_KEY_MAX_SIZE];     /* PKCS#8 DER */
+	uint8_t chain[TLS_IDENTITY_CHAIN_MAX_SIZE]; /* PEM */
+};
+
+struct message_tls_result {
+	struct message_header header;
+	uint32_t ok; /* 1: the frontend serves with it */
+};
+
+/* Any message; big enough to receive each. */
+union message {
+	struct message_header header;
+	struct message_start start;
+	struct message_ready ready;
+	struct message_provisioned provisioned;
+	struct message_sign sign;
+	struct message_sign_result sign_result;
+	struct message_list_keys list_keys;
+	struct message_keys keys;
+	struct message_commit commit;
+	struct message_commit_result commit_result;
+	struct message_load_begin load_begin;
+	struct message_load_key load_key;
+	struct message_load_end load_end;
+	struct message_load_result load_result;
+	struct message_tls_identity tls_identity;
+	struct message_tls_result tls_result;
+};
+
+/* The one size that a message of this type has; 0 for an unknown type. */
+size_t message_size(uint32_t type);
+/* Start a message: zeroes it and fills the header. */
+void message_init(void *message, enum message_type type, uint64_t id);
+/*
+ * Send one message (blocking, or EAGAIN as ERROR_PEER on a non-blocking socket). The whole packet or nothing.
+ */
+MUST_USE bool message_send(int fd, const void *message, struct error *error);
+/*
+ * Receive one message into a buffer of at least `capacity` bytes. ERROR_PEER: the peer is gone (then *ret_closed, which may
+ * be NULL, is true), or the packet has an unknown type, a wrong size or a count beyond its field. On a
+ * non-blocking socket with nothing to read: returns false with error code ERROR_NONE.
+ */
+MUST_USE bool message_receive(int fd, void *ret_message, size_t capacity, bool *ret_closed, struct error *error);

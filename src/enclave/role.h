@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The roles of ensign-enclave. init starts each by re-executing the program with the role's name; a role finds its sockets at
+ * the fixed descriptors below, its settings in the first message from init, and returns its exit status.
+ */
+#pragma once
+
+#include "base/error.h"
+
+enum role_fd {
+	ROLE_FD_INIT = 3,     /* SEQPACKET to init, every role */
+	ROLE_FD_KEEPER = 4,   /* frontend, ledger, opener: their pair with the keeper */
+	ROLE_FD_FRONTEND = 5, /* keeper, opener: their pair with the frontend */
+	ROLE_FD_LEDGER = 6,   /* keeper */
+	ROLE_FD_OPENER = 7,   /* keeper, frontend: their pair with the opener */
+	ROLE_FD_LISTEN = 8,   /* frontend: the signing socket, bound, not yet listening; opener: the control socket, listening */
+	ROLE_FD_NSM = 9,      /* opener */
+	ROLE_FD_CONFIGURATION = 10, /* opener: the measured configuration */
+	ROLE_FD_STORE = 11,         /* ledger: the folder of the slashing store */
+};
+
+int frontend_main(int argc, char **argv);
+int keeper_main(int argc, char **argv);
+int ledger_main(int argc, char **argv);
+int opener_main(int argc, char **argv);
+int init_main(int argc, char **argv);

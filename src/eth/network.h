@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What differs between Ethereum networks, as data: the fork schedule, the genesis validators root, the preset's constants.
+ * A new fork epoch changes a table (or a configuration file), never code. Sources: consensus-specs, eth-clients.
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+#define ROOT_SIZE 32
+#define FORK_VERSION_SIZE 4
+#define DOMAIN_TYPE_SIZE 4
+#define NETWORK_NAME_SIZE 32
+#define EPOCH_NEVER UINT64_MAX /* FAR_FUTURE_EPOCH: not scheduled */
+
+enum fork {
+	FORK_PHASE0,
+	FORK_ALTAIR,
+	FORK_BELLATRIX,
+	FORK_CAPELLA,
+	FORK_DENEB,
+	FORK_ELECTRA,
+	FORK_FULU,
+	FORK_GLOAS,
+	FORK_HEZE,
+	FORK_COUNT,
+};
+
+struct fork_schedule_entry {
+	uint8_t version[FORK_VERSION_SIZE];
+	uint64_t epoch; /* EPOCH_NEVER when not scheduled */
+};
+
+/* Fixed size and free of pointers: it is handed to roles as it is. */
+struct network {
+	char name[NETWORK_NAME_SIZE];
+	bool genesis_validators_root_known; /* false for presets without a network behind them (minimal) */
+	uint8_t genesis_validators_root[ROOT_SIZE];
+	uint64_t slots_per_epoch;
+	uint64_t sync_committee_size;
+	uint64_t max_committees_per_slot;
+	struct fork_schedule_entry forks[FORK_COUNT];
+};
+
+/* mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal. NULL (ERROR_INPUT, listing the names) for any other. */
+MUST_USE const struct network *network_find(const char *name, struct error *error);
+/* The fork that is live at `epoch`. */
+enum fork network_fork_at(const struct network *network, uint64_t epoch);
+/* "PHASE0", … as the remote-signing API spells versions. */
+const char *fork_name(enum fork fork);
+/* Case-sensitive, upper case. False when unknown. */
+MUST_USE bool fork_parse(const char *name, enum fork *ret_fork);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The measured configuration: a JSON file inside the image, part of PCR0, which the parent cannot change. Whatever decides
+ * what the enclave trusts or refuses is here, and nothing else is. Unknown members are refused: a misspelt setting must not
+ * silently leave a protection off.
+ *
+ *   {"version":1, "network":"mainnet", "slashing_protection":true, "fleet":"local",
+ *    "region":"us-east-1", "kms_host":"kms.us-east-1.amazonaws.com", "kms_key_arn":"arn:…", "ca_pem":"-----BEGIN…"}
+ */
+#pragma once
+
+#include "base/json.h"
+#include "eth/network.h"
+
+#define CONFIGURATION_MAX_SIZE (1u << 20) /* room for a whole public CA bundle (about 220 KiB) */
+#define CONFIGURATION_VERSION 1
+#define CONFIGURATION_TEXT_SIZE 256
+
+struct configuration {
+	struct network network;
+	bool slashing_protection;            /* false only for test networks: every vote is signed */
+	char fleet[CONFIGURATION_TEXT_SIZE]; /* EncryptionContext {"fleet": …} of the data key */
+	char region[CONFIGURATION_TEXT_SIZE];
+	char kms_host[CONFIGURATION_TEXT_SIZE]; /* the name the KMS certificate must carry; host or host:port */
+	char kms_key_arn[CONFIGURATION_TEXT_SIZE];
+	struct buffer ca_pem; /* trust anchors for KMS */
+};
+
+void configuration_done(struct configuration *configuration);
+#define AUTO_CONFIGURATION CLEANUP(configuration_done)
+
+MUST_USE bool configuration_parse(struct view json, struct configuration *ret_configuration, struct error *error);
+/* The canonical text (same members, same order, one a line): equal configurations give equal bytes, hence equal PCRs. */
+void configuration_write(const struct configuration *configuration, struct buffer *ret_json);

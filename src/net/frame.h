@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frames on a stream: a 4-byte big-endian length, then that many bytes. Used on the control channel (one JSON object a
+ * frame, docs/protocols.md) and by the simulated NSM (one CBOR item a frame). Blocking, with one deadline for the whole
+ * frame, so a peer that trickles bytes is cut off as surely as one that sends none.
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+/*
+ * Read one frame of at most max_size bytes into ret_payload (cleared first; its memory is taken once, so no stale copies of
+ * what may be secret stay behind). ERROR_PEER when the peer closes, stalls or announces more than max_size.
+ * *ret_closed (may be NULL) tells a clean end of stream before the first byte from everything else.
+ */
+MUST_USE bool frame_read(int fd, size_t max_size, unsigned timeout_ms, struct buffer *ret_payload, bool *ret_closed,
+			 struct error *error);
+MUST_USE bool frame_write(int fd, struct view payload, unsigned timeout_ms, struct error *error);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Slashing protection by watermarks: EIP-3076's minimal strategy, as pure functions. A key has one watermark; a block is signed
+ * only above its slot, an attestation only with source >= the last source and target > the last target. The same signing
+ * root at the same place again is allowed (a client that lost our answer asks again), so the last root is kept too.
+ */
+#pragma once
+
+#include "eth/network.h"
+
+struct watermark {
+	bool has_block;
+	bool has_attestation;
+	uint64_t block_slot;
+	uint8_t block_root[ROOT_SIZE]; /* signing root; all zero: unknown, equals nothing */
+	uint64_t source_epoch;
+	uint64_t target_epoch;
+	uint8_t attestation_root[ROOT_SIZE];
+};
+
+enum slashing_verdict {
+	SLASHING_SAFE,          /* sign, and raise the watermark first */
+	SLASHING_REPEAT,        /* the very same message as last time: sign again, nothing to record */
+	SLASHING_BLOCK_TOO_LOW, /* slot <= the last signed slot: a double proposal or an unprovable one */
+	SLASHING_SOURCE_AFTER_TARGET,
+	SLASHING_SOURCE_TOO_LOW, /* source below the last source: could be surrounded */
+	SLASHING_TARGET_TOO_LOW, /* target at or below the last target: a double vote or a surround */
+	SLASHING_VERDICT_COUNT,
+};
+
+enum slashing_verdict slashing_check_block(const struct watermark *watermark, uint64_t slot, const uint8_t signing_root[ROOT_SIZE]);
+enum slashing_verdict slashing_check_attestation(const struct watermark *watermark, uint64_t source_epoch, uint64_t target_epoch,
+						 const uint8_t signing_root[ROOT_SIZE]);
+/* Record what a SAFE verdict allowed. */
+void slashing_record_block(struct watermark *watermark, uint64_t slot, const uint8_t signing_root[ROOT_SIZE]);
+void slashing_record_attestation(struct watermark *watermark, uint64_t source_epoch, uint64_t target_epoch,
+				 const uint8_t signing_root[ROOT_SIZE]);

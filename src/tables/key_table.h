@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The key table: sealed validator keys, one row a key. Columns are those of the DynamoDB table `ValidatorKeys`, the same in the
+ * embedded SQLite store: web3signer_uuid and pubkey together name a row. A row holds either the sealed form (sealed_key +
+ * data_key) or the form that the sample solution's loader writes (encrypted_key_password_mnemonic).
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+#define KEY_TABLE_UUID_SIZE 64 /* a UUID or a short name, NUL included */
+#define KEY_TABLE_CHAIN_SIZE 32
+#define KEY_TABLE_PUBKEY_SIZE 97 /* 96 lower-case hex digits without 0x, and a NUL */
+
+struct key_row {
+	char web3signer_uuid[KEY_TABLE_UUID_SIZE];
+	char pubkey[KEY_TABLE_PUBKEY_SIZE];
+	char chain[KEY_TABLE_CHAIN_SIZE];
+	bool active;
+	char *datetime;                            /* RFC 3339 or NULL; owned, like all texts below */
+	char *deposit_json_b64;                    /* or NULL */
+	char *encrypted_key_password_mnemonic_b64; /* or NULL */
+	char *sealed_key_b64;                      /* or NULL; then data_key_b64 is set too */
+	char *data_key_b64;
+};
+
+void key_row_done(struct key_row *row);
+#define AUTO_KEY_ROW CLEANUP(key_row_done)
+
+struct key_rows {
+	struct key_row *rows;
+	size_t count;
+};
+
+void key_rows_done(struct key_rows *rows);
+#define AUTO_KEY_ROWS CLEANUP(key_rows_done)
+
+struct key_table;
+
+/* The embedded store; made when missing, mode 0600. NULL on failure. */
+MUST_USE struct key_table *key_table_open_sqlite(const char *path, struct error *error);
+void key_table_free(struct key_table *table);
+
+static inline void key_table_done(struct key_table **table)
+{
+	key_table_free(*table);
+	*table = NULL;
+}
+#define AUTO_KEY_TABLE CLEANUP(key_table_done)
+
+/* All rows of one signer, in order of pubkey; only_active leaves the others out. */
+MUST_USE bool key_table_list(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
+			     struct error *error);
+/* Put all rows or none; an existing row of the same key is replaced only when `replace`, else ERROR_INPUT names it. */
+MUST_USE bool key_table_put(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
+MUST_USE bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The TLS table (`TLSKeys`): key_id 1 holds encrypted_tls_key_b64 (KMS Encrypt of {"tls_password_b64","tls_keystore_b64"}, the
+ * keystore PKCS#12) and cert_pem (base64 of the PEM chain, for whoever wants to check the server).
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+#define TLS_TABLE_KEY_ID 1
+
+struct tls_row {
+	uint64_t key_id;
+	char *encrypted_tls_key_b64; /* owned */
+	char *cert_pem;              /* base64 of the PEM; owned */
+};
+
+void tls_row_done(struct tls_row *row);
+#define AUTO_TLS_ROW CLEANUP(tls_row_done)
+
+struct tls_table;
+
+MUST_USE struct tls_table *tls_table_open_sqlite(const char *path, struct error *error);
+void tls_table_free(struct tls_table *table);
+
+static inline void tls_table_done(struct tls_table **table)
+{
+	tls_table_free(*table);
+	*table = NULL;
+}
+#define AUTO_TLS_TABLE CLEANUP(tls_table_done)
+
+/* ERROR_NOT_FOUND when there is no such row. */
+MUST_USE bool tls_table_get(struct tls_table *table, uint64_t key_id, struct tls_row *ret_row, struct error *error);
+MUST_USE bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct error *error);
