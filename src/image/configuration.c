@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/configuration.h"
+
+void configuration_done(struct configuration *configuration)
+{
+	if (!configuration)
+		return;
+	buffer_done(&configuration->ca_pem);
+	*configuration = (struct configuration){0};
+}
+
+/* Every member of the file. One that is not here is refused, and one that is here must be given. */
+static const struct text_member {
+	const char *name;
+	size_t offset;
+} text_members[] = {
+	{"fleet", offsetof(struct configuration, fleet)},
+	{"region", offsetof(struct configuration, region)},
+	{"kms_host", offsetof(struct configuration, kms_host)},
+	{"kms_key_arn", offsetof(struct configuration, kms_key_arn)},
+};
+
+static const char *const other_members[] = {"version", "network", "slashing_protection", "ca_pem"};
+
+static bool is_known_member(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
+		if (strcmp(text_members[i].name, name) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(other_members); i++) {
+		if (strcmp(other_members[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool check_member_names(json_t *object, struct error *error)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value)
+	{
+		if (!is_known_member(name))
+			return error_set(error, ERROR_INPUT, "%s: no such setting", name);
+	}
+	return true;
+}
+
+/* These go into URLs, headers and log lines as they are. */
+static bool is_plain_text(const char *text)
+{
+	for (; *text; text++) {
+		if (*text <= ' ' || *text > '~' || *text == '"' || *text == '\\')
+			return false;
+	}
+	return true;
+}
+
+static bool read_text_members(json_t *object, struct configuration *configuration, struct error *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
+		char *field = (char *)configuration + text_members[i].offset;
+		const char *name = text_members[i].name;
+		const char *text;
+
+		if (!json_read_text(object, name, &text, error))
+			return false;
+		if (text[0] == 0 || strlen(text) >= CONFIGURATION_TEXT_SIZE)
+			return error_set(error, ERROR_INPUT, "%s: 1 to %d characters are allowed", name,
+					 CONFIGURATION_TEXT_SIZE - 1);
+		if (!is_plain_text(text))
+			return error_set(error, ERROR_INPUT,
+					 "%s: only printable ASCII without blanks, quotes and backslashes is allowed", name);
+		memcpy(field, text, strlen(text) + 1);
+	}
+	return true;
+}
+
+static bool read_members(json_t *object, struct configuration *configuration, struct error *error)
+{
+	const struct network *network;
+	const char *network_name;
+	const char *ca_pem;
+	uint64_t version;
+
+	if (!check_member_names(object, error) || !json_read_u64(object, "version", &version, error))
+		return false;
+	if (version != CONFIGURATION_VERSION)
+		return error_set(error, ERROR_INPUT, "version: %llu, this program knows %d", (unsigned long long)version,
+				 CONFIGURATION_VERSION);
+	if (!json_read_text(object, "network", &network_name, error))
+		return false;
+	network = network_find(network_name, error);
+	if (!network)
+		return error_prefix(error, "network");
+	configuration->network = *network;
+	if (!json_read_bool(object, "slashing_protection", &configuration->slashing_protection, error))
+		return false;
+	if (!read_text_members(object, configuration, error) || !json_read_text(object, "ca_pem", &ca_pem, error))
+		return false;
+	if (!strstr(ca_pem, "-----BEGIN CERTIFICATE-----"))
+		return error_set(error, ERROR_INPUT, "ca_pem: holds no certificate");
+	buffer_append_text(&configuration->ca_pem, ca_pem);
+	return true;
+}
+
+bool configuration_parse(struct view json, struct configuration *ret_configuration, struct error *error)
+{
+	AUTO_CONFIGURATION struct configuration configuration = {0};
+	AUTO_JSON json_t *object = NULL;
+
+	if (json.size > CONFIGURATION_MAX_SIZE)
+		return error_set(error, ERROR_INPUT, "configuration: larger than %u bytes", CONFIGURATION_MAX_SIZE);
+	object = json_parse_object(json, "configuration", error);
+	if (!object)
+		return false;
+	if (!read_members(object, &configuration, error))
+		return error_prefix(error, "configuration");
+	*ret_configuration = configuration;
+	configuration = (struct configuration){0};
+	return true;
+}
+
+void configuration_write(const struct configuration *configuration, struct buffer *ret_json)
+{
+	AUTO_JSON json_t *ca_pem = json_stringn((const char *)configuration->ca_pem.data, configuration->ca_pem.size);
+
+	buffer_append_format(ret_json, "{\"version\": %d,\n \"network\": \"%s\",\n \"slashing_protection\": %s,\n",
+			     CONFIGURATION_VERSION, configuration->network.name,
+			     configuration->slashing_protection ? "true" : "false");
+	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
+		buffer_append_format(ret_json, " \"%s\": \"%s\",\n", text_members[i].name,
+				     (const char *)configuration + text_members[i].offset);
+	buffer_append_text(ret_json, " \"ca_pem\": ");
+	json_write(ca_pem, ret_json);
+	buffer_append_text(ret_json, "}\n");
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/configuration.h"
+
+#include "vectors.h"
+
+#define GOOD_HEAD "{\"version\":1,\"network\":\"mainnet\",\"slashing_protection\":true,"
+#define GOOD_TEXTS                                                                                                                 \
+	"\"fleet\":\"f\",\"region\":\"us-east-1\",\"kms_host\":\"kms.us-east-1.amazonaws.com\",\"kms_key_arn\":\"arn:aws:kms:x\","
+#define GOOD_CA "\"ca_pem\":\"-----BEGIN CERTIFICATE-----\\nAA==\\n-----END CERTIFICATE-----\\n\""
+#define GOOD GOOD_HEAD GOOD_TEXTS GOOD_CA "}"
+
+static void reads_what_it_wrote(void **state)
+{
+	AUTO_CONFIGURATION struct configuration first = {0};
+	AUTO_CONFIGURATION struct configuration second = {0};
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_BUFFER struct buffer again = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(configuration_parse(view_of_text(GOOD), &first, &error), &error);
+	assert_string_equal(first.network.name, "mainnet");
+	assert_true(first.slashing_protection);
+	assert_string_equal(first.kms_host, "kms.us-east-1.amazonaws.com");
+	configuration_write(&first, &text);
+	assert_ok(configuration_parse(buffer_view(&text), &second, &error), &error);
+	configuration_write(&second, &again);
+	assert_true(view_equal(buffer_view(&text), buffer_view(&again)));
+	assert_true(view_equal(buffer_view(&first.ca_pem), buffer_view(&second.ca_pem)));
+}
+
+static void refuses_what_it_does_not_know(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *message;
+	} cases[] = {
+		{"", "empty"},
+		{"[]", "not a JSON object"},
+		{"{\"version\":1}", "network: missing"},
+		{"{\"version\":2,\"network\":\"mainnet\"}", "version: 2"},
+		{"{\"version\":1,\"network\":\"atlantis\",\"slashing_protection\":true}", "atlantis"},
+		{"{\"version\":1,\"network\":\"mainnet\",\"slashing_protection\":\"on\"," GOOD_TEXTS GOOD_CA "}",
+		 "slashing_protection: not true or false"},
+		{"{\"version\":1,\"network\":\"mainnet\",\"slashing_protection\":true,\"slashing_protektion\":true," GOOD_TEXTS
+			 GOOD_CA "}",
+		 "slashing_protektion: no such setting"},
+		{GOOD_HEAD "\"fleet\":\"a\\\"b\",\"region\":\"r\",\"kms_host\":\"h\",\"kms_key_arn\":\"a\"," GOOD_CA "}",
+		 "fleet: only printable"},
+		{GOOD_HEAD "\"fleet\":\"\",\"region\":\"r\",\"kms_host\":\"h\",\"kms_key_arn\":\"a\"," GOOD_CA "}", "fleet: 1 to"},
+		{GOOD_HEAD GOOD_TEXTS "\"ca_pem\":\"none\"}", "ca_pem: holds no certificate"},
+		{GOOD_HEAD GOOD_TEXTS GOOD_CA ",\"version\":1}", "malformed JSON"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_CONFIGURATION struct configuration configuration = {0};
+		struct error error = {0};
+
+		assert_false(configuration_parse(view_of_text(cases[i].text), &configuration, &error));
+		assert_int_equal(error.code, ERROR_INPUT);
+		assert_message_contains(&error, cases[i].message);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_what_it_wrote),
+		cmocka_unit_test(refuses_what_it_does_not_know),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
