@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/error.h"
+#include "enclave/messages.h"
 
 enum role_fd {
 	ROLE_FD_INIT = 3,     /* SEQPACKET to init, every role */
@@ -24,3 +24,13 @@ int keeper_main(int argc, char **argv);
 int ledger_main(int argc, char **argv);
 int opener_main(int argc, char **argv);
 int init_main(int argc, char **argv);
+
+/*
+ * What every role does first: name its log lines, give up core dumps and privileges, reserve protected memory, and wait for
+ * its settings from init.
+ */
+MUST_USE bool role_begin(const char *name, size_t secret_heap_size, struct message_start *ret_start, struct error *error);
+/* Tell init that the sandbox is on and the role works. */
+MUST_USE bool role_ready(struct error *error);
+/* Log the error that ends the role. Returns its exit status. */
+int role_failed(const struct error *error);

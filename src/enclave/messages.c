@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/messages.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
+	[MESSAGE_START] = sizeof(struct message_start),
+	[MESSAGE_READY] = sizeof(struct message_ready),
+	[MESSAGE_PROVISIONED] = sizeof(struct message_provisioned),
+	[MESSAGE_SIGN] = sizeof(struct message_sign),
+	[MESSAGE_SIGN_RESULT] = sizeof(struct message_sign_result),
+	[MESSAGE_LIST_KEYS] = sizeof(struct message_list_keys),
+	[MESSAGE_KEYS] = sizeof(struct message_keys),
+	[MESSAGE_COMMIT] = sizeof(struct message_commit),
+	[MESSAGE_COMMIT_RESULT] = sizeof(struct message_commit_result),
+	[MESSAGE_LOAD_BEGIN] = sizeof(struct message_load_begin),
+	[MESSAGE_LOAD_KEY] = sizeof(struct message_load_key),
+	[MESSAGE_LOAD_END] = sizeof(struct message_load_end),
+	[MESSAGE_LOAD_RESULT] = sizeof(struct message_load_result),
+	[MESSAGE_TLS_IDENTITY] = sizeof(struct message_tls_identity),
+	[MESSAGE_TLS_RESULT] = sizeof(struct message_tls_result),
+};
+
+size_t message_size(uint32_t type)
+{
+	return type < MESSAGE_TYPE_COUNT ? message_sizes[type] : 0;
+}
+
+void message_init(void *message, enum message_type type, uint64_t id)
+{
+	struct message_header header = {.type = type, .size = (uint32_t)message_size(type), .id = id};
+
+	memset(message, 0, header.size);
+	memcpy(message, &header, sizeof header);
+}
+
+bool message_send(int fd, const void *message, struct error *error)
+{
+	struct message_header header;
+	ssize_t sent;
+
+	memcpy(&header, message, sizeof header);
+	if (header.size == 0 || header.size != message_size(header.type))
+		return error_set(error, ERROR_BUG, "message of type %u has size %u", header.type, header.size);
+	do
+		sent = send(fd, message, header.size, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent != (ssize_t)header.size)
+		return error_set_errno(error, ERROR_PEER, "message of type %u cannot be sent", header.type);
+	return true;
+}
+
+/* Counts that a message carries, against the arrays that they count. */
+static bool counts_fit(const union message *message)
+{
+	switch (message->header.type) {
+	case MESSAGE_KEYS:
+		return message->keys.count <= MESSAGE_KEYS_CAPACITY;
+	case MESSAGE_TLS_IDENTITY:
+		return message->tls_identity.key_size <= sizeof message->tls_identity.key &&
+		       message->tls_identity.chain_size <= sizeof message->tls_identity.chain;
+	default:
+		return true;
+	}
+}
+
+bool message_receive(int fd, void *ret_message, size_t capacity, bool *ret_closed, struct error *error)
+{
+	struct message_header header = {0};
+	ssize_t got;
+
+	if (ret_closed)
+		*ret_closed = false;
+	do
+		got = recv(fd, ret_message, capacity, MSG_TRUNC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return error_set(error, ERROR_NONE, "nothing to read");
+	if (got <= 0) {
+		if (ret_closed)
+			*ret_closed = got == 0 || errno == ECONNRESET;
+		return error_set(error, ERROR_PEER, "the other role is gone");
+	}
+	if ((size_t)got < sizeof header || (size_t)got > capacity)
+		return error_set(error, ERROR_PEER, "a message of %zd bytes does not fit", got);
+	memcpy(&header, ret_message, sizeof header);
+	if (header.size != (size_t)got || header.size != message_size(header.type))
+		return error_set(error, ERROR_PEER, "a message of type %u has %zd bytes", header.type, got);
+	if (!counts_fit((const union message *)ret_message))
+		return error_set(error, ERROR_PEER, "a message of type %u has a count beyond its field", header.type);
+	return true;
+}
