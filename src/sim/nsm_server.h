@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulated NSM (docs/protocols.md): frames with the CBOR of /dev/nsm's ioctl on a unix socket. It takes the place of the
+ * hypervisor, so it believes nothing its client says about itself: at accept it finds the client's process by SO_PEERCRED and
+ * measures the program in /proc/PID/exe and the configuration on descriptor 3, a memfd with all write seals. A client that
+ * cannot be measured is logged and disconnected. To be measured a process must be dumpable at that moment: connect (and make a
+ * first request) before process_harden(), or run the simulator with CAP_SYS_PTRACE.
+ *
+ * It stands in for attestation on a laptop and is no wall against other processes of the same user, who could use ptrace
+ * anyway; shared libraries are not measured.
+ */
+#pragma once
+
+#include "sim/authority.h"
+
+/* A laptop runs one or two enclaves with a connection each; more than this is a client that leaks connections. */
+#define NSM_SERVER_CONNECTIONS_MAX 64
+
+struct nsm_server;
+
+/*
+ * Listen on `address` (unix) and serve in threads of its own until nsm_server_stop(). The authority must outlive the server.
+ * role_arn may be NULL (PCR3 is then zero, as for an instance without a role).
+ */
+MUST_USE bool nsm_server_start(const struct address *address, struct authority *authority, const char *role_arn,
+			       const char *instance_id, struct nsm_server **ret_server, struct error *error);
+/* Disconnects everybody, ends the threads, frees. Accepts NULL. */
+void nsm_server_stop(struct nsm_server *server);
