@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper: holds the BLS keys and does nothing but sign. It parses no outside bytes (fixed-size structs only), computes
+ * domain and signing root itself, applies the slashing rules, waits for the ledger, and answers. One main thread owns keys
+ * and watermarks; signing threads only read a secret and write a signature.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/sysinfo.h>
+
+#include "base/log.h"
+#include "enclave/keeper_artifacts.h"
+#include "enclave/keeper_keys.h"
+#include "enclave/keeper_queue.h"
+#include "enclave/role.h"
+#include "enclave/sandbox.h"
+
+/*
+ * Commits on their way to the ledger at one time. Both directions together fit a default socket buffer (208 KiB, some 700 bytes
+ * a packet in the kernel's accounting), so keeper and ledger can never wait for each other with both buffers full.
+ */
+#define COMMITS_IN_FLIGHT_MAX 128
+
+struct keeper {
+	struct network network;
+	bool slashing_protection;
+	struct keeper_keys *keys;    /* serving; NULL until a load was completed */
+	struct keeper_keys *loading; /* between LOAD_BEGIN and LOAD_END */
+	uint64_t loading_count;
+	struct message_load_result load_failure; /* the first fault of this load; status LOAD_OK: none */
+	struct keeper_queue *queue;
+	uint32_t waiting_commits[KEEPER_JOBS_MAX]; /* ring of job numbers that are not yet with the ledger */
+	size_t waiting_first;
+	size_t waiting_count;
+	size_t commits_in_flight;
+};
+
+/* On any thread: a packet is sent whole, so no lock is needed. */
+static void send_result(void *context, const struct message_sign_result *result)
+{
+	struct error error = {0};
+
+	(void)context;
+	/* The frontend being gone ends the keeper in its main loop; here there is nothing left to do. */
+	if (!message_send(ROLE_FD_FRONTEND, result, &error))
+		log_failure(LOG_LEVEL_ERROR, "result_not_sent", &error);
+}
+
+static void send_status(const struct message_sign *request, enum sign_status status)
+{
+	struct message_sign_result result;
+
+	message_init(&result, MESSAGE_SIGN_RESULT, request->header.id);
+	result.status = status;
+	send_result(NULL, &result);
+}
+
+static void fill_slashing_numbers(struct message_sign_result *result, const struct message_commit *asked,
+				  const struct watermark *last)
+{
+	result->asked_slot = asked->slot;
+	result->asked_source = asked->source_epoch;
+	result->asked_target = asked->target_epoch;
+	result->last_slot = last->block_slot;
+	result->last_source = last->source_epoch;
+	result->last_target = last->target_epoch;
+}
+
+static enum slashing_verdict check_commit(const struct watermark *watermark, const struct message_commit *commit)
+{
+	if (commit->duty == DUTY_BLOCK)
+		return slashing_check_block(watermark, commit->slot, commit->signing_root);
+	return slashing_check_attestation(watermark, commit->source_epoch, commit->target_epoch, commit->signing_root);
+}
+
+static void record_commit(struct watermark *watermark, const struct message_commit *commit)
+{
+	if (commit->duty == DUTY_BLOCK)
+		slashing_record_block(watermark, commit->slot, commit->signing_root);
+	else
+		slashing_record_attestation(watermark, commit->source_epoch, commit->target_epoch, commit->signing_root);
+}
+
+static void fill_commit(struct message_commit *commit, const struct message_sign *request, enum duty duty,
+			const uint8_t signing_root[ROOT_SIZE], uint64_t id)
+{
+	message_init(commit, MESSAGE_COMMIT, id);
+	commit->duty = duty;
+	memcpy(commit->public_key, request->public_key, sizeof commit->public_key);
+	memcpy(commit->genesis_validators_root, request->fork_info.genesis_validators_root, ROOT_SIZE);
+	memcpy(commit->signing_root, signing_root, ROOT_SIZE);
+	if (duty == DUTY_BLOCK) {
+		commit->slot = request->object.block.slot;
+		return;
+	}
+	commit->source_epoch = request->object.attestation.source.epoch;
+	commit->target_epoch = request->object.attestation.target.epoch;
+}
+
+static bool send_waiting_commits(struct keeper *keeper, struct error *error)
+{
+	while (keeper->waiting_count > 0 && keeper->commits_in_flight < COMMITS_IN_FLIGHT_MAX) {
+		struct keeper_job *job = keeper_queue_job_at(keeper->queue, keeper->waiting_commits[keeper->waiting_first]);
+
+		keeper->waiting_first = (keeper->waiting_first + 1) % KEEPER_JOBS_MAX;
+		keeper->waiting_count--;
+		keeper->commits_in_flight++;
+		job->is_with_ledger = true;
+		if (!message_send(ROLE_FD_LEDGER, &job->commit, error))
+			return error_prefix(error, "ledger");
+	}
+	return true;
+}
+
+/*
+ * The memory watermark is raised before the ledger is asked: a second, conflicting request that arrives meanwhile is refused here.
+ * A repeat goes to the ledger as well, behind the first, so its answer too means "durable".
+ */
+static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct error *error)
+{
+	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
+	enum slashing_verdict verdict = check_commit(watermark, &job->commit);
+	size_t last;
+
+	if (verdict != SLASHING_SAFE && verdict != SLASHING_REPEAT) {
+		job->result.status = SIGN_SLASHABLE;
+		job->result.verdict = verdict;
+		fill_slashing_numbers(&job->result, &job->commit, watermark);
+		job->parts_left = 1;
+		keeper_queue_part_done(keeper->queue, job);
+		return true;
+	}
+	if (verdict == SLASHING_SAFE)
+		record_commit(watermark, &job->commit);
+	last = (keeper->waiting_first + keeper->waiting_count) % KEEPER_JOBS_MAX;
+	keeper->waiting_commits[last] = (uint32_t)keeper_queue_job_number(keeper->queue, job);
+	keeper->waiting_count++;
+	keeper_queue_submit(keeper->queue, job, true);
+	return send_waiting_commits(keeper, error);
+}
+
+static bool is_of_this_network(const struct keeper *keeper, const struct message_sign *request)
+{
+	return !keeper->network.genesis_validators_root_known ||
+	       memcmp(request->fork_info.genesis_validators_root, keeper->network.genesis_validators_root, ROOT_SIZE) == 0;
+}
+
+/* Everything that can be said without a key and without a signature. SIGN_OK: go on. */
+static enum sign_status judge_request(const struct keeper *keeper, const struct message_sign *request,
+				      const struct keeper_artifact *artifact, const uint8_t signing_root[ROOT_SIZE],
+				      size_t *ret_index)
+{
+	if (request->has_signing_root && memcmp(request->signing_root, signing_root, ROOT_SIZE) != 0)
+		return SIGN_ROOT_MISMATCH;
+	if (!keeper->keys || !keeper_keys_find(keeper->keys, request->public_key, ret_index))
+		return SIGN_UNKNOWN_KEY;
+	if (artifact->duty && keeper->slashing_protection && !is_of_this_network(keeper, request))
+		return SIGN_WRONG_NETWORK;
+	return SIGN_OK;
+}
+
+static bool handle_sign(struct keeper *keeper, const union message *message, struct error *error)
+{
+	const struct message_sign *request = &message->sign;
+	const struct keeper_artifact *artifact = keeper_artifact_find(request->artifact_type);
+	struct keeper_job *job;
+
+	if (!artifact)
+		return send_status(request, SIGN_BAD_REQUEST), true;
+	job = keeper_queue_take(keeper->queue);
+	if (!job)
+		return send_status(request, SIGN_OVERLOADED), true;
+	message_init(&job->result, MESSAGE_SIGN_RESULT, request->header.id);
+	keeper_signing_root(artifact, request, &keeper->network, job->result.signing_root);
+	job->result.status = judge_request(keeper, request, artifact, job->result.signing_root, &job->key_index);
+	if (job->result.status != SIGN_OK) {
+		job->parts_left = 1;
+		keeper_queue_part_done(keeper->queue, job);
+		return true;
+	}
+	job->is_urgent = artifact->is_urgent;
+	job->secret_key = keeper_keys_secret(keeper->keys, job->key_index);
+	if (!artifact->duty || !keeper->slashing_protection) {
+		keeper_queue_submit(keeper->queue, job, false);
+		return true;
+	}
+	fill_commit(&job->commit, request, artifact->duty, job->result.signing_root, keeper_queue_job_number(keeper->queue, job));
+	return submit_duty(keeper, job, error);
+}
+
+static bool handle_list_keys(struct keeper *keeper, const union message *message, struct error *error)
+{
+	struct message_keys keys;
+
+	message_init(&keys, MESSAGE_KEYS, message->header.id);
+	keys.total = keeper->keys ? keeper_keys_count(keeper->keys) : 0;
+	keys.first = message->list_keys.first;
+	while (keys.count < MESSAGE_KEYS_CAPACITY && keys.first < keys.total && keys.count < keys.total - keys.first) {
+		memcpy(keys.keys[keys.count], keeper_keys_public(keeper->keys, (size_t)(keys.first + keys.count)),
+		       BLS_PUBLIC_KEY_SIZE);
+		keys.count++;
+	}
+	return message_send(ROLE_FD_FRONTEND, &keys, error);
+}
+
+/* The store knows more than our memory does: after a restart, or because another enclave signed. Believe the higher of the two. */
+static void merge_watermark(struct watermark *ours, const struct watermark *stored)
+{
+	struct watermark later = *ours;
+	uint64_t source_epoch = ours->source_epoch > stored->source_epoch ? ours->source_epoch : stored->source_epoch;
+
+	if (stored->has_block && (!ours->has_block || stored->block_slot > ours->block_slot))
+		slashing_record_block(ours, stored->block_slot, stored->block_root);
+	if (!stored->has_attestation)
+		return;
+	if (!ours->has_attestation || stored->target_epoch > ours->target_epoch)
+		later = *stored;
+	slashing_record_attestation(ours, source_epoch, later.target_epoch, later.attestation_root);
+}
+
+static bool handle_commit_result(struct keeper *keeper, const union message *message, struct error *error)
+{
+	const struct message_commit_result *answer = &message->commit_result;
+	struct keeper_job *job = keeper_queue_job_at(keeper->queue, answer->header.id);
+	enum slashing_verdict verdict;
+
+	if (!job || !job->is_with_ledger)
+		return error_set(error, ERROR_PEER, "the ledger answers what was not asked");
+	job->is_with_ledger = false;
+	keeper->commits_in_flight--;
+	if (answer->status == COMMIT_CONFLICT) {
+		verdict = check_commit(&answer->watermark, &job->commit);
+		job->result.status = verdict > SLASHING_REPEAT ? SIGN_SLASHABLE : SIGN_LEDGER_FAILED;
+		job->result.verdict = verdict;
+		fill_slashing_numbers(&job->result, &job->commit, &answer->watermark);
+		merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
+	}
+	if (answer->status != COMMIT_DURABLE && answer->status != COMMIT_CONFLICT)
+		job->result.status = SIGN_LEDGER_FAILED;
+	keeper_queue_part_done(keeper->queue, job);
+	return send_waiting_commits(keeper, error);
+}
+
+static bool handle_load_begin(struct keeper *keeper, const union message *message, struct error *error)
+{
+	(void)message;
+	(void)error;
+	keeper_keys_free(keeper->loading);
+	keeper->loading = keeper->keys ? NULL : keeper_keys_new();
+	keeper->loading_count = 0;
+	message_init(&keeper->load_failure, MESSAGE_LOAD_RESULT, 0);
+	return true;
+}
+
+static enum load_status load_status_of(const struct error *error)
+{
+	return error->code == ERROR_POLICY || error->code == ERROR_IO ? LOAD_FULL : LOAD_BAD_KEY;
+}
+
+static bool handle_load_key(struct keeper *keeper, const union message *message, struct error *error)
+{
+	const struct message_load_key *load = &message->load_key;
+	struct error problem = {0};
+
+	(void)error;
+	keeper->loading_count++;
+	if (!keeper->loading || keeper->load_failure.status != LOAD_OK)
+		return true; /* reported at the end, when the opener listens */
+	if (keeper_keys_add(keeper->loading, load->public_key, load->secret_key, &problem))
+		return true;
+	keeper->load_failure.status = load_status_of(&problem);
+	memcpy(keeper->load_failure.public_key, load->public_key, BLS_PUBLIC_KEY_SIZE);
+	return true;
+}
+
+static enum load_status finish_load(struct keeper *keeper, uint64_t announced)
+{
+	if (!keeper->loading)
+		return LOAD_REFUSED;
+	if (keeper->load_failure.status != LOAD_OK)
+		return (enum load_status)keeper->load_failure.status;
+	if (announced != keeper->loading_count || announced != keeper_keys_count(keeper->loading))
+		return LOAD_COUNT_WRONG;
+	keeper->keys = keeper->loading;
+	keeper->loading = NULL;
+	log_info("keys_loaded", "count=%zu network=%s slashing_protection=%s", keeper_keys_count(keeper->keys),
+		 keeper->network.name, keeper->slashing_protection ? "on" : "off");
+	return LOAD_OK;
+}
+
+static bool handle_load_end(struct keeper *keeper, const union message *message, struct error *error)
+{
+	struct message_load_result result;
+
+	message_init(&result, MESSAGE_LOAD_RESULT, message->header.id);
+	result.status = finish_load(keeper, message->load_end.count);
+	memcpy(result.public_key, keeper->load_failure.public_key, sizeof result.public_key);
+	result.count = keeper->keys ? keeper_keys_count(keeper->keys) : 0;
+	keeper_keys_free(keeper->loading);
+	keeper->loading = NULL;
+	return message_send(ROLE_FD_OPENER, &result, error);
+}
+
+/* Who may say what: one row a message, checked before anything is done (the idea is OpenSSH's monitor.c). */
+static const struct keeper_handler {
+	int fd;
+	enum message_type type;
+	bool (*handle)(struct keeper *keeper, const union message *message, struct error *error);
+} handlers[] = {
+	{ROLE_FD_FRONTEND, MESSAGE_SIGN, handle_sign},
+	{ROLE_FD_FRONTEND, MESSAGE_LIST_KEYS, handle_list_keys},
+	{ROLE_FD_LEDGER, MESSAGE_COMMIT_RESULT, handle_commit_result},
+	{ROLE_FD_OPENER, MESSAGE_LOAD_BEGIN, handle_load_begin},
+	{ROLE_FD_OPENER, MESSAGE_LOAD_KEY, handle_load_key},
+	{ROLE_FD_OPENER, MESSAGE_LOAD_END, handle_load_end},
+};
+
+static bool handle_message(struct keeper *keeper, int fd, const union message *message, struct error *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++) {
+		if (handlers[i].fd == fd && handlers[i].type == message->header.type)
+			return handlers[i].handle(keeper, message, error);
+	}
+	return error_set(error, ERROR_PEER, "descriptor %d may not send messages of type %u", fd, message->header.type);
+}
+
+static bool serve(struct keeper *keeper, struct error *error)
+{
+	struct pollfd fds[] = {
+		{ROLE_FD_INIT, POLLIN, 0},
+		{ROLE_FD_LEDGER, POLLIN, 0},
+		{ROLE_FD_FRONTEND, POLLIN, 0},
+		{ROLE_FD_OPENER, POLLIN, 0},
+	};
+	union message message;
+
+	for (;;) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_set_errno(error, ERROR_IO, "poll");
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+			bool ok;
+
+			if (!fds[i].revents)
+				continue;
+			ok = message_receive(fds[i].fd, &message, sizeof message, NULL, error) &&
+			     handle_message(keeper, fds[i].fd, &message, error);
+			if (fds[i].fd == ROLE_FD_OPENER)
+				secret_wipe(&message.load_key, sizeof message.load_key);
+			if (!ok)
+				return error_prefix(error, "descriptor %d", fds[i].fd);
+		}
+	}
+}
+
+int keeper_main(int argc, char **argv)
+{
+	struct keeper *keeper = (struct keeper *)memory_allocate_zeroed(1, sizeof *keeper);
+	struct message_start start;
+	struct error error = {0};
+
+	(void)argc;
+	(void)argv;
+	if (!role_begin("keeper", SECRET_HEAP_SIZE_KEEPER, &start, &error))
+		return role_failed(&error);
+	keeper->network = start.network;
+	keeper->slashing_protection = start.slashing_protection != 0;
+	keeper->queue = keeper_queue_new((unsigned)get_nprocs(), send_result, keeper, &error);
+	if (!keeper->queue || !sandbox_enter(SANDBOX_KEEPER, &error) || !role_ready(&error))
+		return role_failed(&error);
+	/* Returns only when a wall is broken: another role is gone, or said what it may not say. */
+	(void)serve(keeper, &error);
+	return role_failed(&error);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/keeper_queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+/* More threads than any enclave has cores would only cost memory. */
+#define KEEPER_THREADS_MAX 64
+
+/* First in, first out, of job numbers; as long as the pool, so it is never full. */
+struct ring {
+	uint32_t numbers[KEEPER_JOBS_MAX];
+	size_t first;
+	size_t count;
+};
+
+struct keeper_queue {
+	keeper_finish *finish;
+	void *context;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	bool stopping;
+	struct ring urgent;
+	struct ring ordinary;
+	struct ring free_jobs;
+	pthread_t threads[KEEPER_THREADS_MAX];
+	unsigned thread_count;
+	struct keeper_job jobs[KEEPER_JOBS_MAX];
+};
+
+static void ring_put(struct ring *ring, uint32_t number)
+{
+	ring->numbers[(ring->first + ring->count) % KEEPER_JOBS_MAX] = number;
+	ring->count++;
+}
+
+static uint32_t ring_take(struct ring *ring)
+{
+	uint32_t number = ring->numbers[ring->first];
+
+	ring->first = (ring->first + 1) % KEEPER_JOBS_MAX;
+	ring->count--;
+	return number;
+}
+
+/* The next job in order of urgency; NULL when the queue is being stopped. */
+static struct keeper_job *wait_for_job(struct keeper_queue *queue)
+{
+	struct keeper_job *job = NULL;
+
+	(void)pthread_mutex_lock(&queue->lock);
+	while (!queue->stopping && queue->urgent.count == 0 && queue->ordinary.count == 0)
+		(void)pthread_cond_wait(&queue->work, &queue->lock);
+	if (!queue->stopping)
+		job = &queue->jobs[ring_take(queue->urgent.count ? &queue->urgent : &queue->ordinary)];
+	(void)pthread_mutex_unlock(&queue->lock);
+	return job;
+}
+
+static void *signing_thread(void *argument)
+{
+	struct keeper_queue *queue = (struct keeper_queue *)argument;
+	struct keeper_job *job;
+
+	while ((job = wait_for_job(queue)) != NULL) {
+		bls_sign(job->secret_key, job->result.signing_root, job->result.signature);
+		keeper_queue_part_done(queue, job);
+	}
+	return NULL;
+}
+
+struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, void *context, struct error *error)
+{
+	struct keeper_queue *queue = (struct keeper_queue *)memory_allocate_zeroed(1, sizeof *queue);
+
+	queue->finish = finish;
+	queue->context = context;
+	(void)pthread_mutex_init(&queue->lock, NULL);
+	(void)pthread_cond_init(&queue->work, NULL);
+	for (uint32_t i = 0; i < KEEPER_JOBS_MAX; i++)
+		ring_put(&queue->free_jobs, i);
+	threads = threads > KEEPER_THREADS_MAX ? KEEPER_THREADS_MAX : threads;
+	while (queue->thread_count < threads) {
+		int result = pthread_create(&queue->threads[queue->thread_count], NULL, signing_thread, queue);
+
+		if (result != 0) {
+			errno = result;
+			(void)error_set_errno(error, ERROR_IO, "cannot start a signing thread");
+			keeper_queue_free(queue);
+			return NULL;
+		}
+		queue->thread_count++;
+	}
+	return queue;
+}
+
+void keeper_queue_free(struct keeper_queue *queue)
+{
+	if (!queue)
+		return;
+	(void)pthread_mutex_lock(&queue->lock);
+	queue->stopping = true;
+	(void)pthread_cond_broadcast(&queue->work);
+	(void)pthread_mutex_unlock(&queue->lock);
+	for (unsigned i = 0; i < queue->thread_count; i++)
+		(void)pthread_join(queue->threads[i], NULL);
+	(void)pthread_cond_destroy(&queue->work);
+	(void)pthread_mutex_destroy(&queue->lock);
+	free(queue);
+}
+
+struct keeper_job *keeper_queue_take(struct keeper_queue *queue)
+{
+	struct keeper_job *job = NULL;
+
+	(void)pthread_mutex_lock(&queue->lock);
+	if (queue->free_jobs.count)
+		job = &queue->jobs[ring_take(&queue->free_jobs)];
+	(void)pthread_mutex_unlock(&queue->lock);
+	if (job)
+		memset(job, 0, sizeof *job);
+	return job;
+}
+
+uint64_t keeper_queue_job_number(const struct keeper_queue *queue, const struct keeper_job *job)
+{
+	return (uint64_t)(job - queue->jobs);
+}
+
+struct keeper_job *keeper_queue_job_at(struct keeper_queue *queue, uint64_t number)
+{
+	return number < KEEPER_JOBS_MAX ? &queue->jobs[number] : NULL;
+}
+
+void keeper_queue_submit(struct keeper_queue *queue, struct keeper_job *job, bool with_ledger)
+{
+	__atomic_store_n(&job->parts_left, with_ledger ? 2 : 1, __ATOMIC_RELEASE);
+	(void)pthread_mutex_lock(&queue->lock);
+	ring_put(job->is_urgent ? &queue->urgent : &queue->ordinary, (uint32_t)keeper_queue_job_number(queue, job));
+	(void)pthread_cond_signal(&queue->work);
+	(void)pthread_mutex_unlock(&queue->lock);
+}
+
+void keeper_queue_part_done(struct keeper_queue *queue, struct keeper_job *job)
+{
+	if (__atomic_sub_fetch(&job->parts_left, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	/* A signature that was refused after all must not leave the process, not even inside a refusal. */
+	if (job->result.status != SIGN_OK)
+		secret_wipe(job->result.signature, sizeof job->result.signature);
+	queue->finish(queue->context, &job->result);
+	(void)pthread_mutex_lock(&queue->lock);
+	ring_put(&queue->free_jobs, (uint32_t)keeper_queue_job_number(queue, job));
+	(void)pthread_mutex_unlock(&queue->lock);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper's signing threads. A job has up to two parts that finish in any order, on different threads: the signature, and
+ * the ledger's word that the watermark is durable. Whoever finishes the last part hands the job to `finish`, so the
+ * signature is computed while the commit runs and never leaves before it.
+ */
+#pragma once
+
+#include "enclave/messages.h"
+
+/*
+ * Jobs at one time: a burst of 100,000 keys is 3,300 attestations. Beyond it the client hears "overloaded" and tries again,
+ * which beats a queue that answers after the slot is over.
+ */
+#define KEEPER_JOBS_MAX 4096
+
+struct keeper_job {
+	const uint8_t *secret_key; /* borrowed from the keys */
+	size_t key_index;
+	bool is_urgent;
+	bool is_with_ledger;               /* the keeper's main thread only: sent to the ledger, not yet answered */
+	struct message_commit commit;      /* when a duty is to be made durable */
+	struct message_sign_result result; /* the signature goes in here; wiped unless status is SIGN_OK at the end */
+	unsigned parts_left;               /* atomic */
+};
+
+struct keeper_queue;
+
+/* Called once a job, on any thread. The job is recycled when it returns. */
+typedef void keeper_finish(void *context, const struct message_sign_result *result);
+
+/* Starts `threads` signing threads. NULL on failure. */
+MUST_USE struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, void *context, struct error *error);
+/* Waits for the threads; jobs that are not signed are dropped. */
+void keeper_queue_free(struct keeper_queue *queue);
+/* A job to fill in, or NULL when all are busy. */
+struct keeper_job *keeper_queue_take(struct keeper_queue *queue);
+/* Number of a job, 0 to KEEPER_JOBS_MAX - 1, and back (NULL when out of range). */
+uint64_t keeper_queue_job_number(const struct keeper_queue *queue, const struct keeper_job *job);
+struct keeper_job *keeper_queue_job_at(struct keeper_queue *queue, uint64_t number);
+/* Have it signed; with_ledger: a second part is to be reported by keeper_queue_part_done(). */
+void keeper_queue_submit(struct keeper_queue *queue, struct keeper_job *job, bool with_ledger);
+void keeper_queue_part_done(struct keeper_queue *queue, struct keeper_job *job);
