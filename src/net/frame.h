@@ -2,7 +2,8 @@
 /*
  * Frames on a stream: a 4-byte big-endian length, then that many bytes. Used on the control channel (one JSON object a
  * frame, docs/protocols.md) and by the simulated NSM (one CBOR item a frame). Blocking, with one deadline for the whole
- * frame, so a peer that trickles bytes is cut off as surely as one that sends none.
+ * frame, so a peer that trickles bytes is cut off as surely as one that sends none. The descriptor is a stream socket (blocking or
+ * not); a closed peer is an error, never SIGPIPE.
  */
 #pragma once
 
