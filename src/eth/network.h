@@ -27,8 +27,8 @@ enum fork {
 };
 
 struct fork_schedule_entry {
-	uint8_t version[FORK_VERSION_SIZE];
-	uint64_t epoch; /* EPOCH_NEVER when not scheduled */
+	uint8_t version[FORK_VERSION_SIZE]; /* all zero behind an unscheduled fork: not chosen yet */
+	uint64_t epoch;                     /* EPOCH_NEVER when not scheduled */
 };
 
 /* Fixed size and free of pointers: it is handed to roles as it is. */

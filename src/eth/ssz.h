@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SSZ merkleization (consensus-specs ssz/simple-serialize.md) for containers built by hand: the caller lays out 32-byte
- * chunks (field roots) and merkleizes them. No allocation up to SSZ_MAX_FIXED_CHUNKS leaves. SHA-256 is blst's.
+ * chunks (field roots) and merkleizes them in place, without allocation. SHA-256 is blst's.
  */
 #pragma once
 
