@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * KMS's CiphertextForRecipient: CMS EnvelopedData (RFC 5652) in BER, one RSA recipient named by the SHA-256 of its
- * SubjectPublicKeyInfo, RSAES-OAEP SHA-256, AES-256-CBC. Opened with OpenSSL's CMS; sealed only by the simulator.
+ * SubjectPublicKeyInfo, RSAES-OAEP SHA-256, AES-256-CBC. Read with OpenSSL's ASN.1 decoder (cms_fields.h) and opened with EVP
+ * rather than with CMS_decrypt(), so that content key and plaintext are nowhere but on the secure heap. Sealed only by the
+ * simulator.
  */
 #pragma once
 
@@ -25,7 +27,7 @@ MUST_USE EVP_PKEY *cms_recipient_key_generate(struct error *error);
 /* DER SubjectPublicKeyInfo (294 bytes for RSA-2048), appended: goes into the attestation document's public_key. */
 MUST_USE bool cms_recipient_key_spki(EVP_PKEY *key, struct buffer *ret_der, struct error *error);
 /*
- * Open a blob. One and the same ERROR_CRYPTO message for every fault after the structure was read (key identifier, padding,
+ * Open a blob: ERROR_INPUT when its structure is not that of above. One and the same ERROR_CRYPTO message for every fault after the structure was read (key identifier, padding,
  * content): an attacker who feeds blobs learns nothing.
  */
 MUST_USE bool cms_open(EVP_PKEY *recipient_key, struct view blob, struct secret *ret_plaintext, struct error *error);
