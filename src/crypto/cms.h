@@ -27,8 +27,8 @@ MUST_USE EVP_PKEY *cms_recipient_key_generate(struct error *error);
 /* DER SubjectPublicKeyInfo (294 bytes for RSA-2048), appended: goes into the attestation document's public_key. */
 MUST_USE bool cms_recipient_key_spki(EVP_PKEY *key, struct buffer *ret_der, struct error *error);
 /*
- * Open a blob: ERROR_INPUT when its structure is not that of above. One and the same ERROR_CRYPTO message for every fault after the structure was read (key identifier, padding,
- * content): an attacker who feeds blobs learns nothing.
+ * Open a blob. ERROR_INPUT when its structure is another; one and the same ERROR_CRYPTO message for every fault after the
+ * structure was read (key identifier, padding, content): an attacker who feeds blobs learns nothing.
  */
 MUST_USE bool cms_open(EVP_PKEY *recipient_key, struct view blob, struct secret *ret_plaintext, struct error *error);
 /* What KMS does (the simulator): seal to the RSA SubjectPublicKeyInfo `spki`, in the byte layout KMS uses (indefinite lengths). */
