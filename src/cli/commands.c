@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include "base/cleanup.h"
+#include "base/process.h"
+#include "base/secret.h"
+#include "base/json.h"
+
+static const struct command top_commands[] = {
+	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
+	{"keystore", "make EIP-2335 keystores", keystore_main},
+	{"sign", "have a signer sign a request from a file", sign_main},
+	{"public-keys", "list the keys of a signer", public_keys_main},
+	{"upcheck", "ask a signer whether it is there", upcheck_main},
+};
+
+static const struct command_group top_group = {
+	.name = "ensign",
+	.description = "Operate Ensign, the Ethereum remote signer for AWS Nitro Enclaves.\n"
+		       "Try it here, without AWS:  ensign local up",
+	.commands = top_commands,
+	.count = ARRAY_SIZE(top_commands),
+};
+
+static const struct command local_commands[] = {
+	{"up", "start simulator, host and enclave; import keystores; wait until it signs", local_up_main},
+	{"status", "what runs, and what went wrong last", local_status_main},
+	{"logs", "the log of the signer", local_logs_main},
+	{"down", "stop all of it; keys and settings stay", local_down_main},
+};
+
+static const struct command_group local_group = {
+	.name = "ensign local",
+	.description =
+		"A whole signer on this machine: the enclave program runs as an ordinary process, and a simulator stands in\n"
+		"for the Nitro hypervisor and for KMS. For trying out and for tests.",
+	.commands = local_commands,
+	.count = ARRAY_SIZE(local_commands),
+};
+
+static const struct command keystore_commands[] = {
+	{"create", "make keystores, of new keys or of given ones", keystore_create_main},
+};
+
+static const struct command_group keystore_group = {
+	.name = "ensign keystore",
+	.description = "EIP-2335 keystores.",
+	.commands = keystore_commands,
+	.count = ARRAY_SIZE(keystore_commands),
+};
+
+static void print_group(FILE *stream, const struct command_group *group)
+{
+	(void)fprintf(stream, "usage: %s COMMAND [options]\n\n%s\n\ncommands:\n", group->name, group->description);
+	for (size_t i = 0; i < group->count; i++)
+		(void)fprintf(stream, "  %-13s %s\n", group->commands[i].name, group->commands[i].summary);
+	(void)fprintf(stream, "\n%s COMMAND --help explains one.\n", group->name);
+}
+
+int command_group_run(const struct command_group *group, int argc, char **argv)
+{
+	if (argc < 2) {
+		print_group(stderr, group);
+		return EXIT_CODE_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		print_group(stdout, group);
+		return EXIT_CODE_OK;
+	}
+	for (size_t i = 0; i < group->count; i++) {
+		if (strcmp(group->commands[i].name, argv[1]) == 0)
+			return group->commands[i].run(argc - 1, argv + 1);
+	}
+	(void)fprintf(stderr, "%s: no such command: %s\n", group->name, argv[1]);
+	print_group(stderr, group);
+	return EXIT_CODE_USAGE;
+}
+
+void command_parse(const struct command_help *help, const struct option *options, size_t count, int argc, char **argv,
+		   bool *ret_done, int *ret_exit)
+{
+	struct error error = {0};
+	size_t positionals = 0;
+	bool help_wanted = false;
+
+	*ret_done = true;
+	if (!options_parse(options, count, argc, argv, NULL, 0, &positionals, &help_wanted, &error)) {
+		*ret_exit = command_fail(&error, "usage: %s", help->usage);
+		return;
+	}
+	if (help_wanted) {
+		options_print_help(stdout, help, options, count);
+		*ret_exit = EXIT_CODE_OK;
+		return;
+	}
+	*ret_done = false;
+}
+
+/* A message may quote a server or a file: what could steer a terminal is not let through. */
+static void print_escaped(FILE *stream, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < 0x20 || c == 0x7f)
+			(void)fprintf(stream, "\\x%02x", c);
+		else
+			(void)fputc(c, stream);
+	}
+}
+
+int command_fail(const struct error *error, const char *advice, ...)
+{
+	va_list arguments;
+
+	(void)fflush(stdout);
+	(void)fputs("error: ", stderr);
+	print_escaped(stderr, error->message);
+	(void)fputc('\n', stderr);
+	if (advice) {
+		va_start(arguments, advice);
+		(void)vfprintf(stderr, advice, arguments);
+		va_end(arguments);
+		(void)fputc('\n', stderr);
+	}
+	return (int)exit_code_of(error);
+}
+
+int local_main(int argc, char **argv)
+{
+	return command_group_run(&local_group, argc, argv);
+}
+
+int keystore_main(int argc, char **argv)
+{
+	return command_group_run(&keystore_group, argc, argv);
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct error error = {0};
+
+	if (!process_harden(&error))
+		return command_fail(&error, NULL);
+	json_use_wiping_memory();
+	if (!secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error))
+		return command_fail(&error, NULL);
+	return command_group_run(&top_group, argc, argv);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands of `ensign`: const tables of verbs, one file a verb. A verb's function gets argv from its own name on, prints its
+ * result on stdout and what went wrong on stderr, and returns an exit code of base/options.h.
+ */
+#pragma once
+
+#include "base/options.h"
+
+struct command {
+	const char *name;
+	const char *summary; /* one line of the list of commands */
+	int (*run)(int argc, char **argv);
+};
+
+/* A group of commands: `ensign` itself, `ensign local`, … */
+struct command_group {
+	const char *name; /* "ensign local" */
+	const char *description;
+	const struct command *commands;
+	size_t count;
+};
+
+/* Finds argv[1] in the group and runs it; without one, or with --help, prints the list. */
+int command_group_run(const struct command_group *group, int argc, char **argv);
+
+/* What every verb does first. ret_done: --help was printed or the command line is wrong, return *ret_exit. */
+void command_parse(const struct command_help *help, const struct option *options, size_t count, int argc, char **argv,
+		   bool *ret_done, int *ret_exit);
+
+/*
+ * Report a failure on stderr, the error first and then what to do next (`advice` may be NULL): returns the exit code that fits.
+ */
+int command_fail(const struct error *error, const char *advice, ...) PRINTF_LIKE(2, 3);
+
+/* Whole program, as main() calls it. */
+int cli_main(int argc, char **argv);
+
+int local_main(int argc, char **argv);
+int local_up_main(int argc, char **argv);
+int local_status_main(int argc, char **argv);
+int local_logs_main(int argc, char **argv);
+int local_down_main(int argc, char **argv);
+int keystore_main(int argc, char **argv);
+int keystore_create_main(int argc, char **argv);
+int sign_main(int argc, char **argv);
+int public_keys_main(int argc, char **argv);
+int upcheck_main(int argc, char **argv);

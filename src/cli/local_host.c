@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/local_host.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "cli/local_daemon.h"
+#include "cli/signer_client.h"
+
+#define STATUS_MAX_SIZE 65536
+/* 10,000 keys open in seconds; a machine under full load may take many times as long. */
+#define READY_TIMEOUT_MS 60000
+#define READY_POLL_US 10000
+#define UPCHECK_TIMEOUT_MS 2000
+/* The host gives its enclave some seconds of its own to end. */
+#define HOST_STOP_GRACE_MS 15000
+#define SIMULATOR_STOP_GRACE_MS 5000
+#define ENCLAVE_STOP_GRACE_MS 3000
+
+void local_host_status_done(struct local_host_status *status)
+{
+	if (!status)
+		return;
+	json_done(&status->json);
+	*status = (struct local_host_status){0};
+}
+
+static bool read_last_error(json_t *object, struct local_host_status *status, struct error *error)
+{
+	json_t *last = json_object_get(object, "last_error");
+
+	if (!last || json_is_null(last))
+		return true;
+	return json_read_text(last, "code", &status->error_code, error) &&
+	       json_read_text(last, "message", &status->error_message, error);
+}
+
+static bool read_optional_number(json_t *object, const char *name, uint64_t *ret_value, struct error *error)
+{
+	json_t *value = json_object_get(object, name);
+
+	*ret_value = 0;
+	if (!value || json_is_null(value))
+		return true;
+	return json_read_u64(object, name, ret_value, error);
+}
+
+bool local_host_status_read(const char *path, struct local_host_status *ret_status, struct error *error)
+{
+	AUTO_LOCAL_HOST_STATUS struct local_host_status status = {0};
+	AUTO_BUFFER struct buffer text = {0};
+
+	if (!file_read(path, STATUS_MAX_SIZE, &text, error))
+		return false;
+	status.json = json_parse_object(buffer_view(&text), path, error);
+	if (!status.json)
+		return false;
+	if (!json_read_text(status.json, "state", &status.state, error) ||
+	    !json_read_text(status.json, "since", &status.since, error) ||
+	    !read_optional_number(status.json, "pid", &status.pid, error) ||
+	    !read_optional_number(status.json, "enclave_pid", &status.enclave_pid, error) ||
+	    !read_optional_number(status.json, "key_count", &status.key_count, error) ||
+	    !read_optional_number(status.json, "restarts", &status.restarts, error) ||
+	    !read_last_error(status.json, &status, error))
+		return error_prefix(error, "%s", path);
+	*ret_status = status;
+	status = (struct local_host_status){0};
+	return true;
+}
+
+bool local_host_start(const struct local_folder *folder, bool *ret_started, struct error *error)
+{
+	AUTO_FREE char *programs = process_executable_folder(error);
+	AUTO_FREE char *program = programs ? memory_format("%s/ensign-host", programs) : NULL;
+	const char *const argv[] = {"ensign-host", "--config", folder->host_config, NULL};
+	const struct local_daemon daemon = {program, argv, folder->host_pid, folder->host_log};
+	pid_t pid;
+
+	*ret_started = false;
+	if (!program)
+		return false;
+	if (local_daemon_running(folder->host_pid, NULL))
+		return true;
+	(void)unlink(folder->status);
+	*ret_started = local_daemon_start(&daemon, &pid, error);
+	return *ret_started;
+}
+
+/* Errors that waiting does not mend: the keys do not open, the policy refuses, the configuration is wrong. */
+static bool is_final(const struct local_host_status *status)
+{
+	static const char *const final_codes[] = {"policy", "input", "crypto", "not_found", "bug"};
+
+	if (!status->error_code || strcmp(status->state, "serving") == 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(final_codes); i++) {
+		if (strcmp(final_codes[i], status->error_code) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool note_last_error(const struct local_host_status *status, struct error *error)
+{
+	if (!status->error_message)
+		return error_set(error, ERROR_IO, "the host is still %s", status->state ? status->state : "starting");
+	return error_set(error, strcmp(status->error_code, "policy") == 0 ? ERROR_POLICY : ERROR_IO, "the host reports: %s: %s",
+			 status->error_code, status->error_message);
+}
+
+/* One look. *ret_final: no use in looking again. */
+static json_t *look(const struct local_folder *folder, const struct signer_target *target, bool *ret_final, struct error *error)
+{
+	AUTO_LOCAL_HOST_STATUS struct local_host_status status = {0};
+	struct error ignored;
+	pid_t pid = 0;
+
+	*ret_final = false;
+	if (!local_daemon_running(folder->host_pid, &pid)) {
+		*ret_final = true;
+		if (local_host_status_read(folder->status, &status, &ignored) && status.error_message)
+			return (void)note_last_error(&status, error), NULL;
+		return error_set(error, ERROR_IO, "the host ended"), NULL;
+	}
+	if (!local_host_status_read(folder->status, &status, &ignored))
+		return error_set(error, ERROR_IO, "the host has not said anything yet"), NULL;
+	*ret_final = is_final(&status);
+	if (strcmp(status.state, "serving") != 0)
+		return (void)note_last_error(&status, error), NULL;
+	if (!signer_upcheck(target, UPCHECK_TIMEOUT_MS, error))
+		return NULL;
+	return signer_public_keys(target, error);
+}
+
+json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, struct error *error)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + READY_TIMEOUT_MS;
+	AUTO_SIGNER_TARGET struct signer_target target = {0};
+	AUTO_FREE char *url = local_settings_url(settings);
+	bool final = false;
+
+	if (!signer_target_init(url, folder->ca, &target, error))
+		return NULL;
+	while (!final && clock_monotonic_ms() < deadline_ms) {
+		json_t *keys = look(folder, &target, &final, error);
+
+		if (keys)
+			return keys;
+		/* A host that this command started and that has ended is to be reaped. */
+		(void)waitpid(-1, NULL, WNOHANG);
+		(void)usleep(READY_POLL_US);
+	}
+	if (!final)
+		(void)error_prefix(error, "not ready after %u s", READY_TIMEOUT_MS / 1000);
+	return NULL;
+}
+
+bool local_stop_all(const struct local_folder *folder, bool host, bool simulator, struct local_stopped *ret_stopped,
+		    struct error *error)
+{
+	AUTO_FREE char *control = memory_format("unix:%s", folder->control);
+	struct local_stopped stopped = {0};
+	struct error host_error = {0};
+	bool host_gone = true;
+
+	if (host) {
+		stopped.host = local_daemon_running(folder->host_pid, NULL);
+		host_gone = local_daemon_stop(folder->host_pid, HOST_STOP_GRACE_MS, NULL, &host_error);
+		stopped.strays = local_daemon_sweep(control, ENCLAVE_STOP_GRACE_MS);
+	}
+	if (simulator) {
+		stopped.simulator = local_daemon_running(folder->sim_pid, NULL);
+		if (!local_daemon_stop(folder->sim_pid, SIMULATOR_STOP_GRACE_MS, NULL, error))
+			return false;
+	}
+	if (!host_gone) {
+		*error = host_error;
+		return false;
+	}
+	*ret_stopped = stopped;
+	return true;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host of a local signer: its status file, starting it, waiting until it signs, and stopping everything. */
+#pragma once
+
+#include "base/json.h"
+#include "cli/local_folder.h"
+#include "cli/local_settings.h"
+
+/* RUN/status.json (docs/protocols.md); the texts borrow from `json`. */
+struct local_host_status {
+	json_t *json;
+	const char *state;
+	const char *since;
+	uint64_t pid;
+	uint64_t enclave_pid; /* 0: none */
+	uint64_t key_count;
+	uint64_t restarts;
+	const char *error_code;    /* NULL: nothing went wrong */
+	const char *error_message; /* NULL: nothing went wrong */
+};
+
+void local_host_status_done(struct local_host_status *status);
+#define AUTO_LOCAL_HOST_STATUS CLEANUP(local_host_status_done)
+
+MUST_USE bool local_host_status_read(const char *path, struct local_host_status *ret_status, struct error *error);
+
+/* Starts the host unless it runs. *ret_started tells whether this call did (set on failure too). */
+MUST_USE bool local_host_start(const struct local_folder *folder, bool *ret_started, struct error *error);
+/*
+ * Waits until the host says that it serves and the signer answers over HTTPS with the folder's CA; returns its public keys
+ * (caller releases). NULL on failure, with what the host said last.
+ */
+MUST_USE json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, struct error *error);
+
+struct local_stopped {
+	bool host;
+	bool simulator;
+	size_t strays; /* enclaves that had outlived their host */
+};
+
+/* Stops host, enclave and simulator, in this order; what does not run is no error. */
+MUST_USE bool local_stop_all(const struct local_folder *folder, bool host, bool simulator, struct local_stopped *ret_stopped,
+			     struct error *error);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/local_settings.h"
+
+#include "base/file.h"
+#include "net/address.h"
+
+#define SETTINGS_VERSION 1
+#define SETTINGS_MAX_SIZE 16384 /* ours is under 1 KiB */
+
+/* Networks with stakes worth money: a signer without slashing protection is not for them. */
+static const char *const networks_with_stakes[] = {"mainnet", "gnosis"};
+
+static const struct text_member {
+	const char *name;
+	size_t offset;
+	size_t size;
+} text_members[] = {
+	{"listen", offsetof(struct local_settings, listen), LOCAL_LISTEN_SIZE},
+	{"network", offsetof(struct local_settings, network), NETWORK_NAME_SIZE},
+	{"kms_key_arn", offsetof(struct local_settings, kms_key_arn), KMS_ARN_SIZE},
+	{"tls_listen", offsetof(struct local_settings, tls_listen), LOCAL_LISTEN_SIZE},
+	{"pcr0", offsetof(struct local_settings, pcr0), 2 * NSM_PCR_SIZE + 1},
+};
+
+static const struct bool_member {
+	const char *name;
+	size_t offset;
+} bool_members[] = {
+	{"any_port", offsetof(struct local_settings, any_port)},
+	{"slashing_protection", offsetof(struct local_settings, slashing_protection)},
+	{"test_keys_only", offsetof(struct local_settings, test_keys_only)},
+};
+
+void local_settings_default(struct local_settings *ret_settings)
+{
+	*ret_settings = (struct local_settings){
+		.listen = "127.0.0.1:8443",
+		.network = "mainnet",
+		.slashing_protection = true,
+	};
+}
+
+static bool read_members(json_t *object, struct local_settings *settings, struct error *error)
+{
+	uint64_t version;
+
+	if (!json_read_u64(object, "version", &version, error))
+		return false;
+	if (version != SETTINGS_VERSION)
+		return error_set(error, ERROR_INPUT, "version: %llu, this program knows %d", (unsigned long long)version,
+				 SETTINGS_VERSION);
+	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
+		const char *text;
+
+		if (!json_read_text(object, text_members[i].name, &text, error))
+			return false;
+		if (strlen(text) >= text_members[i].size)
+			return error_set(error, ERROR_INPUT, "%s: too long", text_members[i].name);
+		memcpy((char *)settings + text_members[i].offset, text, strlen(text) + 1);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bool_members); i++) {
+		bool *value = (bool *)(void *)((char *)settings + bool_members[i].offset);
+
+		if (!json_read_bool(object, bool_members[i].name, value, error))
+			return false;
+	}
+	return json_read_u64(object, "tls_created_ms", &settings->tls_created_ms, error);
+}
+
+bool local_settings_read(const char *path, struct local_settings *ret_settings, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	struct local_settings settings = {0};
+	AUTO_JSON json_t *object = NULL;
+
+	if (!file_read(path, SETTINGS_MAX_SIZE, &text, error))
+		return false;
+	object = json_parse_object(buffer_view(&text), path, error);
+	if (!object)
+		return false;
+	if (!read_members(object, &settings, error))
+		return error_prefix(error, "%s", path);
+	*ret_settings = settings;
+	return true;
+}
+
+bool local_settings_write(const char *path, const struct local_settings *settings, struct error *error)
+{
+	AUTO_JSON json_t *object = json_object();
+	AUTO_BUFFER struct buffer text = {0};
+
+	(void)json_object_set_new(object, "version", json_integer(SETTINGS_VERSION));
+	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
+		(void)json_object_set_new(object, text_members[i].name,
+					  json_string((const char *)settings + text_members[i].offset));
+	for (size_t i = 0; i < ARRAY_SIZE(bool_members); i++)
+		(void)json_object_set_new(object, bool_members[i].name,
+					  json_boolean(*((const char *)settings + bool_members[i].offset) != 0));
+	(void)json_object_set_new(object, "tls_created_ms", json_integer((json_int_t)settings->tls_created_ms));
+	json_write(object, &text);
+	buffer_append_byte(&text, '\n');
+	return file_write_atomic(path, buffer_view(&text), 0600, error);
+}
+
+bool local_settings_set_listen(struct local_settings *settings, const char *listen, struct error *error)
+{
+	AUTO_FREE char *text = memory_format("tcp:%s", listen);
+	struct address address;
+
+	if (strlen(listen) >= LOCAL_LISTEN_SIZE)
+		return error_set(error, ERROR_INPUT, "--listen: too long");
+	if (!address_parse(text, &address, error))
+		return error_prefix(error, "--listen %s", listen);
+	(void)snprintf(settings->listen, sizeof settings->listen, "%s", listen);
+	settings->any_port = address.port == 0;
+	return true;
+}
+
+bool local_settings_set_slashing(struct local_settings *settings, const char *slashing, struct error *error)
+{
+	if (strcmp(slashing, "on") != 0 && strcmp(slashing, "off") != 0)
+		return error_set(error, ERROR_INPUT, "--slashing: on or off, not %s", slashing);
+	settings->slashing_protection = strcmp(slashing, "on") == 0;
+	return true;
+}
+
+bool local_settings_check(const struct local_settings *settings, struct error *error)
+{
+	if (!network_find(settings->network, error))
+		return error_prefix(error, "--network");
+	if (settings->slashing_protection || settings->test_keys_only)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(networks_with_stakes); i++) {
+		if (strcmp(settings->network, networks_with_stakes[i]) == 0)
+			return error_set(error, ERROR_INPUT,
+					 "--slashing off is for test networks; on %s it could cost a validator its stake",
+					 settings->network);
+	}
+	return true;
+}
+
+void local_settings_host(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE], uint16_t *ret_port)
+{
+	const char *colon = strrchr(settings->listen, ':');
+	const char *start = settings->listen;
+	size_t size = colon ? (size_t)(colon - start) : strlen(start);
+	uint64_t port = 0;
+
+	if (size >= 2 && start[0] == '[' && start[size - 1] == ']') {
+		start++;
+		size -= 2;
+	}
+	(void)snprintf(ret_host, LOCAL_LISTEN_SIZE, "%.*s", (int)size, start);
+	*ret_port = colon && u64_parse(view_of_text(colon + 1), &port) && port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+char *local_settings_url(const struct local_settings *settings)
+{
+	char host[LOCAL_LISTEN_SIZE];
+	uint16_t port;
+
+	local_settings_host(settings, host, &port);
+	if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
+		return memory_format("https://localhost:%u", port);
+	return memory_format(strchr(host, ':') ? "https://[%s]:%u" : "https://%s:%u", host, port);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * local.json: what a local signer was asked to be, and what of it must outlive `down` (its KMS key, its port, its measurement).
+ * Fixed size, so it is copied and compared as it is.
+ */
+#pragma once
+
+#include "aws/kms.h"
+#include "base/json.h"
+#include "eth/network.h"
+#include "image/measurement.h"
+
+#define LOCAL_LISTEN_SIZE 300 /* "[v6]:port" or "name:port"; names have at most 255 octets */
+#define LOCAL_FLEET "local"
+#define LOCAL_UUID "local" /* web3signer_uuid of its rows in the key table */
+
+struct local_settings {
+	char listen[LOCAL_LISTEN_SIZE]; /* "127.0.0.1:8443"; the port is never 0 once the signer has been up */
+	bool any_port;                  /* the port was the kernel's choice, and may change when it is taken */
+	char network[NETWORK_NAME_SIZE];
+	bool slashing_protection;
+	bool test_keys_only;                /* the user says so: allows slashing_protection off on a network with real stakes */
+	char kms_key_arn[KMS_ARN_SIZE];     /* "" before the first `up` */
+	char tls_listen[LOCAL_LISTEN_SIZE]; /* host that the TLS certificate was made for besides localhost; "" none yet */
+	uint64_t tls_created_ms;            /* realtime */
+	char pcr0[2 * NSM_PCR_SIZE + 1];    /* hex of the measurement that the key policy was pinned to last; "" none yet */
+};
+
+/* What `up` takes when nothing was asked for. */
+void local_settings_default(struct local_settings *ret_settings);
+/* ERROR_NOT_FOUND when there is no such file. */
+MUST_USE bool local_settings_read(const char *path, struct local_settings *ret_settings, struct error *error);
+MUST_USE bool local_settings_write(const char *path, const struct local_settings *settings, struct error *error);
+/* "HOST:PORT" or "[V6]:PORT"; ERROR_INPUT names --listen. */
+MUST_USE bool local_settings_set_listen(struct local_settings *settings, const char *listen, struct error *error);
+/* "on" or "off"; ERROR_INPUT names --slashing. */
+MUST_USE bool local_settings_set_slashing(struct local_settings *settings, const char *slashing, struct error *error);
+/* Whether these settings belong together (network known, slashing protection not off where stakes are real). */
+MUST_USE bool local_settings_check(const struct local_settings *settings, struct error *error);
+
+/* Host part of listen, without brackets, and the port. */
+void local_settings_host(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE], uint16_t *ret_port);
+/* "https://HOST:PORT" for clients on this machine; caller frees. */
+char *local_settings_url(const struct local_settings *settings);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include "cli/local_daemon.h"
+#include "cli/local_host.h"
+#include "cli/signer_client.h"
+
+static const struct command_help help = {
+	.usage = "ensign local status [--dir D] [--json]",
+	.description = "Says what of the local signer runs, whether it signs, and what went wrong last. Exit code 0: it signs; 1: "
+		       "it does\n"
+		       "not.\n"
+		       "\n"
+		       "  ensign local status --json | jq .last_error",
+};
+
+#define UPCHECK_TIMEOUT_MS 3000
+
+struct report {
+	struct local_settings settings;
+	struct local_host_status host;
+	pid_t host_pid; /* 0: does not run */
+	pid_t sim_pid;
+	bool answers; /* /upcheck over HTTPS */
+	const char *state;
+};
+
+static bool check_answers(const struct local_folder *folder, const struct local_settings *settings)
+{
+	AUTO_SIGNER_TARGET struct signer_target target = {0};
+	AUTO_FREE char *url = local_settings_url(settings);
+	struct error ignored;
+
+	return signer_target_init(url, folder->ca, &target, &ignored) && signer_upcheck(&target, UPCHECK_TIMEOUT_MS, &ignored);
+}
+
+static void gather(const struct local_folder *folder, struct report *report)
+{
+	struct error ignored;
+
+	report->state = "down";
+	if (!local_daemon_running(folder->sim_pid, &report->sim_pid))
+		report->sim_pid = 0;
+	if (!local_daemon_running(folder->host_pid, &report->host_pid)) {
+		report->host_pid = 0;
+		return;
+	}
+	report->state = "starting";
+	if (!local_host_status_read(folder->status, &report->host, &ignored))
+		return;
+	report->state = report->host.state;
+	report->answers = strcmp(report->state, "serving") == 0 && check_answers(folder, &report->settings);
+}
+
+static json_t *last_error_json(const struct local_host_status *host)
+{
+	if (!host->error_code)
+		return json_null();
+	return json_pack("{s:s, s:s}", "code", host->error_code, "message", host->error_message);
+}
+
+static void print_json(const struct local_folder *folder, const struct report *report)
+{
+	AUTO_FREE char *url = local_settings_url(&report->settings);
+	AUTO_JSON json_t *object =
+		json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "dir", folder->path, "state",
+			  report->state, "signs", report->answers, "url", url, "ca_file", folder->ca, "network",
+			  report->settings.network, "slashing_protection", report->settings.slashing_protection, "simulator_pid",
+			  (json_int_t)report->sim_pid, "host_pid", (json_int_t)report->host_pid, "enclave_pid",
+			  (json_int_t)report->host.enclave_pid, "key_count", (json_int_t)report->host.key_count, "restarts",
+			  (json_int_t)report->host.restarts, "last_error", last_error_json(&report->host));
+	AUTO_BUFFER struct buffer text = {0};
+
+	json_write(object, &text);
+	(void)printf("%s\n", buffer_text(&text));
+}
+
+static void print_process(const char *name, pid_t pid)
+{
+	if (pid == 0)
+		(void)printf("  %-11s not running\n", name);
+	else
+		(void)printf("  %-11s process %d\n", name, (int)pid);
+}
+
+static void print_human(const struct local_folder *folder, const struct report *report)
+{
+	AUTO_FREE char *url = local_settings_url(&report->settings);
+
+	(void)printf("%s: %s%s\n", folder->path, report->state,
+		     report->answers ? ", and it answers" : (report->host_pid ? ", and it does not answer" : ""));
+	(void)printf("  %-11s %s\n  %-11s %s\n", "url", url, "CA file", folder->ca);
+	(void)printf("  %-11s %s, slashing protection %s\n", "network", report->settings.network,
+		     report->settings.slashing_protection ? "on" : "OFF");
+	print_process("simulator", report->sim_pid);
+	print_process("host", report->host_pid);
+	print_process("enclave", report->host_pid ? (pid_t)report->host.enclave_pid : 0);
+	if (report->host_pid)
+		(void)printf("  %-11s %llu\n  %-11s %llu\n", "keys", (unsigned long long)report->host.key_count, "restarts",
+			     (unsigned long long)report->host.restarts);
+	if (report->host.error_code)
+		(void)printf("  %-11s %s: %s\n", "last error", report->host.error_code, report->host.error_message);
+}
+
+int local_status_main(int argc, char **argv)
+{
+	AUTO_LOCAL_FOLDER struct local_folder folder = {0};
+	struct report report = {0};
+	struct error error = {0};
+	const char *dir = NULL;
+	bool as_json = false;
+	const struct option options[] = {
+		{"dir", OPTION_TEXT, &dir, "D", "folder of this signer; default ~/.local/state/ensign/local"},
+		{"json", OPTION_FLAG, &as_json, NULL, "print one JSON object"},
+	};
+	bool done;
+	int code;
+
+	command_parse(&help, options, ARRAY_SIZE(options), argc, argv, &done, &code);
+	if (done)
+		return code;
+	if (!local_folder_init(dir, &folder, &error))
+		return command_fail(&error, NULL);
+	if (!local_settings_read(folder.settings, &report.settings, &error))
+		return command_fail(&error, "There is no local signer here. Make one: ensign local up --dir %s", folder.path);
+	gather(&folder, &report);
+	(as_json ? print_json : print_human)(&folder, &report);
+	local_host_status_done(&report.host);
+	return report.answers ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}

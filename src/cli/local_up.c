@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/local_daemon.h"
+#include "cli/local_host.h"
+#include "cli/local_setup.h"
+
+static const struct command_help help = {
+	.usage = "ensign local up [--dir D] [--listen HOST:PORT] [--keystores DIR (--passwords DIR | --password-file F)] ...",
+	.description =
+		"Starts a whole signer on this machine and waits until it signs: the simulator (KMS and attestation), the host, "
+		"and\n"
+		"the enclave program in a sandbox of its own. Keystores are decrypted here once, sealed with the local KMS and "
+		"only\n"
+		"opened again inside the enclave, which KMS lets decrypt by its measurement alone. Without --keystores it makes "
+		"one\n"
+		"new key. On a folder that was up before it finds the same keys; options not given are those of last time.\n"
+		"\n"
+		"  ensign local up --keystores keys --password-file password.txt --network hoodi\n"
+		"  ensign local up --dir /tmp/second --listen 127.0.0.1:0 --json\n"
+		"\n"
+		"Exit code 2: an option, a keystore or a password is wrong, and nothing was changed. 3: KMS refused the enclave.",
+};
+
+struct up_options {
+	const char *dir;
+	const char *listen;
+	struct key_source keys;
+	const char *network;
+	const char *slashing;
+	bool test_keys_only;
+	bool as_json;
+};
+
+struct up {
+	struct local_folder folder;
+	struct local_settings settings;
+	struct local_endpoints endpoints;
+	struct local_kms kms;
+	struct measurement measurement;
+	struct local_import_result imported;
+	bool sim_started;  /* by this command: stopped again when it fails */
+	bool host_started; /* likewise */
+	bool already_up;
+	bool repinned;
+	bool tls_made;
+	uint64_t started_ms; /* monotonic */
+};
+
+static void up_done(struct up *up)
+{
+	local_kms_done(&up->kms);
+	local_endpoints_done(&up->endpoints);
+	local_folder_done(&up->folder);
+}
+
+static bool check_key_options(const struct key_source *keys, struct error *error)
+{
+	if (keys->passwords && keys->password_file)
+		return error_set(error, ERROR_INPUT, "--passwords and --password-file: give one of them");
+	if (!keys->keystores && (keys->passwords || keys->password_file))
+		return error_set(error, ERROR_INPUT, "--keystores: missing");
+	if (keys->keystores && !keys->passwords && !keys->password_file)
+		return error_set(error, ERROR_INPUT, "--keystores needs --passwords DIR or --password-file FILE");
+	return true;
+}
+
+/* Settings of last time, or the defaults, changed by the options that were given. */
+static bool merge_settings(const struct up_options *options, struct up *up, bool *ret_changed, struct error *error)
+{
+	struct local_settings *settings = &up->settings;
+	struct local_settings before;
+
+	local_settings_default(settings);
+	if (file_exists(up->folder.settings) && !local_settings_read(up->folder.settings, settings, error))
+		return false;
+	before = *settings;
+	if (options->listen && !local_settings_set_listen(settings, options->listen, error))
+		return false;
+	/* Port 0 asks for any port, and the one that it got last time is one. */
+	if (settings->any_port && before.any_port) {
+		char host_before[LOCAL_LISTEN_SIZE], host[LOCAL_LISTEN_SIZE];
+		uint16_t port;
+
+		local_settings_host(&before, host_before, &port);
+		local_settings_host(settings, host, &port);
+		if (strcmp(host, host_before) == 0)
+			memcpy(settings->listen, before.listen, sizeof before.listen);
+	}
+	if (options->network) {
+		if (strlen(options->network) >= sizeof settings->network)
+			return error_set(error, ERROR_INPUT, "--network %.40s: no such network", options->network);
+		(void)snprintf(settings->network, sizeof settings->network, "%s", options->network);
+	}
+	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
+		return false;
+	if (options->test_keys_only)
+		settings->test_keys_only = true;
+	*ret_changed = strcmp(before.listen, settings->listen) != 0 || strcmp(before.network, settings->network) != 0 ||
+		       before.slashing_protection != settings->slashing_protection;
+	return local_settings_check(settings, error);
+}
+
+/* Is the port free? Also settles which one it is when any will do. */
+static bool settle_port(struct local_settings *settings, struct error *error)
+{
+	AUTO_FREE char *text = memory_format("tcp:%s", settings->listen);
+	AUTO_FD int fd = -1;
+	struct address address;
+
+	if (!address_parse(text, &address, error))
+		return error_prefix(error, "--listen");
+	fd = address_listen(&address, 1, error);
+	if (fd < 0 && settings->any_port) {
+		address.port = 0;
+		fd = address_listen(&address, 1, error);
+	}
+	if (fd < 0)
+		return error_prefix(error, "--listen %s", settings->listen);
+	(void)snprintf(settings->listen, sizeof settings->listen, strchr(address.host, ':') ? "[%s]:%u" : "%s:%u", address.host,
+		       address_bound_port(fd));
+	return true;
+}
+
+static void show_progress(size_t done, size_t count)
+{
+	static size_t shown = SIZE_MAX;
+
+	/* On a terminal one line that changes; in a log only whole tenths. */
+	if (isatty(STDERR_FILENO)) {
+		(void)fprintf(stderr, "\rdecrypting keystores: %zu of %zu%s", done, count, done == count ? "\n" : "");
+		return;
+	}
+	if (count < 10 || done * 10 / count == shown)
+		return;
+	shown = done * 10 / count;
+	(void)fprintf(stderr, "decrypting keystores: %zu of %zu\n", done, count);
+}
+
+static bool set_up(const struct up_options *options, struct up *up, struct error *error)
+{
+	const struct local_setup setup = {&up->folder, &up->endpoints, &up->kms, &up->settings};
+	const struct key_source *source = options->keys.keystores ? &options->keys : NULL;
+
+	if (!settle_port(&up->settings, error))
+		return false;
+	if (!local_simulator_start(&up->folder, &up->sim_started, &up->endpoints, error))
+		return false;
+	if (!local_kms_init(&up->kms, &up->endpoints, error) || !local_setup_kms_key(&setup, error))
+		return false;
+	if (!local_setup_keys(&setup, source, show_progress, &up->imported, error))
+		return false;
+	if (!local_setup_tls(&setup, &up->tls_made, error) || !local_setup_image(&setup, &up->measurement, error))
+		return false;
+	if (!local_setup_policy(&setup, &up->measurement, &up->repinned, error) || !local_setup_host(&setup, error))
+		return false;
+	if (!local_settings_write(up->folder.settings, &up->settings, error))
+		return false;
+	return local_host_start(&up->folder, &up->host_started, error);
+}
+
+/* The host runs: this is only for what it may lack. */
+static bool resume(const struct up_options *options, struct up *up, bool changed, struct error *error)
+{
+	if (changed)
+		return error_set(error, ERROR_INPUT, "the signer in %s is up with other options", up->folder.path);
+	if (options->keys.keystores && !local_setup_keys_present(&up->folder, options->keys.keystores, error))
+		return false;
+	up->already_up = true;
+	if (!local_simulator_start(&up->folder, &up->sim_started, &up->endpoints, error))
+		return false;
+	return measurement_of_process_files(up->folder.enclave, up->folder.configuration, &up->measurement, error);
+}
+
+static void undo(struct up *up)
+{
+	struct local_stopped stopped;
+	struct error ignored;
+
+	(void)!local_stop_all(&up->folder, up->host_started, up->sim_started, &stopped, &ignored);
+}
+
+static void warn_about_slashing(const struct local_settings *settings)
+{
+	if (settings->slashing_protection)
+		return;
+	(void)fprintf(stderr,
+		      "WARNING: slashing protection is OFF: this signer signs double votes and double proposals on %s.\n"
+		      "WARNING: never give it a key that has a validator behind it.\n",
+		      settings->network);
+}
+
+static json_t *measurement_json(const struct measurement *measurement)
+{
+	const uint8_t *const pcrs[] = {measurement->pcr0, measurement->pcr1, measurement->pcr2};
+	static const char *const names[] = {"PCR0", "PCR1", "PCR2"};
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(pcrs); i++) {
+		char hex[2 * NSM_PCR_SIZE + 1];
+
+		hex_encode(view_of(pcrs[i], NSM_PCR_SIZE), hex);
+		(void)json_object_set_new(object, names[i], json_string(hex));
+	}
+	return object;
+}
+
+static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
+{
+	AUTO_FREE char *url = local_settings_url(&up->settings);
+	AUTO_JSON json_t *object =
+		json_pack("{s:s, s:s, s:O, s:o, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca,
+			  "public_keys", keys, "measurement", measurement_json(&up->measurement), "network", up->settings.network,
+			  "slashing_protection", up->settings.slashing_protection, "dir", up->folder.path, "already_up",
+			  up->already_up, "measurement_changed", up->repinned, "keys_imported", (json_int_t)up->imported.added,
+			  "keys_already_present", (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
+	AUTO_BUFFER struct buffer text = {0};
+
+	json_write(object, &text);
+	(void)printf("%s\n", buffer_text(&text));
+}
+
+static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
+{
+	AUTO_FREE char *url = local_settings_url(&up->settings);
+	AUTO_JSON json_t *measurement = measurement_json(&up->measurement);
+
+	if (up->imported.already_present)
+		(void)printf("%zu keystores were already present\n", up->imported.already_present);
+	if (up->repinned)
+		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
+	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
+	(void)printf("  CA file      %s\n", up->folder.ca);
+	(void)printf("  network      %s, slashing protection %s\n", up->settings.network,
+		     up->settings.slashing_protection ? "on" : "OFF");
+	(void)printf("  measurement  PCR0 %s\n", json_string_value(json_object_get(measurement, "PCR0")));
+	(void)printf("  public keys  %zu\n", json_array_size(keys));
+	for (size_t i = 0; i < json_array_size(keys); i++)
+		(void)printf("    %s\n", json_string_value(json_array_get(keys, i)));
+	(void)printf("next: curl --cacert %s %s/api/v1/eth2/publicKeys\n", up->folder.ca, url);
+}
+
+static int fail(struct up *up, const struct error *error)
+{
+	if (up->host_started || up->already_up)
+		return command_fail(error, "The log: %s%s", up->folder.host_log,
+				    up->host_started ? "; what this command started is stopped again." : "");
+	return command_fail(error, error->code == ERROR_INPUT ? "See: ensign local up --help" : NULL);
+}
+
+static int run(const struct up_options *options, struct up *up)
+{
+	AUTO_JSON json_t *keys = NULL;
+	struct error error = {0};
+	AUTO_FD int lock = -1;
+	bool changed = false;
+	bool done;
+
+	up->started_ms = clock_monotonic_ms();
+	if (!check_key_options(&options->keys, &error) || !local_folder_init(options->dir, &up->folder, &error) ||
+	    !merge_settings(options, up, &changed, &error))
+		return command_fail(&error, strncmp(error.message, "--slashing off", 14) == 0
+						    ? "For keys that no validator uses, add --test-keys-only."
+						    : "See: ensign local up --help");
+	if (!local_folder_make(&up->folder, &error))
+		return command_fail(&error, "Give another folder with --dir.");
+	lock = local_folder_lock(&up->folder, &error);
+	/* Again, for another command may have changed the settings meanwhile. */
+	if (lock < 0 || !merge_settings(options, up, &changed, &error))
+		return command_fail(&error, NULL);
+	warn_about_slashing(&up->settings);
+	if (local_daemon_running(up->folder.host_pid, NULL)) {
+		if (!resume(options, up, changed, &error))
+			return command_fail(&error, "Stop it first: ensign local down --dir %s", up->folder.path);
+	}
+	done = up->already_up || set_up(options, up, &error);
+	if (done)
+		keys = local_host_wait(&up->folder, &up->settings, &error);
+	if (!keys) {
+		undo(up);
+		return fail(up, &error);
+	}
+	(options->as_json ? print_json : print_human)(up, keys, clock_monotonic_ms() - up->started_ms);
+	return EXIT_CODE_OK;
+}
+
+int local_up_main(int argc, char **argv)
+{
+	struct up_options values = {0};
+	const struct option options[] = {
+		{"dir", OPTION_TEXT, &values.dir, "D", "folder of this signer; default ~/.local/state/ensign/local"},
+		{"listen", OPTION_TEXT, &values.listen, "HOST:PORT", "default 127.0.0.1:8443; port 0: any free one"},
+		{"keystores", OPTION_TEXT, &values.keys.keystores, "DIR", "EIP-2335 keystores: every *.json in it"},
+		{"passwords", OPTION_TEXT, &values.keys.passwords, "DIR", "X.txt there is the password of X.json"},
+		{"password-file", OPTION_TEXT, &values.keys.password_file, "F", "one password for all keystores"},
+		{"network", OPTION_TEXT, &values.network, "N",
+		 "mainnet (default), hoodi, sepolia, holesky, gnosis, chiado, minimal"},
+		{"slashing", OPTION_TEXT, &values.slashing, "on|off", "off signs everything: for test networks only; measured"},
+		{"test-keys-only", OPTION_FLAG, &values.test_keys_only, NULL,
+		 "allow --slashing off on mainnet and gnosis, for tests"},
+		{"json", OPTION_FLAG, &values.as_json, NULL, "print one JSON object"},
+	};
+	struct up up = {0};
+	bool done;
+	int code;
+
+	command_parse(&help, options, ARRAY_SIZE(options), argc, argv, &done, &code);
+	if (done)
+		return code;
+	code = run(&values, &up);
+	up_done(&up);
+	return code;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include "base/cleanup.h"
+#include "cli/signer_client.h"
+
+static const struct command_help help = {
+	.usage = "ensign upcheck [--url URL --ca FILE]",
+	.description =
+		"Asks a signer whether it is there, over HTTPS with its certificate checked. Prints OK and ends with 0, or says\n"
+		"why not and ends with 1. Without --url and --ca it asks the local signer of the default folder.\n"
+		"\n"
+		"  ensign upcheck --url https://127.0.0.1:8443 --ca ca.pem",
+};
+
+/* Longer than the slowest healthy answer, short enough for a health check. */
+#define UPCHECK_TIMEOUT_MS 5000
+
+int upcheck_main(int argc, char **argv)
+{
+	const char *url = NULL, *ca = NULL;
+	const struct option options[] = {
+		{"url", OPTION_TEXT, &url, "URL", "https://HOST:PORT of the signer"},
+		{"ca", OPTION_TEXT, &ca, "FILE", "PEM that its certificate is checked against"},
+	};
+	AUTO_SIGNER_TARGET struct signer_target target = {0};
+	struct error error = {0};
+	bool done;
+	int code;
+
+	command_parse(&help, options, ARRAY_SIZE(options), argc, argv, &done, &code);
+	if (done)
+		return code;
+	if (!signer_target_init(url, ca, &target, &error))
+		return command_fail(&error, "Is a local signer up? See: ensign local status");
+	if (!signer_upcheck(&target, UPCHECK_TIMEOUT_MS, &error))
+		return command_fail(&error, NULL);
+	(void)printf("OK\n");
+	return EXIT_CODE_OK;
+}
