@@ -57,6 +57,7 @@ struct message_start {
 	uint8_t slashing_protection; /* 0 or 1 */
 	uint8_t provisioned;         /* opener only: keys are loaded already, refuse a second init */
 	uint64_t key_count;          /* opener only, when provisioned */
+	uint64_t enclave_started_ms; /* monotonic clock when init started */
 };
 
 struct message_ready {

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One program, five roles: started as init, it re-executes itself with --role for the others. */
+#include "enclave/role.h"
+
+#include "base/cleanup.h"
+
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} roles[] = {
+	{"keeper", keeper_main},
+	{"ledger", ledger_main},
+	{"frontend", frontend_main},
+	{"opener", opener_main},
+};
+
+int main(int argc, char **argv)
+{
+	if (argc < 3 || strcmp(argv[1], "--role") != 0)
+		return init_main(argc, argv);
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
+		/* The role's own arguments begin behind its name, which takes the place of the program's. */
+		if (strcmp(argv[2], roles[i].name) == 0)
+			return roles[i].main(argc - 2, argv + 2);
+	}
+	(void)fprintf(stderr, "ensign-enclave: no role is called %s\n", argv[2]);
+	return 2;
+}

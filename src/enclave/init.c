@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * init: holds nothing and parses nothing from outside. It binds the sockets, starts the roles with just the descriptors each
+ * needs, replaces an opener that has done its work, and ends the enclave when any other role dies: a signer that lost a part
+ * of itself is started anew by the parent, from attestation on.
+ */
+#include "enclave/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "enclave/opener.h"
+#include "enclave/sandbox.h"
+
+/* Where the launcher puts the measured configuration. */
+#define CONFIGURATION_FD 3
+/* Connections that wait while the opener is busy or being replaced. */
+#define CONTROL_BACKLOG 16
+/* An opener that fails this often in a row will not get better by another try. */
+#define OPENER_FAILURES_MAX 5
+#define REQUIRED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static bool read_configuration(struct init *init, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	int seals = fcntl(CONFIGURATION_FD, F_GET_SEALS);
+
+	if (seals < 0 || (seals & REQUIRED_SEALS) != REQUIRED_SEALS)
+		return error_set(
+			error, ERROR_INPUT,
+			"descriptor %d must be the measured configuration as a memfd with all write seals (see docs/protocols.md)",
+			CONFIGURATION_FD);
+	/* Out of the way of the numbers that roles use. */
+	init->configuration_fd = CONFIGURATION_FD;
+	return file_read_fd(CONFIGURATION_FD, "measured configuration", CONFIGURATION_MAX_SIZE, &text, error) &&
+	       configuration_parse(buffer_view(&text), &init->configuration, error);
+}
+
+static bool parse_address_option(const char *name, const char *text, struct address *ret_address, struct error *error)
+{
+	if (!text)
+		return error_set(error, ERROR_INPUT, "--%s is missing", name);
+	return address_parse(text, ret_address, error) || error_prefix(error, "--%s", name);
+}
+
+static bool read_arguments(struct init *init, int argc, char **argv, bool *ret_help, struct error *error)
+{
+	static const struct command_help help = {
+		.usage = "ensign-enclave --control ADDR --signing ADDR --kms ADDR --nsm ADDR --store DIR",
+		.description =
+			"The enclave: opens validator keys by attested KMS decrypts and serves the Web3Signer eth2 API over\n"
+			"TLS. Started by ensign-host with the measured configuration on descriptor 3; never by hand.\n"
+			"Ends with 0 on SIGTERM, 1 when a part of it died, 2 when arguments or configuration are wrong.",
+	};
+	const char *control = NULL, *signing = NULL, *nsm = NULL;
+	const struct option options[] = {
+		{"control", OPTION_TEXT, &control, "ADDR", "control channel, listens"},
+		{"signing", OPTION_TEXT, &signing, "ADDR", "signing HTTPS, listens"},
+		{"kms", OPTION_TEXT, &init->kms_relay, "ADDR", "relay to KMS, connects"},
+		{"nsm", OPTION_TEXT, &nsm, "ADDR", "simulated NSM, connects"},
+		{"store", OPTION_TEXT, &init->store_folder, "DIR", "folder of the slashing store"},
+	};
+	struct address kms;
+	size_t positional_count;
+
+	if (!options_parse(options, ARRAY_SIZE(options), argc, argv, NULL, 0, &positional_count, ret_help, error))
+		return false;
+	if (*ret_help) {
+		options_print_help(stdout, &help, options, ARRAY_SIZE(options));
+		return true;
+	}
+	if (!init->store_folder)
+		return error_set(error, ERROR_INPUT, "--store is missing");
+	return parse_address_option("control", control, &init->control, error) &&
+	       parse_address_option("signing", signing, &init->signing, error) &&
+	       parse_address_option("kms", init->kms_relay, &kms, error) && parse_address_option("nsm", nsm, &init->nsm, error);
+}
+
+/* init stays dumpable, since the simulated hypervisor reads its program; it holds nothing. Core files stay off all the same. */
+static bool harden(struct error *error)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot give up core dumps and new privileges");
+	(void)signal(SIGPIPE, SIG_IGN);
+	return true;
+}
+
+static bool watch_signals(struct init *init, struct error *error)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	init->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return init->signal_fd >= 0 || error_set_errno(error, ERROR_IO, "signalfd");
+}
+
+/* The signing port is bound but refuses connections: only the frontend listens, and only once it has keys to serve. */
+static bool open_descriptors(struct init *init, struct error *error)
+{
+	init->store_fd = open(init->store_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (init->store_fd < 0)
+		return error_set_errno(error, ERROR_IO, "slashing store %s", init->store_folder);
+	init->signing_fd = address_bind(&init->signing, error);
+	if (init->signing_fd < 0)
+		return false;
+	init->control_fd = address_listen(&init->control, CONTROL_BACKLOG, error);
+	return init->control_fd >= 0 && init_make_pairs(init, error);
+}
+
+static bool start_roles(struct init *init, struct error *error)
+{
+	for (size_t i = 0; i < ROLE_COUNT; i++) {
+		if (!init_start_role(init, (enum role_id)i, error))
+			return false;
+	}
+	return true;
+}
+
+/* An opener that ended. True: the enclave goes on. */
+static bool replace_opener(struct init *init, int wait_status, struct error *error)
+{
+	int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+
+	if (status == OPENER_EXIT_HALF_DONE)
+		return error_set(error, ERROR_BUG, "keys are loaded, but cannot be served");
+	init->opener_failures = status == OPENER_EXIT_PROVISIONED ? 0 : init->opener_failures + 1;
+	if (init->opener_failures > OPENER_FAILURES_MAX)
+		return error_set(error, ERROR_BUG, "the opener failed %u times in a row", init->opener_failures);
+	return init_start_role(init, ROLE_OPENER, error);
+}
+
+static bool handle_child(struct init *init, pid_t pid, int wait_status, struct error *error)
+{
+	for (size_t i = 0; i < ROLE_COUNT; i++) {
+		if (init->roles[i].pid != pid)
+			continue;
+		init->roles[i].pid = 0;
+		if (i == ROLE_OPENER)
+			return replace_opener(init, wait_status, error);
+		return error_set(error, ERROR_BUG, "the %s died (%s %d)", role_name((enum role_id)i),
+				 WIFSIGNALED(wait_status) ? "signal" : "status",
+				 WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+	}
+	return true; /* an orphan that PID 1 inherited */
+}
+
+/* What the opener says before it ends must be known before its end is handled. */
+static bool read_opener(struct init *init, struct error *error)
+{
+	struct pollfd waiting = {init->roles[ROLE_OPENER].init_fd, POLLIN, 0};
+	union message message;
+	bool closed;
+
+	while (poll(&waiting, 1, 0) > 0) {
+		if (!message_receive(waiting.fd, &message, sizeof message, &closed, error))
+			return closed;
+		if (message.header.type != MESSAGE_PROVISIONED)
+			return error_set(error, ERROR_PEER, "opener: message of type %u", message.header.type);
+		init->is_provisioned = true;
+		init->key_count = message.provisioned.key_count;
+	}
+	return true;
+}
+
+static bool reap_children(struct init *init, struct error *error)
+{
+	int wait_status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+		if (!read_opener(init, error) || !handle_child(init, pid, wait_status, error))
+			return false;
+	}
+	return true;
+}
+
+/* True: told to stop. False: something broke. */
+static bool supervise(struct init *init, struct error *error)
+{
+	for (;;) {
+		struct pollfd waiting = {init->signal_fd, POLLIN, 0};
+		struct signalfd_siginfo information;
+
+		if (poll(&waiting, 1, -1) < 0 && errno != EINTR)
+			return error_set_errno(error, ERROR_IO, "poll");
+		while (read(init->signal_fd, &information, sizeof information) == (ssize_t)sizeof information) {
+			if (information.ssi_signo != SIGCHLD)
+				return true;
+			if (!reap_children(init, error))
+				return false;
+		}
+	}
+}
+
+static bool run(struct init *init, struct error *error)
+{
+	if (!harden(error) || !watch_signals(init, error) || !open_descriptors(init, error) || !start_roles(init, error) ||
+	    !sandbox_enter(SANDBOX_INIT, error))
+		return false;
+	log_info("waiting_for_keys", "network=%s slashing_protection=%s", init->configuration.network.name,
+		 init->configuration.slashing_protection ? "on" : "off");
+	if (!init->configuration.slashing_protection)
+		log_warning("slashing_protection_off", "every block and vote is signed; for test networks only");
+	return supervise(init, error);
+}
+
+int init_main(int argc, char **argv)
+{
+	struct init *init = (struct init *)memory_allocate_zeroed(1, sizeof *init);
+	struct error error = {0};
+	bool help = false;
+	bool ok;
+
+	log_init("enclave");
+	init->started_ms = clock_monotonic_ms();
+	for (size_t i = 0; i < ROLE_COUNT; i++)
+		init->roles[i].init_fd = -1;
+	if (!read_arguments(init, argc, argv, &help, &error) || (!help && !read_configuration(init, &error))) {
+		log_failure(LOG_LEVEL_ERROR, "enclave_not_started", &error);
+		return EXIT_CODE_USAGE;
+	}
+	if (help)
+		return EXIT_CODE_OK;
+	ok = run(init, &error);
+	init_stop_roles(init);
+	if (ok)
+		log_info("enclave_stopped", "%s", "");
+	else
+		log_failure(LOG_LEVEL_ERROR, "enclave_died", &error);
+	return ok ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/process.h"
+#include "enclave/init.h"
+
+/* A role is ready when its libraries are initialised: milliseconds, but seconds on an emulated CPU. */
+#define ROLE_READY_TIMEOUT_MS 60000
+
+#define ROLE_FDS_MAX 6
+
+/* Where a descriptor that a role gets comes from. */
+enum fd_source {
+	SOURCE_NONE,
+	SOURCE_PAIR_FIRST,
+	SOURCE_PAIR_SECOND,
+	SOURCE_SIGNING,
+	SOURCE_CONTROL,
+	SOURCE_STORE,
+	SOURCE_CONFIGURATION,
+	SOURCE_NSM
+};
+
+/* All that each role may touch, on one screen. ROLE_FD_INIT is added for every role. */
+static const struct role_plan {
+	const char *name;
+	struct {
+		enum role_fd number;
+		enum fd_source source;
+		enum pair_id pair;
+	} fds[ROLE_FDS_MAX];
+} plans[ROLE_COUNT] = {
+	[ROLE_KEEPER] = {"keeper",
+			 {{ROLE_FD_FRONTEND, SOURCE_PAIR_SECOND, PAIR_FRONTEND_KEEPER},
+			  {ROLE_FD_LEDGER, SOURCE_PAIR_SECOND, PAIR_LEDGER_KEEPER},
+			  {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_KEEPER}}},
+	[ROLE_LEDGER] = {"ledger", {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_LEDGER_KEEPER}, {ROLE_FD_STORE, SOURCE_STORE, 0}}},
+	[ROLE_FRONTEND] = {"frontend",
+			   {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_FRONTEND_KEEPER},
+			    {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_FRONTEND},
+			    {ROLE_FD_LISTEN, SOURCE_SIGNING, 0}}},
+	[ROLE_OPENER] = {"opener",
+			 {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_OPENER_KEEPER},
+			  {ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_OPENER_FRONTEND},
+			  {ROLE_FD_LISTEN, SOURCE_CONTROL, 0},
+			  {ROLE_FD_NSM, SOURCE_NSM, 0},
+			  {ROLE_FD_CONFIGURATION, SOURCE_CONFIGURATION, 0}}},
+};
+
+const char *role_name(enum role_id role)
+{
+	return plans[role].name;
+}
+
+bool init_make_pairs(struct init *init, struct error *error)
+{
+	for (size_t i = 0; i < PAIR_COUNT; i++) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, init->pairs[i]) != 0)
+			return error_set_errno(error, ERROR_IO, "socketpair");
+	}
+	return true;
+}
+
+static int fd_from(const struct init *init, enum fd_source source, enum pair_id pair, int nsm_fd_number)
+{
+	switch (source) {
+	case SOURCE_PAIR_FIRST:
+		return init->pairs[pair][0];
+	case SOURCE_PAIR_SECOND:
+		return init->pairs[pair][1];
+	case SOURCE_SIGNING:
+		return init->signing_fd;
+	case SOURCE_CONTROL:
+		return init->control_fd;
+	case SOURCE_STORE:
+		return init->store_fd;
+	case SOURCE_CONFIGURATION:
+		return init->configuration_fd;
+	case SOURCE_NSM:
+		return nsm_fd_number;
+	case SOURCE_NONE:
+		break;
+	}
+	return -1;
+}
+
+static bool spawn_role(struct init *init, enum role_id role, int role_end, int nsm_fd_number, struct error *error)
+{
+	const struct role_plan *plan = &plans[role];
+	const char *const argv[] = {"ensign-enclave", "--role", plan->name, role == ROLE_OPENER ? "--kms" : NULL,
+				    init->kms_relay,  NULL};
+	struct process_fd fds[ROLE_FDS_MAX + 1] = {{role_end, ROLE_FD_INIT}};
+	struct process_spawn_options options = {
+		.path = "/proc/self/exe", .argv = argv, .fds = fds, .fd_count = 1, .die_with_parent = true};
+
+	for (size_t i = 0; i < ROLE_FDS_MAX && plan->fds[i].source != SOURCE_NONE; i++) {
+		int fd = fd_from(init, plan->fds[i].source, plan->fds[i].pair, nsm_fd_number);
+
+		fds[options.fd_count++] = (struct process_fd){fd, (int)plan->fds[i].number};
+	}
+	return process_spawn(&options, &init->roles[role].pid, error);
+}
+
+static bool send_start(const struct init *init, int fd, struct error *error)
+{
+	struct message_start start;
+
+	message_init(&start, MESSAGE_START, 0);
+	start.network = init->configuration.network;
+	start.slashing_protection = init->configuration.slashing_protection;
+	start.provisioned = init->is_provisioned;
+	start.key_count = init->key_count;
+	start.enclave_started_ms = init->started_ms;
+	return message_send(fd, &start, error);
+}
+
+static bool wait_ready(int fd, struct error *error)
+{
+	struct pollfd waiting = {fd, POLLIN, 0};
+	struct message_ready ready;
+	int count;
+
+	do
+		count = poll(&waiting, 1, ROLE_READY_TIMEOUT_MS);
+	while (count < 0 && errno == EINTR);
+	if (count <= 0)
+		return error_set(error, ERROR_BUG, "not ready after %d s", ROLE_READY_TIMEOUT_MS / 1000);
+	if (!message_receive(fd, &ready, sizeof ready, NULL, error))
+		return false;
+	return ready.header.type == MESSAGE_READY ||
+	       error_set(error, ERROR_PEER, "message of type %u before READY", ready.header.type);
+}
+
+bool init_start_role(struct init *init, enum role_id role, struct error *error)
+{
+	struct role_process *process = &init->roles[role];
+	AUTO_NSM struct nsm *nsm = NULL;
+	AUTO_FD int role_end = -1;
+	int pair[2];
+
+	/* Each opener has a connection of its own: one that died in the middle of an answer leaves nothing behind. */
+	if (role == ROLE_OPENER) {
+		nsm = nsm_open_simulated(&init->nsm, error);
+		if (!nsm)
+			return error_prefix(error, "NSM");
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return error_set_errno(error, ERROR_IO, "socketpair");
+	if (process->init_fd >= 0)
+		(void)close(process->init_fd);
+	process->init_fd = pair[0];
+	process->started_ms = clock_monotonic_ms();
+	role_end = pair[1];
+	if (!spawn_role(init, role, role_end, nsm ? nsm_fd(nsm) : -1, error))
+		return error_prefix(error, "%s", role_name(role));
+	/* Ours must go before we wait: a role that dies is then seen at once. */
+	(void)close(take_fd(&role_end));
+	if (!send_start(init, process->init_fd, error) || !wait_ready(process->init_fd, error))
+		return error_prefix(error, "%s", role_name(role));
+	return true;
+}
+
+void init_stop_roles(struct init *init)
+{
+	for (size_t i = 0; i < ROLE_COUNT; i++) {
+		if (init->roles[i].pid > 0)
+			(void)kill(init->roles[i].pid, SIGKILL);
+	}
+	for (size_t i = 0; i < ROLE_COUNT; i++) {
+		if (init->roles[i].pid > 0)
+			(void)waitpid(init->roles[i].pid, NULL, 0);
+		init->roles[i].pid = 0;
+	}
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The opener: answers the control channel and, once, opens the keys: attested KMS decrypts, CMS, PKCS#12, keystores. It holds plaintext
+ * keys for a moment, hands each to the keeper and ends; init starts a fresh one that knows the work is done. Split into the
+ * control channel (opener_control.c) and the opening (opener_keys.c).
+ */
+#pragma once
+
+#include "attestation/nsm.h"
+#include "enclave/role.h"
+#include "image/configuration.h"
+
+struct opener {
+	struct configuration configuration;
+	struct address kms_relay;
+	struct nsm *nsm;
+	bool is_provisioned;
+	uint64_t key_count;
+	uint64_t started_ms; /* monotonic */
+};
+
+/* What an opener that ends tells init by its exit status. */
+enum opener_exit {
+	OPENER_EXIT_PROVISIONED = 0, /* keys are loaded and served: start one that says so */
+	OPENER_EXIT_FAILED = 1,      /* it broke before it changed anything: start another */
+	OPENER_EXIT_HALF_DONE = 3,   /* keys are loaded but not served: the enclave must end */
+};
+
+/* Serve the control channel until keys are provisioned or the opener has to end. */
+enum opener_exit opener_serve(struct opener *opener);
+
+enum opener_outcome { OPENER_NOTHING_CHANGED, OPENER_PROVISIONED, OPENER_HALF_DONE };
+
+/*
+ * Carry out the `init` request: open the TLS identity and every key, load the keeper, start the frontend. Nothing is
+ * loaded unless everything opened. *ret_key_count is set when provisioned; *error otherwise.
+ */
+enum opener_outcome opener_provision(struct opener *opener, json_t *request, uint64_t *ret_key_count, struct error *error);
