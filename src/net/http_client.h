@@ -2,10 +2,16 @@
 /*
  * One HTTP(S) exchange through libcurl over any address. TLS always checks the certificate chain and the host name against the
  * given CA bundle (never the system's unless asked), TLS 1.2 at least, no redirects, no proxies from the environment.
+ *
+ * With `via` and `ca_pem` given, an exchange opens no file, asks no name server and makes no IP socket, so it can run under a
+ * seccomp filter; what libraries open once is opened by http_client_prepare(). Everything libcurl allocates is wiped when freed.
  */
 #pragma once
 
 #include "net/address.h"
+
+/* A request id is the longest header that anybody wants to see. */
+#define HTTP_HEADER_VALUE_SIZE 128
 
 struct http_request {
 	const char *method;         /* "GET", "POST", "PUT" */
@@ -13,18 +19,29 @@ struct http_request {
 	const struct address *via;  /* connect here instead of to the URL's host (a vsock relay); NULL: straight */
 	struct view ca_pem;         /* trust anchors, PEM; empty: the system's bundle */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+	const char *wanted_header;  /* name of an answer header to hand back in wanted_value; NULL: none */
 	struct view body;           /* empty: none */
-	size_t max_response_size;   /* bytes of body; more is ERROR_PEER. Memory for it is taken at once and wiped at the end */
-	unsigned timeout_ms;        /* for the whole exchange */
+	size_t max_response_size;   /* bytes of body; more is ERROR_PEER. Never a copy in freed memory that was not wiped */
+	unsigned timeout_ms;        /* for the whole exchange, connecting included */
 };
 
 struct http_response {
 	long status;
-	char content_type[128]; /* "" when there is none */
+	char content_type[HTTP_HEADER_VALUE_SIZE]; /* "" when there is none; cut to size */
+	char wanted_value[HTTP_HEADER_VALUE_SIZE]; /* likewise */
 	struct buffer body;
+	bool transient; /* set on failure: the connection was refused, lost or too slow, so trying again may help */
 };
 
-/* True when an HTTP answer came, whatever its status. ERROR_PEER for connection, TLS and time-out; the message says which. */
+/*
+ * What the first exchange would do once (libcurl's and OpenSSL's own initialisation, which reads OpenSSL's configuration
+ * file). For processes that then close themselves in; the others need not call it.
+ */
+MUST_USE bool http_client_prepare(struct error *error);
+/*
+ * True when an HTTP answer came, whatever its status. ERROR_PEER for connection, TLS and time-out; the message says which.
+ * ERROR_INPUT for a URL, header or CA bundle that cannot be used. *ret_response is filled on failure too (only `transient`).
+ */
 MUST_USE bool http_exchange(const struct http_request *request, struct http_response *ret_response, struct error *error);
 /* Wipes the body and frees it. */
 void http_response_done(struct http_response *response);

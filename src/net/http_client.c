@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/http_client.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "base/secret.h"
+#include "net/deadline.h"
+
+/* A response limit up to this is reserved at once; above it memory grows with what comes (a page of table rows is 1 MiB). */
+#define RESERVE_AT_ONCE_SIZE (256u << 10)
+/* All header lines of an answer, trailers included; AWS sends a few hundred bytes. */
+#define RESPONSE_HEADERS_MAX_SIZE (64u << 10)
+
+/* One exchange, as libcurl's callbacks see it. */
+struct exchange {
+	const struct http_request *request;
+	struct buffer body;
+	size_t header_size;
+	int connected_fd; /* not yet taken by libcurl; -1: none */
+	bool body_too_large;
+	bool headers_too_large;
+	char problem[CURL_ERROR_SIZE];
+};
+
+static void exchange_done(struct exchange *exchange)
+{
+	if (exchange->body.data)
+		secret_wipe(exchange->body.data, exchange->body.capacity);
+	buffer_done(&exchange->body);
+	cleanup_fd(&exchange->connected_fd);
+}
+
+static void easy_done(CURL **curl)
+{
+	curl_easy_cleanup(*curl);
+}
+
+static void list_done(struct curl_slist **list)
+{
+	curl_slist_free_all(*list);
+}
+
+static void url_done(CURLU **url)
+{
+	curl_url_cleanup(*url);
+}
+
+static void curl_text_done(char **text)
+{
+	curl_free(*text);
+}
+
+/* libcurl's own buffers hold session tokens and answers; these make sure that none stays behind in freed memory. */
+static void wiping_free(void *memory)
+{
+	if (!memory)
+		return;
+	secret_wipe(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+static void *wiping_realloc(void *memory, size_t size)
+{
+	size_t old_size = memory ? malloc_usable_size(memory) : 0;
+	void *moved;
+
+	if (memory && size <= old_size)
+		return memory;
+	moved = malloc(size);
+	if (!moved)
+		return NULL;
+	if (memory)
+		memcpy(moved, memory, old_size);
+	wiping_free(memory);
+	return moved;
+}
+
+static CURLcode global_result;
+
+static void init_once(void)
+{
+	global_result = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc);
+}
+
+bool http_client_prepare(struct error *error)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	if (pthread_once(&once, init_once) != 0 || global_result != CURLE_OK)
+		return error_set(error, ERROR_IO, "cannot initialise libcurl: %s", curl_easy_strerror(global_result));
+	return true;
+}
+
+/* Like buffer_reserve, but what is left behind is wiped. */
+static void reserve_wiping(struct buffer *body, size_t extra)
+{
+	struct buffer grown = {0};
+
+	if (body->capacity > body->size && extra < body->capacity - body->size)
+		return;
+	buffer_reserve(&grown, body->size + extra);
+	buffer_append(&grown, buffer_view(body));
+	if (body->data)
+		secret_wipe(body->data, body->capacity);
+	buffer_done(body);
+	*body = grown;
+}
+
+static size_t take_body(char *bytes, size_t one, size_t size, void *context)
+{
+	struct exchange *exchange = (struct exchange *)context;
+
+	(void)one;
+	if (size > exchange->request->max_response_size - exchange->body.size) {
+		exchange->body_too_large = true;
+		return 0;
+	}
+	reserve_wiping(&exchange->body, size);
+	buffer_append(&exchange->body, view_of(bytes, size));
+	return size;
+}
+
+static size_t count_header(char *bytes, size_t one, size_t size, void *context)
+{
+	struct exchange *exchange = (struct exchange *)context;
+
+	(void)bytes;
+	(void)one;
+	if (size > RESPONSE_HEADERS_MAX_SIZE - exchange->header_size) {
+		exchange->headers_too_large = true;
+		return 0;
+	}
+	exchange->header_size += size;
+	return size;
+}
+
+static curl_socket_t hand_over_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct exchange *exchange = (struct exchange *)context;
+
+	(void)purpose;
+	(void)address;
+	return exchange->connected_fd < 0 ? CURL_SOCKET_BAD : take_fd(&exchange->connected_fd);
+}
+
+static int tell_that_it_is_connected(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)context;
+	(void)fd;
+	(void)purpose;
+	return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+/* Without this OpenSSL keeps the last decrypted record in its read buffer. */
+static CURLcode cleanse_plaintext(CURL *curl, void *tls_context, void *context)
+{
+	(void)curl;
+	(void)context;
+	(void)SSL_CTX_set_options((SSL_CTX *)tls_context, SSL_OP_CLEANSE_PLAINTEXT);
+	return CURLE_OK;
+}
+
+/* Setting an option fails only for want of memory or when libcurl lacks the option: one check at the end is enough. */
+#define SET(curl, result, option, value) ((result) |= (unsigned)curl_easy_setopt((curl), (option), (value)))
+
+static unsigned set_safety(CURL *curl)
+{
+	unsigned bad = 0;
+
+	SET(curl, bad, CURLOPT_NOSIGNAL, 1L);
+	SET(curl, bad, CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(curl, bad, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(curl, bad, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(curl, bad, CURLOPT_PROXY, "");
+	SET(curl, bad, CURLOPT_NOPROXY, "*");
+	SET(curl, bad, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	SET(curl, bad, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	SET(curl, bad, CURLOPT_FRESH_CONNECT, 1L);
+	SET(curl, bad, CURLOPT_FORBID_REUSE, 1L);
+	return bad;
+}
+
+static unsigned set_tls(CURL *curl, struct view ca_pem)
+{
+	struct curl_blob blob = {.data = (void *)(uintptr_t)ca_pem.data, .len = ca_pem.size, .flags = CURL_BLOB_NOCOPY};
+	unsigned bad = 0;
+
+	SET(curl, bad, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(curl, bad, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(curl, bad, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(curl, bad, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	SET(curl, bad, CURLOPT_SSL_CTX_FUNCTION, cleanse_plaintext);
+	if (ca_pem.size == 0)
+		return bad;
+	/* The distribution's defaults would be trusted beside the given anchors. */
+	SET(curl, bad, CURLOPT_CAINFO, NULL);
+	SET(curl, bad, CURLOPT_CAPATH, NULL);
+	SET(curl, bad, CURLOPT_CAINFO_BLOB, &blob);
+	return bad;
+}
+
+static unsigned set_request(CURL *curl, const struct http_request *request, struct curl_slist *headers)
+{
+	bool is_get = strcmp(request->method, "GET") == 0;
+	unsigned bad = 0;
+
+	SET(curl, bad, CURLOPT_URL, request->url);
+	SET(curl, bad, CURLOPT_HTTPHEADER, headers);
+	if (is_get) {
+		SET(curl, bad, CURLOPT_HTTPGET, 1L);
+		return bad;
+	}
+	SET(curl, bad, CURLOPT_POST, 1L);
+	SET(curl, bad, CURLOPT_CUSTOMREQUEST, request->method);
+	SET(curl, bad, CURLOPT_POSTFIELDS, request->body.size ? (const char *)request->body.data : "");
+	SET(curl, bad, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);
+	return bad;
+}
+
+static unsigned set_callbacks(CURL *curl, struct exchange *exchange)
+{
+	unsigned bad = 0;
+
+	SET(curl, bad, CURLOPT_ERRORBUFFER, exchange->problem);
+	SET(curl, bad, CURLOPT_WRITEFUNCTION, take_body);
+	SET(curl, bad, CURLOPT_WRITEDATA, exchange);
+	SET(curl, bad, CURLOPT_HEADERFUNCTION, count_header);
+	SET(curl, bad, CURLOPT_HEADERDATA, exchange);
+	return bad;
+}
+
+static unsigned set_connected_socket(CURL *curl, struct exchange *exchange, struct curl_slist *resolved)
+{
+	unsigned bad = 0;
+
+	if (exchange->connected_fd < 0)
+		return 0;
+	SET(curl, bad, CURLOPT_OPENSOCKETFUNCTION, hand_over_socket);
+	SET(curl, bad, CURLOPT_OPENSOCKETDATA, exchange);
+	SET(curl, bad, CURLOPT_SOCKOPTFUNCTION, tell_that_it_is_connected);
+	SET(curl, bad, CURLOPT_RESOLVE, resolved);
+	/* Otherwise libcurl opens an IPv6 socket to see whether there is IPv6. */
+	SET(curl, bad, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V4);
+	return bad;
+}
+
+static bool append(struct curl_slist **list, const char *line, struct error *error)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (!longer)
+		return error_set(error, ERROR_IO, "out of memory");
+	*list = longer;
+	return true;
+}
+
+static bool make_headers(const struct http_request *request, struct curl_slist **ret_list, struct error *error)
+{
+	/* libcurl adds these two to a POST by itself; the second one only takes effect when the caller gives none. */
+	if (!append(ret_list, "Expect:", error))
+		return false;
+	for (const char *const *header = request->headers; header && *header; header++) {
+		/* A line break would end the header and begin another one of the peer's choice. */
+		if (strpbrk(*header, "\r\n"))
+			return error_set(error, ERROR_INPUT, "a header has a line break in it");
+		if (!append(ret_list, *header, error))
+			return false;
+	}
+	return append(ret_list, "Content-Type:", error);
+}
+
+/* With the connection there already, any address does; an entry keeps libcurl from asking a name server. */
+static bool make_resolved(const char *url, struct curl_slist **ret_list, struct error *error)
+{
+	CLEANUP(url_done) CURLU *parts = curl_url();
+	CLEANUP(curl_text_done) char *host = NULL;
+	CLEANUP(curl_text_done) char *port = NULL;
+	AUTO_FREE char *entry = NULL;
+
+	if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
+		return error_set(error, ERROR_INPUT, "not a URL with a host");
+	/* Numeric IPv6 hosts are not looked up anyhow, and the list's notation has no place for them. */
+	if (host[0] == '[')
+		return true;
+	entry = memory_format("%s:%s:127.0.0.1", host, port);
+	return append(ret_list, entry, error);
+}
+
+/* What each failure of libcurl means to us. Not listed: the answer or the request cannot be used, trying again is no help. */
+static const struct {
+	CURLcode code;
+	const char *what;
+	bool transient;
+} causes[] = {
+	{CURLE_COULDNT_RESOLVE_HOST, "cannot resolve the name", true},
+	{CURLE_COULDNT_CONNECT, "cannot connect", true},
+	{CURLE_SEND_ERROR, "connection lost", true},
+	{CURLE_RECV_ERROR, "connection lost", true},
+	{CURLE_GOT_NOTHING, "connection closed without an answer", true},
+	{CURLE_PARTIAL_FILE, "connection closed in the middle of the answer", true},
+	/* Also what a relay's peer that hangs up during the handshake looks like. */
+	{CURLE_SSL_CONNECT_ERROR, "TLS handshake failed", true},
+	{CURLE_PEER_FAILED_VERIFICATION, "TLS certificate refused", false},
+	{CURLE_SSL_CACERT_BADFILE, "TLS trust anchors unusable", false},
+	{CURLE_UNSUPPORTED_PROTOCOL, "not an HTTP answer", false},
+	{CURLE_WEIRD_SERVER_REPLY, "not an HTTP answer", false},
+};
+
+/* libcurl's own words, unless they are about the socket's family, of which it only knows some; then the next best. */
+static const char *problem_text(CURL *curl, CURLcode code, const struct exchange *exchange)
+{
+	long verify_result = X509_V_OK;
+
+	if (exchange->problem[0] && !strstr(exchange->problem, "inet_ntop() failed"))
+		return exchange->problem;
+	if (code == CURLE_PEER_FAILED_VERIFICATION &&
+	    curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &verify_result) == CURLE_OK && verify_result != X509_V_OK)
+		return X509_verify_cert_error_string(verify_result);
+	return curl_easy_strerror(code);
+}
+
+static bool explain(CURL *curl, CURLcode code, const struct exchange *exchange, bool *ret_transient, struct error *error)
+{
+	const char *what = "HTTP exchange failed";
+
+	if (exchange->body_too_large)
+		return error_set(error, ERROR_PEER, "the answer is larger than %zu bytes", exchange->request->max_response_size);
+	if (exchange->headers_too_large)
+		return error_set(error, ERROR_PEER, "the answer's headers are larger than %u bytes", RESPONSE_HEADERS_MAX_SIZE);
+	if (code == CURLE_OPERATION_TIMEDOUT) {
+		*ret_transient = true;
+		return error_set(error, ERROR_PEER, "timed out after %u ms", exchange->request->timeout_ms);
+	}
+	if (code == CURLE_URL_MALFORMAT)
+		return error_set(error, ERROR_INPUT, "not a URL");
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
+		if (causes[i].code != code)
+			continue;
+		what = causes[i].what;
+		*ret_transient = causes[i].transient;
+	}
+	return error_set(error, ERROR_PEER, "%s: %s", what, problem_text(curl, code, exchange));
+}
+
+static void copy_header(CURL *curl, const char *name, char ret_value[HTTP_HEADER_VALUE_SIZE])
+{
+	struct curl_header *header = NULL;
+
+	if (name && curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+		(void)snprintf(ret_value, HTTP_HEADER_VALUE_SIZE, "%s", header->value);
+}
+
+static bool perform(CURL *curl, struct exchange *exchange, struct http_response *response, struct error *error)
+{
+	CURLcode code = curl_easy_perform(curl);
+
+	if (code != CURLE_OK)
+		return explain(curl, code, exchange, &response->transient, error);
+	if (curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response->status) != CURLE_OK)
+		return error_set(error, ERROR_BUG, "no status");
+	copy_header(curl, "Content-Type", response->content_type);
+	copy_header(curl, exchange->request->wanted_header, response->wanted_value);
+	response->body = exchange->body;
+	exchange->body = (struct buffer){0};
+	return true;
+}
+
+static bool connect_via(const struct http_request *request, struct exchange *exchange, struct http_response *response,
+			struct error *error)
+{
+	if (!request->via)
+		return true;
+	exchange->connected_fd = address_connect(request->via, request->timeout_ms, error);
+	response->transient = exchange->connected_fd < 0;
+	return exchange->connected_fd >= 0;
+}
+
+static bool run_exchange(const struct http_request *request, struct http_response *response, struct error *error)
+{
+	uint64_t deadline_ms = deadline_after(request->timeout_ms);
+	CLEANUP(exchange_done) struct exchange exchange = {.request = request, .connected_fd = -1};
+	CLEANUP(list_done) struct curl_slist *headers = NULL;
+	CLEANUP(list_done) struct curl_slist *resolved = NULL;
+	CLEANUP(easy_done) CURL *curl = NULL; /* after the lists: it is released first */
+	unsigned bad;
+
+	if (!http_client_prepare(error) || !make_headers(request, &headers, error) ||
+	    (request->via && !make_resolved(request->url, &resolved, error)) || !connect_via(request, &exchange, response, error))
+		return false;
+	curl = curl_easy_init();
+	if (!curl)
+		return error_set(error, ERROR_IO, "out of memory");
+	if (request->max_response_size <= RESERVE_AT_ONCE_SIZE)
+		buffer_reserve(&exchange.body, request->max_response_size);
+	bad = set_safety(curl) | set_tls(curl, request->ca_pem) | set_request(curl, request, headers) |
+	      set_callbacks(curl, &exchange) | set_connected_socket(curl, &exchange, resolved);
+	/* 0 would mean no limit. */
+	SET(curl, bad, CURLOPT_TIMEOUT_MS, (long)deadline_left_ms(deadline_ms) + 1);
+	if (bad)
+		return error_set(error, ERROR_BUG, "libcurl lacks an option or memory");
+	return perform(curl, &exchange, response, error);
+}
+
+bool http_exchange(const struct http_request *request, struct http_response *ret_response, struct error *error)
+{
+	*ret_response = (struct http_response){0};
+	if (run_exchange(request, ret_response, error))
+		return true;
+	return error_prefix(error, "%s %.200s", request->method, request->url);
+}
+
+void http_response_done(struct http_response *response)
+{
+	if (!response)
+		return;
+	if (response->body.data)
+		secret_wipe(response->body.data, response->body.capacity);
+	buffer_done(&response->body);
+	*response = (struct http_response){0};
+}
