@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. Meson and Ninja do the building; everything longer than a line is in scripts/.
+BUILD ?= build
+FUZZ_SECONDS ?= 60
+export BUILD FUZZ_SECONDS
+
+.PHONY: build setup demo test bench lint fuzz dist clean help
+
+build: setup
+	ninja -C $(BUILD)
+
+setup:             # install what is missing (Debian packages, blst) and configure
+	scripts/setup
+
+demo: build        # seal keys, boot an attested enclave, sign, be refused; under a minute
+	scripts/demo
+
+test:              # everything: unit, integration, end to end, sanitizers; says "N passed, N failed" last
+	scripts/test
+
+bench: build       # signatures a second beside raw blst, start-up time, memory
+	bench/run
+
+lint:              # clang with warnings as errors, clang-format, clang-tidy, shellcheck, floors
+	scripts/lint
+
+fuzz:              # every fuzz target for FUZZ_SECONDS (60)
+	scripts/fuzz
+
+dist: build        # the programs with their checksums, in dist/
+	scripts/dist
+
+clean:
+	rm -rf $(BUILD) build-asan build-tsan build-lint build-fuzz dist
+
+help:
+	@sed -n 's/^\([a-z]*\):[^#]*#/make \1\t/p' Makefile
