@@ -2,6 +2,7 @@
 /*
  * The server's TLS identity: a P-256 key and its certificate chain. Stored as PKCS#12 under KMS (the TLS table), opened in the
  * enclave, handed to the frontend as PKCS#8 DER and PEM. Also makes identities: a private CA and a leaf for given names.
+ * Processes that use it call openssl_use_wiping_memory() first, since OpenSSL copies private keys when it reads and writes them.
  */
 #pragma once
 
@@ -11,10 +12,11 @@
 #define TLS_IDENTITY_PKCS12_MAX_SIZE 8192
 #define TLS_IDENTITY_KEY_MAX_SIZE 4096    /* PKCS#8 DER; RSA-4096 takes 2.4 KiB */
 #define TLS_IDENTITY_CHAIN_MAX_SIZE 16384 /* PEM, leaf first */
+#define TLS_IDENTITY_NAMES_MAX 32         /* names and addresses of one server; the certificate must fit under KMS's limit */
 
 struct tls_identity {
 	struct secret key;   /* PKCS#8 DER, unencrypted */
-	struct buffer chain; /* PEM, leaf first */
+	struct buffer chain; /* PEM, leaf first, then upwards */
 };
 
 void tls_identity_done(struct tls_identity *identity);
@@ -27,9 +29,12 @@ void tls_identity_done(struct tls_identity *identity);
  */
 MUST_USE bool tls_identity_create(const char *common_name, const char *const *names, size_t name_count, unsigned days,
 				  struct tls_identity *ret_identity, struct buffer *ret_ca_pem, struct error *error);
-/* PKCS#12 (AES-256-CBC, PBKDF2) under `password`. */
+/* PKCS#12 (AES-256-CBC, PBKDF2) under `password` (UTF-8, no NUL), appended. */
 MUST_USE bool tls_identity_to_pkcs12(const struct tls_identity *identity, struct view password, struct buffer *ret_der,
 				     struct error *error);
-/* Opens any PKCS#12 with one key and its certificate, RSA or EC; checks that they belong together. */
+/*
+ * Opens any PKCS#12 with one key and its certificate, RSA (2048 bits or more) or EC; checks that they belong together and puts
+ * the chain in order. ERROR_CRYPTO when the password or the file's MAC is wrong.
+ */
 MUST_USE bool tls_identity_from_pkcs12(struct view der, struct view password, struct tls_identity *ret_identity,
 				       struct error *error);

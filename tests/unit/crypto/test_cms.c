@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "crypto/cms.h"
 #include "crypto/cms_fields.h"
+#include "crypto/openssl_memory.h"
 
 #include <openssl/cms.h>
 #include <openssl/err.h>
@@ -435,6 +436,16 @@ static void makes_fresh_2048_bit_keys(void **state)
 	assert_int_equal(EVP_PKEY_eq(own_key, other), 0);
 }
 
+/* Here OpenSSL is in use already; test_tls_identity is where it works. */
+static void wiping_memory_comes_first_or_not_at_all(void **state)
+{
+	struct error error = {0};
+
+	(void)state;
+	assert_false(openssl_use_wiping_memory(&error));
+	assert_int_equal(error.code, ERROR_BUG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +466,7 @@ int main(void)
 		cmocka_unit_test(survives_every_changed_byte),
 		cmocka_unit_test(seals_to_rsa_only),
 		cmocka_unit_test(makes_fresh_2048_bit_keys),
+		cmocka_unit_test(wiping_memory_comes_first_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, prepare, tear_down);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What tls_identity.c and tls_identity_create.c share. */
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "crypto/cms.h" // AUTO_PKEY
+#include "crypto/tls_identity.h"
+
+static inline void x509_done(X509 **certificate)
+{
+	X509_free(*certificate);
+}
+
+static inline void x509_stack_done(STACK_OF(X509) * *certificates)
+{
+	sk_X509_pop_free(*certificates, X509_free);
+}
+
+#define AUTO_X509 CLEANUP(x509_done)
+#define AUTO_X509_STACK CLEANUP(x509_stack_done)
+
+/* Append the PEM of one certificate. */
+MUST_USE bool tls_identity_append_pem(X509 *certificate, struct buffer *ret_pem, struct error *error);
+/* An identity of this key and these certificates, leaf first; ERROR_INPUT when either is larger than the limits of the header. */
+MUST_USE bool tls_identity_assemble(EVP_PKEY *key, STACK_OF(X509) * chain, struct tls_identity *ret_identity, struct error *error);
