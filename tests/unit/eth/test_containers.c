@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "eth/containers.h"
+
+#include "vectors.h"
+
+static void read_root(json_t *object, const char *name, uint8_t ret_root[ROOT_SIZE])
+{
+	struct error error = {0};
+
+	assert_ok(json_read_hex(object, name, ret_root, ROOT_SIZE, &error), &error);
+}
+
+static uint64_t read_u64(json_t *object, const char *name)
+{
+	struct error error = {0};
+	uint64_t value = 0;
+
+	assert_ok(json_read_u64(object, name, &value, &error), &error);
+	return value;
+}
+
+static void attestation_case(json_t *value, uint8_t ret_root[ROOT_SIZE])
+{
+	json_t *source = json_object_get(value, "source");
+	json_t *target = json_object_get(value, "target");
+	struct attestation_data data = {
+		.slot = read_u64(value, "slot"),
+		.index = read_u64(value, "index"),
+		.source.epoch = read_u64(source, "epoch"),
+		.target.epoch = read_u64(target, "epoch"),
+	};
+
+	read_root(value, "beacon_block_root", data.beacon_block_root);
+	read_root(source, "root", data.source.root);
+	read_root(target, "root", data.target.root);
+	attestation_data_root(&data, ret_root);
+}
+
+static void header_case(json_t *value, uint8_t ret_root[ROOT_SIZE])
+{
+	struct beacon_block_header header = {
+		.slot = read_u64(value, "slot"),
+		.proposer_index = read_u64(value, "proposer_index"),
+	};
+
+	read_root(value, "parent_root", header.parent_root);
+	read_root(value, "state_root", header.state_root);
+	read_root(value, "body_root", header.body_root);
+	beacon_block_header_root(&header, ret_root);
+}
+
+static void uint64_case(json_t *value, uint8_t ret_root[ROOT_SIZE])
+{
+	uint64_t number = 0;
+
+	assert_true(u64_parse(view_of_text(json_string_value(value)), &number));
+	uint64_root(number, ret_root);
+}
+
+static void check_file(const char *relative, void (*compute)(json_t *value, uint8_t ret_root[ROOT_SIZE]))
+{
+	AUTO_FREE char *path = own_vector_path(relative);
+	AUTO_JSON json_t *cases = load_json(path);
+	json_t *entry;
+	size_t i;
+
+	assert_true(json_array_size(cases) >= 4);
+	json_array_foreach(cases, i, entry)
+	{
+		uint8_t expected[ROOT_SIZE];
+		uint8_t root[ROOT_SIZE];
+
+		read_root(entry, "root", expected);
+		compute(json_object_get(entry, "value"), root);
+		assert_memory_equal(root, expected, ROOT_SIZE);
+	}
+}
+
+static void test_attestation_data(void **state)
+{
+	(void)state;
+	check_file("ssz/phase0/AttestationData.json", attestation_case);
+}
+
+static void test_beacon_block_header(void **state)
+{
+	(void)state;
+	check_file("ssz/phase0/BeaconBlockHeader.json", header_case);
+}
+
+static void test_uint64(void **state)
+{
+	(void)state;
+	check_file("ssz/phase0/Epoch.json", uint64_case);
+	check_file("ssz/phase0/Slot.json", uint64_case);
+}
+
+/* No field may be left out of the root, or two messages would be one. */
+static void test_every_field_counts(void **state)
+{
+	struct attestation_data data = {0};
+	struct beacon_block_header header = {0};
+	uint8_t base[ROOT_SIZE];
+	uint8_t root[ROOT_SIZE];
+
+	(void)state;
+	attestation_data_root(&data, base);
+	for (size_t i = 0; i < sizeof data; i++) {
+		((uint8_t *)&data)[i] ^= 1;
+		attestation_data_root(&data, root);
+		assert_memory_not_equal(root, base, ROOT_SIZE);
+		((uint8_t *)&data)[i] ^= 1;
+	}
+	beacon_block_header_root(&header, base);
+	for (size_t i = 0; i < sizeof header; i++) {
+		((uint8_t *)&header)[i] ^= 1;
+		beacon_block_header_root(&header, root);
+		assert_memory_not_equal(root, base, ROOT_SIZE);
+		((uint8_t *)&header)[i] ^= 1;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attestation_data),
+		cmocka_unit_test(test_beacon_block_header),
+		cmocka_unit_test(test_uint64),
+		cmocka_unit_test(test_every_field_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
