@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include "base/secret.h"
+#include "net/curl_socket.h"
 #include "net/deadline.h"
 
 /* A response limit up to this is reserved at once; above it memory grows with what comes (a page of table rows is 1 MiB). */
@@ -21,7 +22,7 @@ struct exchange {
 	const struct http_request *request;
 	struct buffer body;
 	size_t header_size;
-	int connected_fd; /* not yet taken by libcurl; -1: none */
+	struct curl_socket socket; /* of a request with `via` */
 	bool body_too_large;
 	bool headers_too_large;
 	char problem[CURL_ERROR_SIZE];
@@ -32,7 +33,7 @@ static void exchange_done(struct exchange *exchange)
 	if (exchange->body.data)
 		secret_wipe(exchange->body.data, exchange->body.capacity);
 	buffer_done(&exchange->body);
-	cleanup_fd(&exchange->connected_fd);
+	curl_socket_done(&exchange->socket);
 }
 
 static void easy_done(CURL **curl)
@@ -139,30 +140,14 @@ static size_t count_header(char *bytes, size_t one, size_t size, void *context)
 	return size;
 }
 
-static curl_socket_t hand_over_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+static CURLcode prepare_tls(CURL *curl, void *tls_context, void *context)
 {
 	struct exchange *exchange = (struct exchange *)context;
 
-	(void)purpose;
-	(void)address;
-	return exchange->connected_fd < 0 ? CURL_SOCKET_BAD : take_fd(&exchange->connected_fd);
-}
-
-static int tell_that_it_is_connected(void *context, curl_socket_t fd, curlsocktype purpose)
-{
-	(void)context;
-	(void)fd;
-	(void)purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
-
-/* Without this OpenSSL keeps the last decrypted record in its read buffer. */
-static CURLcode cleanse_plaintext(CURL *curl, void *tls_context, void *context)
-{
 	(void)curl;
-	(void)context;
+	/* Without this OpenSSL keeps the last decrypted record in its read buffer. */
 	(void)SSL_CTX_set_options((SSL_CTX *)tls_context, SSL_OP_CLEANSE_PLAINTEXT);
-	return CURLE_OK;
+	return curl_socket_before_first_byte(&exchange->socket) ? CURLE_OK : CURLE_COULDNT_CONNECT;
 }
 
 /* Setting an option fails only for want of memory or when libcurl lacks the option: one check at the end is enough. */
@@ -194,7 +179,6 @@ static unsigned set_tls(CURL *curl, struct view ca_pem)
 	SET(curl, bad, CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(curl, bad, CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(curl, bad, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-	SET(curl, bad, CURLOPT_SSL_CTX_FUNCTION, cleanse_plaintext);
 	if (ca_pem.size == 0)
 		return bad;
 	/* The distribution's defaults would be trusted beside the given anchors. */
@@ -231,6 +215,8 @@ static unsigned set_callbacks(CURL *curl, struct exchange *exchange)
 	SET(curl, bad, CURLOPT_WRITEDATA, exchange);
 	SET(curl, bad, CURLOPT_HEADERFUNCTION, count_header);
 	SET(curl, bad, CURLOPT_HEADERDATA, exchange);
+	SET(curl, bad, CURLOPT_SSL_CTX_FUNCTION, prepare_tls);
+	SET(curl, bad, CURLOPT_SSL_CTX_DATA, exchange);
 	return bad;
 }
 
@@ -238,11 +224,11 @@ static unsigned set_connected_socket(CURL *curl, struct exchange *exchange, stru
 {
 	unsigned bad = 0;
 
-	if (exchange->connected_fd < 0)
+	if (exchange->socket.connected_fd < 0)
 		return 0;
-	SET(curl, bad, CURLOPT_OPENSOCKETFUNCTION, hand_over_socket);
-	SET(curl, bad, CURLOPT_OPENSOCKETDATA, exchange);
-	SET(curl, bad, CURLOPT_SOCKOPTFUNCTION, tell_that_it_is_connected);
+	bad |= curl_socket_use(&exchange->socket, curl) ? 0u : 1u;
+	if (!resolved)
+		return bad;
 	SET(curl, bad, CURLOPT_RESOLVE, resolved);
 	/* Otherwise libcurl opens an IPv6 socket to see whether there is IPv6. */
 	SET(curl, bad, CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V4);
@@ -377,15 +363,15 @@ static bool connect_via(const struct http_request *request, struct exchange *exc
 {
 	if (!request->via)
 		return true;
-	exchange->connected_fd = address_connect(request->via, request->timeout_ms, error);
-	response->transient = exchange->connected_fd < 0;
-	return exchange->connected_fd >= 0;
+	exchange->socket.connected_fd = address_connect(request->via, request->timeout_ms, error);
+	response->transient = exchange->socket.connected_fd < 0;
+	return exchange->socket.connected_fd >= 0;
 }
 
 static bool run_exchange(const struct http_request *request, struct http_response *response, struct error *error)
 {
 	uint64_t deadline_ms = deadline_after(request->timeout_ms);
-	CLEANUP(exchange_done) struct exchange exchange = {.request = request, .connected_fd = -1};
+	CLEANUP(exchange_done) struct exchange exchange = {.request = request, .socket = CURL_SOCKET_NONE};
 	CLEANUP(list_done) struct curl_slist *headers = NULL;
 	CLEANUP(list_done) struct curl_slist *resolved = NULL;
 	CLEANUP(easy_done) CURL *curl = NULL; /* after the lists: it is released first */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Gives libcurl a socket that is connected already, of any family; part of http_client.
+ *
+ * The documented way is to hand the socket over in CURLOPT_OPENSOCKETFUNCTION and to say CURL_SOCKOPT_ALREADY_CONNECTED. Releases
+ * 7.88.0 and 7.88.1 (Debian 12) forget the latter and connect again, which fails on unix and vsock sockets (curl issue #10626). For
+ * them libcurl connects a unix socket of ours that leads nowhere, and just before the first byte is sent that descriptor is
+ * made to mean the real connection.
+ */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct curl_socket {
+	int connected_fd; /* not taken by libcurl yet; -1: none, or taken */
+	int listener_fd;  /* what the stand-in connects to; -1: none */
+	int stand_in_fd;  /* owned by libcurl; -1: none */
+};
+
+#define CURL_SOCKET_NONE ((struct curl_socket){.connected_fd = -1, .listener_fd = -1, .stand_in_fd = -1})
+
+void curl_socket_done(struct curl_socket *socket);
+/* Make `curl` use socket->connected_fd. `socket` must outlive the transfer. */
+MUST_USE bool curl_socket_use(struct curl_socket *socket, CURL *curl);
+/* To be called from CURLOPT_SSL_CTX_FUNCTION, before TLS says its first word. Without TLS it happens by itself. */
+MUST_USE bool curl_socket_before_first_byte(struct curl_socket *socket);
