@@ -63,7 +63,7 @@ static bool read_version(struct slashing_store *store, int *ret_version, struct 
 static bool prepare_schema(struct slashing_store *store, struct error *error)
 {
 	AUTO_FREE char *set_version = memory_format("PRAGMA user_version = %d", STORE_SCHEMA_VERSION);
-	int version;
+	int version = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(pragmas); i++) {
 		if (!execute(store, pragmas[i], error))

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper as it runs: keeper_main() in a child process with its descriptors and its sandbox, and this test in the place of
+ * init, frontend, ledger and opener.
+ */
+#include "enclave/role.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vectors.h"
+
+/* Above every descriptor that a role has. */
+#define PARKING 100
+#define PATIENCE_S 20
+
+struct keeper_process {
+	pid_t pid;
+	int init, frontend, ledger, opener;
+	uint64_t next_id;
+};
+
+static const uint8_t secret_key[BLS_SECRET_KEY_SIZE] = {[31] = 42};
+
+static void place_fd(int fd, int number)
+{
+	assert_int_equal(dup2(fd, number), number);
+}
+
+static struct keeper_process start_keeper_on(const char *network, bool slashing_protection)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct keeper_process keeper = {0};
+	struct message_start start;
+	struct message_ready ready;
+	struct error error = {0};
+	int pairs[4][2];
+	int *const ours[4] = {&keeper.init, &keeper.frontend, &keeper.ledger, &keeper.opener};
+	static const int theirs[4] = {ROLE_FD_INIT, ROLE_FD_FRONTEND, ROLE_FD_LEDGER, ROLE_FD_OPENER};
+
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pairs[i]), 0);
+		*ours[i] = fcntl(pairs[i][0], F_DUPFD_CLOEXEC, PARKING);
+		(void)setsockopt(*ours[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+		(void)close(pairs[i][0]);
+		pairs[i][0] = pairs[i][1];
+		pairs[i][1] = fcntl(pairs[i][0], F_DUPFD, PARKING);
+		(void)close(pairs[i][0]);
+	}
+	keeper.pid = fork();
+	if (keeper.pid == 0) {
+		for (size_t i = 0; i < 4; i++) {
+			(void)close(*ours[i]);
+			place_fd(pairs[i][1], theirs[i]);
+			(void)close(pairs[i][1]);
+		}
+		(void)close_range(PARKING, ~0u, 0);
+		_exit(keeper_main(0, NULL));
+	}
+	for (size_t i = 0; i < 4; i++)
+		(void)close(pairs[i][1]);
+	message_init(&start, MESSAGE_START, 0);
+	start.network = *network_find(network, &error);
+	start.slashing_protection = slashing_protection;
+	assert_ok(message_send(keeper.init, &start, &error), &error);
+	assert_ok(message_receive(keeper.init, &ready, sizeof ready, NULL, &error), &error);
+	assert_int_equal(ready.header.type, MESSAGE_READY);
+	return keeper;
+}
+
+static struct keeper_process start_keeper(void)
+{
+	return start_keeper_on("mainnet", true);
+}
+
+/* The wait status. The keeper ends when its peers are gone. */
+static int stop_keeper(struct keeper_process *keeper)
+{
+	int status;
+
+	(void)close(keeper->init);
+	(void)close(keeper->frontend);
+	(void)close(keeper->ledger);
+	(void)close(keeper->opener);
+	assert_int_equal(waitpid(keeper->pid, &status, 0), keeper->pid);
+	return status;
+}
+
+static void begin_load(struct keeper_process *keeper)
+{
+	struct message_load_begin begin;
+	struct error error = {0};
+
+	message_init(&begin, MESSAGE_LOAD_BEGIN, 0);
+	assert_ok(message_send(keeper->opener, &begin, &error), &error);
+}
+
+static void load_key(struct keeper_process *keeper, const uint8_t secret[BLS_SECRET_KEY_SIZE], const uint8_t *claimed_public_key)
+{
+	struct message_load_key message;
+	struct error error = {0};
+
+	message_init(&message, MESSAGE_LOAD_KEY, 0);
+	memcpy(message.secret_key, secret, sizeof message.secret_key);
+	assert_ok(bls_public_key_derive(secret, message.public_key, &error), &error);
+	if (claimed_public_key)
+		memcpy(message.public_key, claimed_public_key, sizeof message.public_key);
+	assert_ok(message_send(keeper->opener, &message, &error), &error);
+}
+
+static struct message_load_result end_load(struct keeper_process *keeper, uint64_t count)
+{
+	struct message_load_end end;
+	struct message_load_result result;
+	struct error error = {0};
+
+	message_init(&end, MESSAGE_LOAD_END, ++keeper->next_id);
+	end.count = count;
+	assert_ok(message_send(keeper->opener, &end, &error), &error);
+	assert_ok(message_receive(keeper->opener, &result, sizeof result, NULL, &error), &error);
+	assert_int_equal(result.header.type, MESSAGE_LOAD_RESULT);
+	assert_int_equal(result.header.id, keeper->next_id);
+	return result;
+}
+
+static struct keeper_process start_loaded_keeper(void)
+{
+	struct keeper_process keeper = start_keeper();
+
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	return keeper;
+}
+
+static struct message_sign new_request(struct keeper_process *keeper, enum artifact_type type)
+{
+	struct message_sign request;
+	struct error error = {0};
+	const struct network *mainnet = network_find("mainnet", &error);
+
+	message_init(&request, MESSAGE_SIGN, ++keeper->next_id);
+	request.artifact_type = type;
+	assert_ok(bls_public_key_derive(secret_key, request.public_key, &error), &error);
+	memcpy(request.fork_info.genesis_validators_root, mainnet->genesis_validators_root, ROOT_SIZE);
+	return request;
+}
+
+static struct message_sign attestation_request(struct keeper_process *keeper, uint64_t source, uint64_t target, uint8_t salt)
+{
+	struct message_sign request = new_request(keeper, ARTIFACT_ATTESTATION);
+
+	request.object.attestation.source.epoch = source;
+	request.object.attestation.target.epoch = target;
+	request.object.attestation.beacon_block_root[0] = salt;
+	return request;
+}
+
+static struct message_sign block_request(struct keeper_process *keeper, uint64_t slot, uint8_t salt)
+{
+	struct message_sign request = new_request(keeper, ARTIFACT_BLOCK);
+
+	request.object.block.slot = slot;
+	request.object.block.body_root[0] = salt;
+	return request;
+}
+
+static void send_request(struct keeper_process *keeper, const struct message_sign *request)
+{
+	struct error error = {0};
+
+	assert_ok(message_send(keeper->frontend, request, &error), &error);
+}
+
+static struct message_sign_result receive_result(struct keeper_process *keeper)
+{
+	struct message_sign_result result;
+	struct error error = {0};
+
+	assert_ok(message_receive(keeper->frontend, &result, sizeof result, NULL, &error), &error);
+	assert_int_equal(result.header.type, MESSAGE_SIGN_RESULT);
+	return result;
+}
+
+static struct message_commit receive_commit(struct keeper_process *keeper)
+{
+	struct message_commit commit;
+	struct error error = {0};
+
+	assert_ok(message_receive(keeper->ledger, &commit, sizeof commit, NULL, &error), &error);
+	assert_int_equal(commit.header.type, MESSAGE_COMMIT);
+	return commit;
+}
+
+static void answer_commit(struct keeper_process *keeper, const struct message_commit *commit, enum commit_status status,
+			  const struct watermark *watermark)
+{
+	struct message_commit_result answer;
+	struct error error = {0};
+
+	message_init(&answer, MESSAGE_COMMIT_RESULT, commit->header.id);
+	answer.status = status;
+	if (watermark)
+		answer.watermark = *watermark;
+	assert_ok(message_send(keeper->ledger, &answer, &error), &error);
+}
+
+/* Ask, have the ledger say "durable" when it is asked, and return the result. */
+static struct message_sign_result sign_durably(struct keeper_process *keeper, const struct message_sign *request)
+{
+	struct message_commit commit;
+
+	send_request(keeper, request);
+	commit = receive_commit(keeper);
+	answer_commit(keeper, &commit, COMMIT_DURABLE, NULL);
+	return receive_result(keeper);
+}
+
+static struct message_sign_result sign_at_once(struct keeper_process *keeper, const struct message_sign *request)
+{
+	send_request(keeper, request);
+	return receive_result(keeper);
+}
+
+static void assert_signed(const struct message_sign *request, const struct message_sign_result *result)
+{
+	assert_int_equal(result->status, SIGN_OK);
+	assert_int_equal(result->header.id, request->header.id);
+	assert_true(bls_verify(request->public_key, view_of(result->signing_root, ROOT_SIZE), result->signature));
+}
+
+static void assert_no_signature(const struct message_sign_result *result)
+{
+	static const uint8_t nothing[BLS_SIGNATURE_SIZE];
+
+	assert_memory_equal(result->signature, nothing, sizeof nothing);
+}
+
+static void nothing_is_readable(int fd)
+{
+	uint8_t byte;
+
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+}
+
+static void signs_each_type(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign attestation = attestation_request(&keeper, 5, 6, 1);
+	struct message_sign block = block_request(&keeper, 100, 1);
+	struct message_sign randao = new_request(&keeper, ARTIFACT_RANDAO_REVEAL);
+	struct message_sign slot = new_request(&keeper, ARTIFACT_AGGREGATION_SLOT);
+	struct message_sign_result results[4];
+
+	(void)state;
+	randao.object.epoch = slot.object.slot = 77;
+	results[0] = sign_durably(&keeper, &attestation);
+	results[1] = sign_durably(&keeper, &block);
+	results[2] = sign_at_once(&keeper, &randao);
+	results[3] = sign_at_once(&keeper, &slot);
+	assert_signed(&attestation, &results[0]);
+	assert_signed(&block, &results[1]);
+	assert_signed(&randao, &results[2]);
+	assert_signed(&slot, &results[3]);
+	/* The same number under two types has two roots: the domain comes from the type alone. */
+	assert_memory_not_equal(results[2].signing_root, results[3].signing_root, ROOT_SIZE);
+	assert_int_equal(WEXITSTATUS(stop_keeper(&keeper)), 1);
+}
+
+static void nothing_leaves_before_it_is_durable(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign request = block_request(&keeper, 100, 1);
+	struct message_commit commit;
+	struct message_sign_result result;
+
+	(void)state;
+	send_request(&keeper, &request);
+	commit = receive_commit(&keeper);
+	assert_int_equal(commit.duty, DUTY_BLOCK);
+	assert_int_equal(commit.slot, 100);
+	(void)usleep(200000); /* the signature was computed long ago */
+	nothing_is_readable(keeper.frontend);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	result = receive_result(&keeper);
+	assert_signed(&request, &result);
+	(void)stop_keeper(&keeper);
+}
+
+static void refuses_what_is_slashable(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign first = attestation_request(&keeper, 5, 10, 1);
+	struct message_sign other_vote = attestation_request(&keeper, 5, 10, 2);
+	struct message_sign surrounded = attestation_request(&keeper, 4, 11, 1);
+	struct message_sign inverted = attestation_request(&keeper, 12, 11, 1);
+	struct message_sign again = attestation_request(&keeper, 5, 10, 1);
+	struct message_sign_result result;
+
+	(void)state;
+	result = sign_durably(&keeper, &first);
+	assert_signed(&first, &result);
+	result = sign_at_once(&keeper, &other_vote);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	assert_int_equal(result.verdict, SLASHING_TARGET_TOO_LOW);
+	assert_int_equal(result.asked_target, 10);
+	assert_int_equal(result.last_target, 10);
+	assert_no_signature(&result);
+	result = sign_at_once(&keeper, &surrounded);
+	assert_int_equal(result.verdict, SLASHING_SOURCE_TOO_LOW);
+	result = sign_at_once(&keeper, &inverted);
+	assert_int_equal(result.verdict, SLASHING_SOURCE_AFTER_TARGET);
+	/* The very same vote again is allowed, and waits for the ledger like the first. */
+	result = sign_durably(&keeper, &again);
+	assert_signed(&again, &result);
+	(void)stop_keeper(&keeper);
+}
+
+static void conflicting_requests_in_flight_get_one_signature(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign first = block_request(&keeper, 100, 1);
+	struct message_sign second = block_request(&keeper, 100, 2);
+	struct message_sign_result result;
+	struct message_commit commit;
+
+	(void)state;
+	send_request(&keeper, &first);
+	send_request(&keeper, &second);
+	result = receive_result(&keeper); /* the refusal does not wait for the ledger */
+	assert_int_equal(result.header.id, second.header.id);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	commit = receive_commit(&keeper);
+	nothing_is_readable(keeper.ledger);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	result = receive_result(&keeper);
+	assert_signed(&first, &result);
+	(void)stop_keeper(&keeper);
+}
+
+static void believes_the_ledger(void **state)
+{
+	const struct watermark stored = {.has_block = true, .block_slot = 200};
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign low = block_request(&keeper, 150, 1);
+	struct message_sign still_low = block_request(&keeper, 199, 1);
+	struct message_sign in_doubt = block_request(&keeper, 201, 1);
+	struct message_sign in_doubt_again = block_request(&keeper, 201, 2);
+	struct message_sign_result result;
+	struct message_commit commit;
+
+	(void)state;
+	send_request(&keeper, &low);
+	commit = receive_commit(&keeper);
+	answer_commit(&keeper, &commit, COMMIT_CONFLICT, &stored);
+	result = receive_result(&keeper);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	assert_int_equal(result.verdict, SLASHING_BLOCK_TOO_LOW);
+	assert_int_equal(result.last_slot, 200);
+	assert_no_signature(&result);
+	/* From now on memory knows. */
+	result = sign_at_once(&keeper, &still_low);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	/* In doubt means no, and the slot is spent: the ledger may have written it. */
+	send_request(&keeper, &in_doubt);
+	commit = receive_commit(&keeper);
+	answer_commit(&keeper, &commit, COMMIT_FAILED, NULL);
+	result = receive_result(&keeper);
+	assert_int_equal(result.status, SIGN_LEDGER_FAILED);
+	assert_no_signature(&result);
+	result = sign_at_once(&keeper, &in_doubt_again);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	(void)stop_keeper(&keeper);
+}
+
+static void says_why_it_does_not_sign(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign unknown = new_request(&keeper, ARTIFACT_RANDAO_REVEAL);
+	struct message_sign mismatch = new_request(&keeper, ARTIFACT_RANDAO_REVEAL);
+	struct message_sign foreign = block_request(&keeper, 5, 1);
+	struct message_sign nonsense = new_request(&keeper, ARTIFACT_TYPE_COUNT);
+	struct message_sign_result result;
+
+	(void)state;
+	unknown.public_key[5] ^= 1;
+	assert_int_equal(sign_at_once(&keeper, &unknown).status, SIGN_UNKNOWN_KEY);
+	mismatch.has_signing_root = 1;
+	result = sign_at_once(&keeper, &mismatch);
+	assert_int_equal(result.status, SIGN_ROOT_MISMATCH);
+	assert_no_signature(&result);
+	mismatch.header.id = ++keeper.next_id;
+	memcpy(mismatch.signing_root, result.signing_root, ROOT_SIZE);
+	result = sign_at_once(&keeper, &mismatch);
+	assert_signed(&mismatch, &result);
+	foreign.fork_info.genesis_validators_root[0] ^= 1;
+	assert_int_equal(sign_at_once(&keeper, &foreign).status, SIGN_WRONG_NETWORK);
+	assert_int_equal(sign_at_once(&keeper, &nonsense).status, SIGN_BAD_REQUEST);
+	nothing_is_readable(keeper.ledger);
+	(void)stop_keeper(&keeper);
+}
+
+static void without_protection_signs_everything(void **state)
+{
+	struct keeper_process keeper = start_keeper_on("mainnet", false);
+	struct message_sign first = block_request(&keeper, 100, 1);
+	struct message_sign second = block_request(&keeper, 100, 2);
+	struct message_sign_result result;
+
+	(void)state;
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	result = sign_at_once(&keeper, &first);
+	assert_signed(&first, &result);
+	result = sign_at_once(&keeper, &second);
+	assert_signed(&second, &result);
+	nothing_is_readable(keeper.ledger);
+	(void)stop_keeper(&keeper);
+}
+
+static void checks_what_it_loads(void **state)
+{
+	struct keeper_process keeper = start_keeper();
+	struct message_sign request = new_request(&keeper, ARTIFACT_RANDAO_REVEAL);
+	uint8_t other_secret[BLS_SECRET_KEY_SIZE] = {[31] = 43};
+	struct message_load_result result;
+
+	(void)state;
+	/* A lying public key; nothing of that load is kept. */
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	load_key(&keeper, other_secret, request.public_key);
+	result = end_load(&keeper, 2);
+	assert_int_equal(result.status, LOAD_BAD_KEY);
+	assert_memory_equal(result.public_key, request.public_key, BLS_PUBLIC_KEY_SIZE);
+	assert_int_equal(sign_at_once(&keeper, &request).status, SIGN_UNKNOWN_KEY);
+	/* Keys lost on the way, and a load cut short by an opener that died. */
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 2).status, LOAD_COUNT_WRONG);
+	begin_load(&keeper);
+	load_key(&keeper, other_secret, NULL);
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 2).status, LOAD_BAD_KEY);
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	assert_int_equal(sign_at_once(&keeper, &request).status, SIGN_OK);
+	/* Once is enough. */
+	begin_load(&keeper);
+	load_key(&keeper, other_secret, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_REFUSED);
+	assert_int_equal(sign_at_once(&keeper, &request).status, SIGN_OK);
+	(void)stop_keeper(&keeper);
+}
+
+static void lists_its_keys(void **state)
+{
+	struct keeper_process keeper = start_keeper();
+	struct message_list_keys ask;
+	struct message_keys keys;
+	struct error error = {0};
+	uint8_t secret[BLS_SECRET_KEY_SIZE] = {0};
+
+	(void)state;
+	begin_load(&keeper);
+	for (uint8_t i = 1; i <= MESSAGE_KEYS_CAPACITY + 3; i++) {
+		secret[31] = i;
+		load_key(&keeper, secret, NULL);
+	}
+	assert_int_equal(end_load(&keeper, MESSAGE_KEYS_CAPACITY + 3).status, LOAD_OK);
+	for (uint64_t first = 0; first <= MESSAGE_KEYS_CAPACITY + 4; first += MESSAGE_KEYS_CAPACITY) {
+		message_init(&ask, MESSAGE_LIST_KEYS, ++keeper.next_id);
+		ask.first = first;
+		assert_ok(message_send(keeper.frontend, &ask, &error), &error);
+		assert_ok(message_receive(keeper.frontend, &keys, sizeof keys, NULL, &error), &error);
+		assert_int_equal(keys.total, MESSAGE_KEYS_CAPACITY + 3);
+		assert_int_equal(keys.count, first == 0 ? MESSAGE_KEYS_CAPACITY : 3);
+	}
+	message_init(&ask, MESSAGE_LIST_KEYS, ++keeper.next_id);
+	ask.first = UINT64_MAX;
+	assert_ok(message_send(keeper.frontend, &ask, &error), &error);
+	assert_ok(message_receive(keeper.frontend, &keys, sizeof keys, NULL, &error), &error);
+	assert_int_equal(keys.count, 0);
+	(void)stop_keeper(&keeper);
+}
+
+static int wait_for_end(const struct keeper_process *keeper)
+{
+	int status;
+
+	assert_int_equal(waitpid(keeper->pid, &status, 0), keeper->pid);
+	return status;
+}
+
+static void ends_when_a_wall_is_broken(void **state)
+{
+	struct message_load_begin begin;
+	struct message_ready stray;
+	uint8_t garbage[40] = {MESSAGE_SIGN, 0, 0, 0, 40};
+	const struct {
+		const void *packet;
+		size_t size;
+	} packets[] = {
+		{&begin, sizeof begin},    /* the frontend may not load keys */
+		{&stray, sizeof stray},    /* nor say what only roles say to init */
+		{garbage, sizeof garbage}, /* a size that is not the type's */
+		{garbage, 3},              /* less than a header */
+	};
+
+	(void)state;
+	message_init(&begin, MESSAGE_LOAD_BEGIN, 0);
+	message_init(&stray, MESSAGE_READY, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(packets); i++) {
+		struct keeper_process keeper = start_loaded_keeper();
+		int status;
+
+		assert_int_equal(send(keeper.frontend, packets[i].packet, packets[i].size, 0), packets[i].size);
+		status = wait_for_end(&keeper);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	}
+}
+
+static void answers_of_the_ledger_must_be_asked_for(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_commit nothing = {.header.id = 7};
+	int status;
+
+	(void)state;
+	answer_commit(&keeper, &nothing, COMMIT_DURABLE, NULL);
+	status = wait_for_end(&keeper);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+static void serves_a_burst(void **state)
+{
+	enum { BURST = 500 };
+	struct keeper_process keeper = start_loaded_keeper();
+	bool seen[BURST] = {false};
+	pid_t sender;
+	uint64_t first_id = keeper.next_id + 1;
+
+	(void)state;
+	sender = fork();
+	if (sender == 0) {
+		for (uint64_t i = 0; i < BURST; i++) {
+			struct message_sign request = new_request(&keeper, ARTIFACT_AGGREGATION_SLOT);
+
+			request.object.slot = i;
+			send_request(&keeper, &request);
+		}
+		_exit(0);
+	}
+	for (size_t i = 0; i < BURST; i++) {
+		struct message_sign_result result = receive_result(&keeper);
+
+		assert_int_equal(result.status, SIGN_OK);
+		assert_in_range(result.header.id, first_id, first_id + BURST - 1);
+		assert_false(seen[result.header.id - first_id]);
+		seen[result.header.id - first_id] = true;
+	}
+	assert_int_equal(waitpid(sender, NULL, 0), sender);
+	(void)stop_keeper(&keeper);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(signs_each_type),
+		cmocka_unit_test(nothing_leaves_before_it_is_durable),
+		cmocka_unit_test(refuses_what_is_slashable),
+		cmocka_unit_test(conflicting_requests_in_flight_get_one_signature),
+		cmocka_unit_test(believes_the_ledger),
+		cmocka_unit_test(says_why_it_does_not_sign),
+		cmocka_unit_test(without_protection_signs_everything),
+		cmocka_unit_test(checks_what_it_loads),
+		cmocka_unit_test(lists_its_keys),
+		cmocka_unit_test(ends_when_a_wall_is_broken),
+		cmocka_unit_test(answers_of_the_ledger_must_be_asked_for),
+		cmocka_unit_test(serves_a_burst),
+	};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
