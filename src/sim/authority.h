@@ -36,5 +36,5 @@ static inline void authority_done(struct authority **authority)
  * pcr_mask), public_key, user_data and nonce, appended to ret_document. Certificate and cabundle of `claims` are not
  * looked at: those are the authority's.
  */
-MUST_USE bool authority_issue(struct authority *authority, const struct attestation_document *claims,
-			      struct buffer *ret_document, struct error *error);
+MUST_USE bool authority_issue(struct authority *authority, const struct attestation_document *claims, struct buffer *ret_document,
+			      struct error *error);
