@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/api_internal.h"
+
+#include "base/log.h"
+#include "enclave/json_budget.h"
+
+/* ---- answers ---- */
+
+/* Messages may quote a client; what is not plain ASCII could break the JSON or a terminal, and is no help to anybody. */
+static void append_json_text(struct buffer *text, const char *message)
+{
+	buffer_append_byte(text, '"');
+	for (const char *at = message; *at; at++) {
+		bool is_plain = *at >= ' ' && *at <= '~';
+
+		if (*at == '"' || *at == '\\')
+			buffer_append_byte(text, '\\');
+		buffer_append_byte(text, is_plain ? (uint8_t)*at : '?');
+	}
+	buffer_append_byte(text, '"');
+}
+
+/* Log a refusal and append its body. Those that an operator should look at are warnings: slashing, and our own failures. */
+static void write_error(void *context, const struct http_call *call, unsigned status, const char *message, struct buffer *ret_body)
+{
+	enum log_level level = status == 412 || status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
+
+	(void)context;
+	log_write(level, "request_refused", "status=%u method=%s path=%s reason=\"%s\"", status, call->method, call->path, message);
+	buffer_append_format(ret_body, "{\"code\":%u,\"message\":", status);
+	append_json_text(ret_body, message);
+	buffer_append_byte(ret_body, '}');
+}
+
+void api_answer_error(struct http_call *call, unsigned status, const char *message, const char *allow)
+{
+	AUTO_BUFFER struct buffer body = {0};
+
+	write_error(NULL, call, status, message, &body);
+	http_call_answer(call, &(struct http_answer){
+				       .status = status, .content_type = API_JSON, .body = buffer_view(&body), .allow = allow});
+}
+
+/* ---- Accept ---- */
+
+/* The media type of an entry, without parameters; q is ignored, as Web3Signer does. */
+static struct view media_type(struct view entry)
+{
+	const uint8_t *semicolon = entry.size ? (const uint8_t *)memchr(entry.data, ';', entry.size) : NULL;
+
+	if (semicolon)
+		entry.size = (size_t)(semicolon - entry.data);
+	while (entry.size > 0 && (entry.data[entry.size - 1] == ' ' || entry.data[entry.size - 1] == '\t'))
+		entry.size--;
+	return entry;
+}
+
+static bool is_type(struct view entry, struct view type)
+{
+	entry = media_type(entry);
+	return entry.size == type.size && strncasecmp((const char *)entry.data, (const char *)type.data, type.size) == 0;
+}
+
+static bool is_json_or_any(const void *context, struct view entry)
+{
+	(void)context;
+	return is_type(entry, view_of_text("application/json")) || is_type(entry, view_of_text("*/*"));
+}
+
+/* `context` is "major/minor". */
+static bool covers_type(const void *context, struct view entry)
+{
+	const char *type = (const char *)context;
+	struct view major = view_of(type, (size_t)(strchr(type, '/') - type) + 1);
+
+	if (is_type(entry, view_of_text(type)) || is_type(entry, view_of_text("*/*")) || is_type(entry, view_of_text("*")))
+		return true;
+	entry = media_type(entry);
+	return entry.size == major.size + 1 && entry.data[major.size] == '*' &&
+	       strncasecmp((const char *)entry.data, (const char *)major.data, major.size) == 0;
+}
+
+static bool is_not_empty(const void *context, struct view entry)
+{
+	(void)context;
+	return entry.size > 0;
+}
+
+bool api_accepts(struct http_call *call, const char *type)
+{
+	return http_call_find_header(call, "Accept", covers_type, type) ||
+	       !http_call_find_header(call, "Accept", is_not_empty, NULL);
+}
+
+bool api_prefers_json(struct http_call *call)
+{
+	return http_call_find_header(call, "Accept", is_json_or_any, NULL);
+}
+
+/* ---- routes ---- */
+
+static void upcheck(struct http_call *call, const char *identifier)
+{
+	(void)identifier;
+	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_TEXT, .body = view_of_text("OK")});
+}
+
+/* Everything this server answers. Routes with the same path stand together. */
+static const struct route {
+	const char *method;
+	const char *path;
+	bool has_identifier;  /* one more segment follows */
+	const char *produces; /* 406 for a client that does not take it; NULL: the handler decides */
+	void (*handle)(struct http_call *call, const char *identifier);
+} routes[] = {
+	{"GET", "/upcheck", false, "text/plain", upcheck},
+	{"GET", "/api/v1/eth2/publicKeys", false, "application/json", api_list_keys},
+	{"POST", "/api/v1/eth2/sign/", true, NULL, api_sign},
+};
+
+/* The identifier ("" for a route without one) when the path is this route's, else NULL. */
+static const char *match(const struct route *route, const char *path)
+{
+	size_t size = strlen(route->path);
+
+	if (!route->has_identifier)
+		return strcmp(route->path, path) == 0 ? "" : NULL;
+	if (strncmp(route->path, path, size) != 0 || path[size] == '\0' || strchr(path + size, '/'))
+		return NULL;
+	return path + size;
+}
+
+static void run(const struct route *route, struct http_call *call, const char *identifier)
+{
+	AUTO_FREE char *message = NULL;
+
+	if (!route->produces || api_accepts(call, route->produces)) {
+		route->handle(call, identifier);
+		return;
+	}
+	message = memory_format("this answer is %s, which the Accept header excludes", route->produces);
+	api_answer_error(call, 406, message, NULL);
+}
+
+static void handle(void *context, struct http_call *call)
+{
+	AUTO_BUFFER struct buffer allow = {0};
+
+	api_call_of(call)->api = (struct api *)context;
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		const char *identifier = match(&routes[i], call->path);
+
+		if (!identifier)
+			continue;
+		if (strcmp(routes[i].method, call->method) == 0) {
+			run(&routes[i], call, identifier);
+			return;
+		}
+		buffer_append_format(&allow, "%s%s", allow.size ? ", " : "", routes[i].method);
+	}
+	if (allow.size == 0) {
+		api_answer_error(call, 404, "there is nothing at this path", NULL);
+		return;
+	}
+	api_answer_error(call, 405, "this path does not take this method", buffer_text(&allow));
+}
+
+static void state_done(void *state)
+{
+	buffer_done(&((struct api_call *)state)->list);
+}
+
+/* ---- life ---- */
+
+struct api *api_new(const struct network *network, struct keeper_client *keeper)
+{
+	struct api *api = (struct api *)memory_allocate_zeroed(1, sizeof *api);
+
+	json_budget_init();
+	api->network = *network;
+	api->keeper = keeper;
+	return api;
+}
+
+void api_free(struct api *api)
+{
+	free(api);
+}
+
+void api_fill_options(struct api *api, struct http_server_options *options)
+{
+	options->handle = handle;
+	options->refuse = write_error;
+	options->refusal_content_type = API_JSON;
+	options->context = api;
+	options->state_size = sizeof(struct api_call);
+	options->state_done = state_done;
+	options->body_max_size = API_BODY_MAX_SIZE;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The signing API (remote-signing API, Web3Signer's dialect) on top of an HTTP server: which routes there are, and what each
+ * outcome is as a status and a sentence. Parsing comes before looking up the key, so a bad body for an unknown key is 400.
+ *
+ * Errors are JSON, {"code":N,"message":"…"}: 400 malformed, or the signing root is not the message's; 404 unknown key or path;
+ * 405 wrong method, with Allow; 406 the client takes no type that the route gives; 412 slashing protection refused; 413 body too large;
+ * 503 the keeper or the ledger cannot (nothing was signed, try again); 500 a bug.
+ */
+#pragma once
+
+#include "enclave/http_server.h"
+#include "enclave/keeper_client.h"
+
+/* Web3Signer's own limit. */
+#define API_BODY_MAX_SIZE (10u << 20)
+
+struct api;
+
+/*
+ * `keeper` is borrowed. Bounds the memory that jansson may take in this process from here on (a body of brackets grows forty-fold
+ * in it), so make it before the first JSON value.
+ */
+MUST_USE struct api *api_new(const struct network *network, struct keeper_client *keeper);
+/* No call may be under way. Accepts NULL. */
+void api_free(struct api *api);
+/* Fill the handler's part of the options: functions, context, state, body_max_size. */
+void api_fill_options(struct api *api, struct http_server_options *options);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/api_internal.h"
+
+#include <inttypes.h>
+
+#include "enclave/json_budget.h"
+#include "enclave/sign_request.h"
+
+#define ROOT_TEXT_SIZE (2 * ROOT_SIZE + 1)
+#define SIGNATURE_TEXT_SIZE (2 * BLS_SIGNATURE_SIZE + 1)
+
+/* ---- reasons, in words ---- */
+
+static void describe_block_too_low(const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)error_set(ret_reason, ERROR_SLASHABLE, "block slot %" PRIu64 " is not above the last signed slot %" PRIu64,
+			result->asked_slot, result->last_slot);
+}
+
+static void describe_source_after_target(const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)error_set(ret_reason, ERROR_SLASHABLE, "attestation source epoch %" PRIu64 " is after its target epoch %" PRIu64,
+			result->asked_source, result->asked_target);
+}
+
+static void describe_source_too_low(const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)error_set(ret_reason, ERROR_SLASHABLE,
+			"attestation source epoch %" PRIu64 " is below the last signed source %" PRIu64 " (target %" PRIu64
+			", last target %" PRIu64 ")",
+			result->asked_source, result->last_source, result->asked_target, result->last_target);
+}
+
+static void describe_target_too_low(const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)error_set(ret_reason, ERROR_SLASHABLE,
+			"attestation target epoch %" PRIu64 " is not above the last signed target %" PRIu64 " (source %" PRIu64
+			", last source %" PRIu64 ")",
+			result->asked_target, result->last_target, result->asked_source, result->last_source);
+}
+
+static void (*const verdict_descriptions[SLASHING_VERDICT_COUNT])(const struct message_sign_result *result,
+								  struct error *ret_reason) = {
+	[SLASHING_BLOCK_TOO_LOW] = describe_block_too_low,
+	[SLASHING_SOURCE_AFTER_TARGET] = describe_source_after_target,
+	[SLASHING_SOURCE_TOO_LOW] = describe_source_too_low,
+	[SLASHING_TARGET_TOO_LOW] = describe_target_too_low,
+};
+
+static void describe_slashable(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)state;
+	if (result->verdict >= SLASHING_VERDICT_COUNT || !verdict_descriptions[result->verdict]) {
+		(void)error_set(ret_reason, ERROR_SLASHABLE, "slashing protection refuses it");
+		return;
+	}
+	verdict_descriptions[result->verdict](result, ret_reason);
+}
+
+static void describe_unknown_key(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	char key[2 * BLS_PUBLIC_KEY_SIZE + 1];
+
+	(void)result;
+	hex_encode(view_of(state->public_key, BLS_PUBLIC_KEY_SIZE), key);
+	(void)error_set(ret_reason, ERROR_NOT_FOUND, "no key 0x%s is loaded", key);
+}
+
+static void describe_root_mismatch(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	char asked[ROOT_TEXT_SIZE];
+	char computed[ROOT_TEXT_SIZE];
+
+	hex_encode(view_of(state->signing_root, ROOT_SIZE), asked);
+	hex_encode(view_of(result->signing_root, ROOT_SIZE), computed);
+	(void)error_set(ret_reason, ERROR_INPUT, "signing_root: the request says 0x%s, its message on network %s has 0x%s", asked,
+			state->api->network.name, computed);
+}
+
+static void describe_wrong_network(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	char root[ROOT_TEXT_SIZE];
+
+	(void)result;
+	hex_encode(view_of(state->api->network.genesis_validators_root, ROOT_SIZE), root);
+	(void)error_set(ret_reason, ERROR_POLICY,
+			"fork_info: genesis_validators_root: not that of this signer's network, %s (0x%s)",
+			state->api->network.name, root);
+}
+
+static void describe_ledger_failed(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)state;
+	(void)result;
+	(void)error_set(ret_reason, ERROR_IO, "the slashing protection store failed, so nothing was signed; try again");
+}
+
+static void describe_overloaded(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)state;
+	(void)result;
+	(void)error_set(ret_reason, ERROR_PEER, "the keeper's queue is full; try again");
+}
+
+static void describe_bug(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)state;
+	(void)error_set(ret_reason, ERROR_BUG, "the keeper does not take this message (status %u); please report this",
+			result->status);
+}
+
+/* What each refusal of the keeper is in HTTP. */
+static const struct refusal {
+	unsigned http_status;
+	void (*describe)(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason);
+} refusals[SIGN_STATUS_COUNT] = {
+	[SIGN_UNKNOWN_KEY] = {404, describe_unknown_key},     [SIGN_ROOT_MISMATCH] = {400, describe_root_mismatch},
+	[SIGN_SLASHABLE] = {412, describe_slashable},         [SIGN_WRONG_NETWORK] = {412, describe_wrong_network},
+	[SIGN_LEDGER_FAILED] = {503, describe_ledger_failed}, [SIGN_BAD_REQUEST] = {500, describe_bug},
+	[SIGN_OVERLOADED] = {503, describe_overloaded},
+};
+
+/* ---- the handler ---- */
+
+static void answer_signature(struct http_call *call, const uint8_t signature[BLS_SIGNATURE_SIZE])
+{
+	char text[sizeof "{\"signature\":\"0x\"}" + SIGNATURE_TEXT_SIZE];
+	char hex[SIGNATURE_TEXT_SIZE];
+	bool json = api_call_of(call)->wants_json;
+	int size;
+
+	hex_encode(view_of(signature, BLS_SIGNATURE_SIZE), hex);
+	size = snprintf(text, sizeof text, json ? "{\"signature\":\"0x%s\"}" : "0x%s", hex);
+	http_call_answer(call, &(struct http_answer){.status = 200,
+						     .content_type = json ? API_JSON : API_TEXT,
+						     .body = view_of(text, (size_t)size)});
+}
+
+/* On the keeper client's thread. */
+static void on_result(void *context, const union message *answer, const struct error *error)
+{
+	struct http_call *call = (struct http_call *)context;
+	const struct refusal *refusal = &refusals[SIGN_BAD_REQUEST];
+	struct error reason;
+
+	if (!answer) {
+		api_answer_error(call, 503, error->message, NULL);
+		return;
+	}
+	if (answer->sign_result.status == SIGN_OK) {
+		answer_signature(call, answer->sign_result.signature);
+		return;
+	}
+	if (answer->sign_result.status < SIGN_STATUS_COUNT)
+		refusal = &refusals[answer->sign_result.status];
+	refusal->describe(api_call_of(call), &answer->sign_result, &reason);
+	api_answer_error(call, refusal->http_status, reason.message, NULL);
+}
+
+/* 96 hex digits, 0x or 0X optional. */
+static bool parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	if (identifier[0] == '0' && (identifier[1] == 'x' || identifier[1] == 'X'))
+		identifier += 2;
+	return strlen(identifier) == (size_t)2 * BLS_PUBLIC_KEY_SIZE &&
+	       hex_decode(view_of_text(identifier), ret_public_key, BLS_PUBLIC_KEY_SIZE);
+}
+
+static void answer_bad_request(struct http_call *call, const struct error *error)
+{
+	if (json_budget_was_exceeded())
+		api_answer_error(call, 503, "reading this request takes more memory than there is now; try again", NULL);
+	else
+		api_answer_error(call, 400, error->message, NULL);
+}
+
+void api_sign(struct http_call *call, const char *identifier)
+{
+	struct api_call *state = api_call_of(call);
+	bool is_key = parse_identifier(identifier, state->public_key);
+	struct message_sign message;
+	struct error error;
+
+	(void)json_budget_was_exceeded();
+	if (!sign_request_parse(call->body, state->public_key, &state->api->network, &message, &error)) {
+		answer_bad_request(call, &error);
+		return;
+	}
+	if (!is_key) {
+		api_answer_error(call, 404, "the identifier is no BLS public key (96 hex digits)", NULL);
+		return;
+	}
+	state->wants_json = api_prefers_json(call);
+	memcpy(state->signing_root, message.signing_root, ROOT_SIZE);
+	http_call_defer(call);
+	if (!keeper_client_send(state->api->keeper, &message, on_result, call, &error))
+		api_answer_error(call, 503, error.message, NULL);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The role that talks to strangers. It holds the TLS key and nothing else of worth: what it can do to the keeper is send it
+ * well-formed requests.
+ */
+#include <gnutls/gnutls.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "enclave/api.h"
+#include "enclave/role.h"
+#include "enclave/sandbox.h"
+
+/* A client opens as many as it has requests at once; a burst of 100,000 keys is 3,125 in a slot. */
+#define CONNECTION_LIMIT 4096
+/* Descriptors besides connections: roles, epoll, events, the listener. */
+#define DESCRIPTOR_RESERVE 64
+/* Clients' pools idle 20 s (Lighthouse), 29 s (Nimbus), 30 s (JDK) and 90 s (Go); who closes first must be the client. */
+#define IDLE_TIMEOUT_MS 120000
+/* A slot lasts 12 s: a request that takes longer is of no use to its sender any more. */
+#define REQUEST_DEADLINE_MS 30000
+/* Signing takes a millisecond, a remote ledger some ten; clients give up after 3 to 12 s. */
+#define KEEPER_DEADLINE_MS 10000
+/* Six of the largest bodies; 4,096 of the usual ones take 4 MiB. */
+#define BODY_BUDGET_SIZE (64u << 20)
+/* TLS is the work: one thread a CPU. Two keep one slow handshake from delaying all; above eight the keeper is the bottleneck. */
+#define THREADS_MIN 2
+#define THREADS_MAX 8
+
+struct frontend {
+	unsigned threads;
+	unsigned connection_limit;
+	struct keeper_client *keeper;
+	struct api *api;
+	struct http_server *server;
+};
+
+/* As many descriptors as the system gives, and no more connections than those allow. */
+static unsigned raise_connection_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return DESCRIPTOR_RESERVE;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= CONNECTION_LIMIT + DESCRIPTOR_RESERVE)
+		return CONNECTION_LIMIT;
+	return limit.rlim_cur > 2 * DESCRIPTOR_RESERVE ? (unsigned)limit.rlim_cur - DESCRIPTOR_RESERVE : DESCRIPTOR_RESERVE;
+}
+
+/* Everything that opens a file on first use: the sandbox allows no open. */
+static bool prepare_libraries(struct error *error)
+{
+	int result = gnutls_global_init();
+
+	if (result != 0)
+		return error_set(error, ERROR_CRYPTO, "GnuTLS: %s", gnutls_strerror(result));
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return error_set_errno(error, ERROR_IO, "signal");
+	json_object_seed(0);
+	tzset();
+	return true;
+}
+
+static bool prepare(struct frontend *frontend, struct error *error)
+{
+	int cpus = get_nprocs();
+	struct message_start start;
+
+	if (!role_begin("frontend", SECRET_HEAP_SIZE_DEFAULT, &start, error) || !prepare_libraries(error))
+		return false;
+	frontend->threads = cpus < THREADS_MIN ? THREADS_MIN : cpus > THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
+	frontend->connection_limit = raise_connection_limit();
+	frontend->keeper = keeper_client_new(&(struct keeper_client_options){.fd = ROLE_FD_KEEPER,
+									     .capacity = frontend->connection_limit,
+									     .deadline_ms = KEEPER_DEADLINE_MS},
+					     error);
+	if (!frontend->keeper)
+		return false;
+	frontend->api = api_new(&start.network, frontend->keeper);
+	return sandbox_enter(SANDBOX_FRONTEND, error) && role_ready(error);
+}
+
+static bool start_server(struct frontend *frontend, const struct message_tls_identity *identity, struct error *error)
+{
+	struct http_server_options options = {
+		.listen_fd = ROLE_FD_LISTEN,
+		.threads = frontend->threads,
+		.connection_limit = frontend->connection_limit,
+		.idle_timeout_ms = IDLE_TIMEOUT_MS,
+		.request_deadline_ms = REQUEST_DEADLINE_MS,
+		.body_budget = BODY_BUDGET_SIZE,
+		.tls_key = view_of(identity->key, identity->key_size),
+		.tls_chain = view_of(identity->chain, identity->chain_size),
+	};
+
+	if (frontend->server)
+		return error_set(error, ERROR_POLICY, "there is a TLS identity already");
+	api_fill_options(frontend->api, &options);
+	frontend->server = http_server_new(&options, error);
+	return frontend->server != NULL;
+}
+
+/* One message of the opener, which holds a private key: it is received into protected memory and wiped there. */
+static bool handle_opener(struct frontend *frontend, bool *ret_closed, struct error *error)
+{
+	AUTO_SECRET struct secret memory = {0};
+	const struct message_tls_identity *identity;
+	struct message_tls_result result;
+	struct error reason;
+
+	if (!secret_init(&memory, sizeof(struct message_tls_identity), error) ||
+	    !message_receive(ROLE_FD_OPENER, memory.data, memory.size, ret_closed, error))
+		return false;
+	identity = (const struct message_tls_identity *)memory.data;
+	if (identity->header.type != MESSAGE_TLS_IDENTITY)
+		return error_set(error, ERROR_PEER, "message of type %u from the opener", identity->header.type);
+	message_init(&result, MESSAGE_TLS_RESULT, identity->header.id);
+	result.ok = start_server(frontend, identity, &reason);
+	if (result.ok)
+		log_info("serving", "threads=%u connections=%u", frontend->threads, frontend->connection_limit);
+	else
+		log_failure(LOG_LEVEL_WARNING, "tls_identity_refused", &reason);
+	if (!message_send(ROLE_FD_OPENER, &result, error))
+		*ret_closed = true; /* it did not wait for the answer; that is its affair */
+	return !*ret_closed;
+}
+
+/* Until init or the keeper is gone, or a wall is broken. */
+static bool serve(struct frontend *frontend, struct error *error)
+{
+	struct pollfd fds[] = {{ROLE_FD_INIT, POLLIN, 0}, {ROLE_FD_KEEPER, 0, 0}, {ROLE_FD_OPENER, POLLIN, 0}};
+	bool closed;
+
+	for (;;) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_set_errno(error, ERROR_IO, "poll");
+		}
+		if (fds[0].revents)
+			return error_set(error, ERROR_PEER, "init is gone");
+		if (fds[1].revents)
+			return error_set(error, ERROR_PEER, "the keeper is gone");
+		if (!fds[2].revents || handle_opener(frontend, &closed, error))
+			continue;
+		/* Its work may be done; a new one, if any, has the same socket from init. */
+		if (!closed)
+			return error_prefix(error, "opener");
+		fds[2].fd = -1;
+	}
+}
+
+int frontend_main(int argc, char **argv)
+{
+	struct frontend frontend = {0};
+	struct error error;
+
+	(void)argc;
+	(void)argv;
+	if (prepare(&frontend, &error))
+		(void)serve(&frontend, &error);
+	/* The server cannot be stopped while calls wait for an answer. */
+	if (frontend.keeper)
+		keeper_client_close(frontend.keeper);
+	http_server_free(frontend.server);
+	api_free(frontend.api);
+	keeper_client_free(frontend.keeper);
+	return role_failed(&error);
+}

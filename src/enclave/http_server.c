@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/http_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "enclave/http_connections.h"
+#include "enclave/http_tls.h"
+
+/* Enough for the burst of a client that connects anew for every request (ethereum.md calls it a full handshake each). */
+#define LISTEN_BACKLOG 1024
+/* Request line and headers, in libmicrohttpd's own memory; a client sends a few hundred bytes. Half of it is the read buffer. */
+#define CONNECTION_MEMORY_SIZE (16u << 10)
+/* A late connection is noticed this late at most, and after an eighth of the deadline when that is less. */
+#define TICK_MAX_MS 1000
+
+struct http_server {
+	struct http_server_options options;
+	struct MHD_Daemon *daemon;
+	struct http_connections *connections;
+	_Atomic size_t charged; /* bytes of all calls together */
+};
+
+struct http_call_private {
+	struct http_server *server;
+	struct MHD_Connection *connection;
+	struct http_connection *deadline;
+	struct buffer body;
+	size_t received; /* bytes of body, kept or not */
+	size_t body_charged;
+	size_t charged;
+	const char *refusal; /* decided while the body was still coming: why the answer will be 503 */
+	bool is_deferred;
+	unsigned status; /* 0: not answered yet */
+	struct MHD_Response *response;
+};
+
+/* Call, what the server keeps of it and the handler's state: one allocation. */
+struct call_memory {
+	struct http_call call;
+	struct http_call_private private;
+	_Alignas(max_align_t) uint8_t state[];
+};
+
+/* ---- the body budget ---- */
+
+static bool charge(struct http_server *server, size_t size)
+{
+	size_t before = atomic_fetch_add_explicit(&server->charged, size, memory_order_relaxed);
+
+	if (before <= server->options.body_budget && size <= server->options.body_budget - before)
+		return true;
+	(void)atomic_fetch_sub_explicit(&server->charged, size, memory_order_relaxed);
+	return false;
+}
+
+static void discharge(struct http_server *server, size_t *size)
+{
+	(void)atomic_fetch_sub_explicit(&server->charged, *size, memory_order_relaxed);
+	*size = 0;
+}
+
+bool http_call_charge(struct http_call *call, size_t size)
+{
+	if (!charge(call->private->server, size))
+		return false;
+	call->private->charged += size;
+	return true;
+}
+
+/* ---- one call ---- */
+
+static struct http_connection *deadline_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? (struct http_connection *)info->socket_context : NULL;
+}
+
+static struct http_call *call_new(struct http_server *server, struct MHD_Connection *connection, const char *method,
+				  const char *path)
+{
+	struct call_memory *memory = (struct call_memory *)memory_allocate_zeroed(1, sizeof *memory + server->options.state_size);
+
+	memory->call = (struct http_call){.method = method, .path = path, .state = memory->state, .private = &memory->private};
+	memory->private.server = server;
+	memory->private.connection = connection;
+	memory->private.deadline = deadline_of(connection);
+	return &memory->call;
+}
+
+static void call_drop_body(struct http_call *call)
+{
+	call->body = view_of(NULL, 0);
+	buffer_done(&call->private->body);
+	discharge(call->private->server, &call->private->body_charged);
+}
+
+static void call_free(struct http_call *call)
+{
+	struct http_server *server = call->private->server;
+
+	if (server->options.state_done)
+		server->options.state_done(call->state);
+	call_drop_body(call);
+	discharge(server, &call->private->charged);
+	if (call->private->response)
+		MHD_destroy_response(call->private->response);
+	free(call); /* the first member of its call_memory */
+}
+
+void http_call_defer(struct http_call *call)
+{
+	call_drop_body(call);
+	call->private->is_deferred = true;
+	MHD_suspend_connection(call->private->connection);
+}
+
+void http_call_answer(struct http_call *call, const struct http_answer *answer)
+{
+	struct http_call_private *private = call->private;
+	struct MHD_Response *response;
+
+	/* libmicrohttpd does not write to the buffer, it only lacks the const. */
+	response = MHD_create_response_from_buffer(answer->body.size, (void *)(uintptr_t)answer->body.data, MHD_RESPMEM_MUST_COPY);
+	if (response) {
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+		if (answer->allow)
+			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+		if (answer->close)
+			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	}
+	private->response = response;
+	private->status = answer->status;
+	if (private->is_deferred)
+		MHD_resume_connection(private->connection);
+}
+
+static void call_refuse(struct http_call *call, unsigned status, const char *reason, bool close)
+{
+	struct http_server_options *options = &call->private->server->options;
+	AUTO_BUFFER struct buffer body = {0};
+
+	options->refuse(options->context, call, status, reason, &body);
+	http_call_answer(call, &(struct http_answer){.status = status,
+						     .content_type = options->refusal_content_type,
+						     .body = buffer_view(&body),
+						     .close = close});
+}
+
+static enum MHD_Result call_queue_answer(struct http_call *call)
+{
+	struct http_call_private *private = call->private;
+
+	if (!private->response)
+		return MHD_NO; /* no memory for it: all that is left is to hang up */
+	http_connection_set_deadline(private->deadline, private->server->options.request_deadline_ms);
+	return MHD_queue_response(private->connection, private->status, private->response);
+}
+
+struct header_search {
+	const char *name;
+	bool (*visit)(const void *context, struct view entry);
+	const void *context;
+	bool found;
+};
+
+static struct view trim(struct view text)
+{
+	while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+		text = view_of(text.data + 1, text.size - 1);
+	while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
+		text.size--;
+	return text;
+}
+
+static enum MHD_Result search_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct header_search *search = (struct header_search *)context;
+
+	(void)kind;
+	if (!value || strcasecmp(name, search->name) != 0)
+		return MHD_YES;
+	for (const char *entry = value; entry && !search->found;) {
+		const char *comma = strchr(entry, ',');
+
+		search->found =
+			search->visit(search->context, trim(view_of(entry, comma ? (size_t)(comma - entry) : strlen(entry))));
+		entry = comma ? comma + 1 : NULL;
+	}
+	return search->found ? MHD_NO : MHD_YES;
+}
+
+bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
+			   const void *context)
+{
+	struct header_search search = {.name = name, .visit = visit, .context = context};
+
+	(void)MHD_get_connection_values(call->private->connection, MHD_HEADER_KIND, search_header, &search);
+	return search.found;
+}
+
+/* ---- a request, as libmicrohttpd reports it ---- */
+
+static const char too_large[] = "the body is too large";
+
+static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path,
+			     void **ret_call)
+{
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	struct http_call *call = call_new(server, connection, method, path);
+	uint64_t size;
+
+	*ret_call = call;
+	if (!length || (u64_parse(view_of_text(length), &size) && size <= server->options.body_max_size))
+		return MHD_YES;
+	call_refuse(call, MHD_HTTP_CONTENT_TOO_LARGE, too_large, true);
+	return call_queue_answer(call);
+}
+
+/*
+ * A chunked body shows its size only as it comes, and libmicrohttpd takes no answer before the body's end, which may be as far off as
+ * the client likes. So the answer is written straight into the TLS session, and the connection is given up.
+ */
+static enum MHD_Result refuse_rest_of_body(struct http_call *call)
+{
+	const struct http_server_options *options = &call->private->server->options;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(call->private->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	AUTO_BUFFER struct buffer body = {0};
+	AUTO_BUFFER struct buffer text = {0};
+	ssize_t sent;
+
+	call_drop_body(call);
+	if (!info || !info->tls_session)
+		return MHD_NO;
+	options->refuse(options->context, call, MHD_HTTP_CONTENT_TOO_LARGE, too_large, &body);
+	buffer_append_format(
+		&text, "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+		options->refusal_content_type, body.size);
+	buffer_append(&text, buffer_view(&body));
+	sent = gnutls_record_send((gnutls_session_t)info->tls_session, text.data, text.size);
+	(void)sent; /* a client that does not even take this hears nothing */
+	return MHD_NO;
+}
+
+/* Memory grows only by what has come. What is refused is read to its end all the same, so that the connection can stay. */
+static enum MHD_Result receive_body(struct http_call *call, struct view bytes)
+{
+	struct http_call_private *private = call->private;
+
+	if (bytes.size > private->server->options.body_max_size - private->received)
+		return refuse_rest_of_body(call);
+	private->received += bytes.size;
+	if (private->refusal)
+		return MHD_YES;
+	if (!charge(private->server, bytes.size)) {
+		call_drop_body(call);
+		private->refusal = "too many large requests at one time; try again";
+		return MHD_YES;
+	}
+	private->body_charged += bytes.size;
+	buffer_append(&private->body, bytes);
+	return MHD_YES;
+}
+
+static enum MHD_Result finish(struct http_call *call)
+{
+	struct http_call_private *private = call->private;
+	const struct http_server_options *options = &private->server->options;
+
+	if (private->refusal) {
+		call_refuse(call, MHD_HTTP_SERVICE_UNAVAILABLE, private->refusal, false);
+		return call_queue_answer(call);
+	}
+	http_connection_clear_deadline(private->deadline);
+	call->body = buffer_view(&private->body);
+	options->handle(options->context, call);
+	if (private->is_deferred)
+		return MHD_YES;
+	if (private->status == 0)
+		call_refuse(call, MHD_HTTP_INTERNAL_SERVER_ERROR, "the request was not answered; please report this", false);
+	call_drop_body(call);
+	return call_queue_answer(call);
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path, const char *method,
+				  const char *version, const char *upload, size_t *upload_size, void **call_slot)
+{
+	struct http_call *call = (struct http_call *)*call_slot;
+
+	(void)version;
+	if (!call)
+		return begin((struct http_server *)context, connection, method, path, call_slot);
+	if (*upload_size > 0) {
+		struct view bytes = view_of(upload, *upload_size);
+
+		*upload_size = 0;
+		return receive_body(call, bytes);
+	}
+	if (call->private->is_deferred)
+		return call_queue_answer(call);
+	return finish(call);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **call_slot, enum MHD_RequestTerminationCode why)
+{
+	struct http_server *server = (struct http_server *)context;
+	struct http_connection *deadline = deadline_of(connection);
+
+	(void)why;
+	if (deadline)
+		http_connection_set_deadline(deadline, server->options.idle_timeout_ms);
+	if (*call_slot)
+		call_free((struct http_call *)*call_slot);
+	*call_slot = NULL;
+}
+
+/* The request line is there. */
+static void *on_request_line(void *context, const char *uri, struct MHD_Connection *connection)
+{
+	struct http_server *server = (struct http_server *)context;
+	struct http_connection *deadline = deadline_of(connection);
+
+	(void)uri;
+	if (deadline)
+		http_connection_set_deadline(deadline, server->options.request_deadline_ms);
+	return NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct http_server *server = (struct http_server *)context;
+	const union MHD_ConnectionInfo *info;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (*socket_context)
+			http_connections_remove(server->connections, (struct http_connection *)*socket_context);
+		*socket_context = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*socket_context = http_connections_add(server->connections, info->connect_fd, server->options.request_deadline_ms);
+}
+
+/* ---- life ---- */
+
+/*
+ * libmicrohttpd closes its listening socket at the end, and in some of the cases where it does not start, so it gets a descriptor of its own
+ * that nobody else closes.
+ */
+static int open_listener(int fd, struct error *error)
+{
+	int flags = fcntl(fd, F_GETFL);
+	int listener;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot listen on the signing socket"), -1;
+	listener = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (listener < 0)
+		(void)error_set_errno(error, ERROR_IO, "the signing socket");
+	return listener;
+}
+
+static bool start_daemon(struct http_server *server, struct error *error)
+{
+	int listener = open_listener(server->options.listen_fd, error);
+
+	if (listener < 0)
+		return false;
+	server->daemon =
+		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+				 server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE, server->options.threads,
+				 MHD_OPTION_CONNECTION_LIMIT, server->options.connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				 (size_t)CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_HTTPS_CERT_CALLBACK, http_tls_certificate,
+				 MHD_OPTION_HTTPS_PRIORITIES, HTTP_TLS_PRIORITIES, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
+				 server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+				 on_connection, server, MHD_OPTION_END);
+	return server->daemon ? true : error_set(error, ERROR_IO, "the HTTPS server cannot start");
+}
+
+struct http_server *http_server_new(const struct http_server_options *options, struct error *error)
+{
+	unsigned tick_ms = options->request_deadline_ms / 8 < TICK_MAX_MS ? options->request_deadline_ms / 8 + 1 : TICK_MAX_MS;
+	struct http_server *server = (struct http_server *)memory_allocate_zeroed(1, sizeof *server);
+
+	server->options = *options;
+	server->options.tls_key = server->options.tls_chain = view_of(NULL, 0);
+	server->connections = http_connections_new(tick_ms, error);
+	if (server->connections && http_tls_set_identity(options->tls_key, options->tls_chain, error) &&
+	    start_daemon(server, error))
+		return server;
+	http_server_free(server);
+	return NULL;
+}
+
+void http_server_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	if (server->daemon)
+		MHD_stop_daemon(server->daemon);
+	http_connections_free(server->connections);
+	http_tls_clear_identity();
+	free(server);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTPS/1.1 server (libmicrohttpd, GnuTLS) for one handler. It owns everything about strangers' connections: TLS 1.2 and 1.3 only, how
+ * many there are, how long each may take and how much memory their bodies have together. The handler sees whole requests.
+ *
+ * Times: a connection has from accept to the end of its first request's first line, and every request from then to its last
+ * byte, `request_deadline_ms`; the client has as long again to take the answer. Between requests it may idle for
+ * `idle_timeout_ms`. A connection that is late is closed, however many bytes trickle in. How long the handler takes is
+ * the handler's affair.
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+struct http_server;
+struct http_call;
+struct http_call_private;
+
+struct http_server_options {
+	int listen_fd;             /* borrowed: bound; listen() is called here */
+	unsigned threads;          /* at least 1 */
+	unsigned connection_limit; /* further ones wait in the backlog */
+	unsigned idle_timeout_ms;
+	unsigned request_deadline_ms;
+	size_t body_max_size; /* more is 413, and the connection is closed */
+	size_t body_budget;   /* bytes of all bodies together; a request that would exceed it is 503 */
+
+	struct view tls_key;   /* PKCS#8 DER; parsed at start, not kept */
+	struct view tls_chain; /* PEM, leaf first */
+
+	/*
+	 * Called on one of the server's threads when a request is complete. It answers with http_call_answer(), at once or,
+	 * after http_call_defer(), later from any thread.
+	 */
+	void (*handle)(void *context, struct http_call *call);
+	/*
+	 * The server's own refusals (a body too large, no memory for it) in the handler's words: append the answer's body for this
+	 * status and reason. Its content type is refusal_content_type.
+	 */
+	void (*refuse)(void *context, const struct http_call *call, unsigned status, const char *reason, struct buffer *ret_body);
+	const char *refusal_content_type;
+	void *context;
+	size_t state_size;               /* bytes of `state` that each call carries, zeroed */
+	void (*state_done)(void *state); /* may be NULL */
+};
+
+/* One request. Lives until its answer has been sent or its connection is gone, and while it is deferred. */
+struct http_call {
+	const char *method;
+	const char *path; /* without query, percent-decoded */
+	struct view body; /* until the call is deferred or answered */
+	void *state;      /* options.state_size bytes for the handler */
+	struct http_call_private *private;
+};
+
+struct http_answer {
+	unsigned status;
+	const char *content_type;
+	struct view body;  /* copied */
+	const char *allow; /* value of an Allow header, or NULL */
+	bool close;        /* end the connection after it */
+};
+
+/*
+ * Starts to listen and serve. One server a process, since GnuTLS hands its certificate callback no context. NULL on failure: a key or a chain
+ * that cannot be read or do not belong together (ERROR_CRYPTO), or the system refuses (ERROR_IO).
+ */
+MUST_USE struct http_server *http_server_new(const struct http_server_options *options, struct error *error);
+/* Closes every connection. All deferred calls must have been answered, and none may be deferred any more. Accepts NULL. */
+void http_server_free(struct http_server *server);
+
+/* Visit each comma-separated entry (trimmed) of every header field `name` until `visit` returns true; returns whether it did. Only inside handle(). */
+bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
+			   const void *context);
+/* The answer will come later. Only inside handle(), and before anything that could bring the answer. */
+void http_call_defer(struct http_call *call);
+/* Once a call. After it a deferred call may be gone. */
+void http_call_answer(struct http_call *call, const struct http_answer *answer);
+/*
+ * Account for `size` more bytes that the handler holds for this call against the body budget. False: there is no room.
+ * Given back when the call ends.
+ */
+MUST_USE bool http_call_charge(struct http_call *call, size_t size);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/json_budget.h"
+
+#include <jansson.h>
+#include <malloc.h>
+#include <stdatomic.h>
+
+static _Atomic size_t used;
+static _Thread_local bool was_exceeded;
+
+static void *budget_allocate(size_t size)
+{
+	void *memory;
+
+	if (atomic_load_explicit(&used, memory_order_relaxed) >
+	    JSON_BUDGET_SIZE - (size < JSON_BUDGET_SIZE ? size : JSON_BUDGET_SIZE)) {
+		was_exceeded = true;
+		return NULL;
+	}
+	memory = malloc(size);
+	if (memory)
+		(void)atomic_fetch_add_explicit(&used, malloc_usable_size(memory), memory_order_relaxed);
+	return memory;
+}
+
+static void budget_free(void *memory)
+{
+	if (!memory)
+		return;
+	(void)atomic_fetch_sub_explicit(&used, malloc_usable_size(memory), memory_order_relaxed);
+	free(memory);
+}
+
+void json_budget_init(void)
+{
+	json_set_alloc_funcs(budget_allocate, budget_free);
+}
+
+bool json_budget_was_exceeded(void)
+{
+	bool was = was_exceeded;
+
+	was_exceeded = false;
+	return was;
+}
