@@ -55,27 +55,15 @@ static const int common_calls[] = {
 	SCMP_SYS(fstat),
 	SCMP_SYS(rseq),
 	SCMP_SYS(set_robust_list),
+	SCMP_SYS(sched_getaffinity), /* malloc asks it how many arenas to make */
 };
 
 /* Serve connections that arrive on a socket that init bound; threads of libmicrohttpd. */
 static const int frontend_calls[] = {
-	SCMP_SYS(accept4),
-	SCMP_SYS(accept),
-	SCMP_SYS(listen),
-	SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername),
-	SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt),
-	SCMP_SYS(epoll_create1),
-	SCMP_SYS(eventfd2),
-	SCMP_SYS(fcntl),
-	SCMP_SYS(getrusage),
-	SCMP_SYS(times),
-	SCMP_SYS(clock_getres),
-	SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(set_tid_address),
-	SCMP_SYS(sched_getparam),
-	SCMP_SYS(sched_getscheduler),
+	SCMP_SYS(accept4),      SCMP_SYS(accept),          SCMP_SYS(listen),         SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),  SCMP_SYS(getsockopt),      SCMP_SYS(setsockopt),     SCMP_SYS(epoll_create1),
+	SCMP_SYS(eventfd2),     SCMP_SYS(fcntl),           SCMP_SYS(getrusage),      SCMP_SYS(times),
+	SCMP_SYS(clock_getres), SCMP_SYS(set_tid_address), SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler),
 };
 
 /* SQLite on files that are open already (exclusive locking: no further file is ever opened). */
@@ -86,13 +74,11 @@ static const int ledger_calls[] = {
 
 /* One TLS connection at a time to KMS; RSA and scrypt in threads' worth of memory. */
 static const int opener_calls[] = {
-	SCMP_SYS(socket),      SCMP_SYS(connect),     SCMP_SYS(accept4),    SCMP_SYS(accept),
-	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
-	SCMP_SYS(fcntl),       SCMP_SYS(ioctl),       SCMP_SYS(pread64),    SCMP_SYS(socketpair),
-	SCMP_SYS(eventfd2),    SCMP_SYS(pipe2),       SCMP_SYS(uname),      SCMP_SYS(lseek),
-	SCMP_SYS(getuid),      SCMP_SYS(geteuid),     SCMP_SYS(getgid),     SCMP_SYS(getegid),
-	SCMP_SYS(mlock),       SCMP_SYS(munlock),     SCMP_SYS(sysinfo),    SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(fadvise64),
+	SCMP_SYS(socket),      SCMP_SYS(connect),    SCMP_SYS(accept4),    SCMP_SYS(accept),    SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(fcntl),     SCMP_SYS(ioctl),
+	SCMP_SYS(pread64),     SCMP_SYS(socketpair), SCMP_SYS(eventfd2),   SCMP_SYS(pipe2),     SCMP_SYS(uname),
+	SCMP_SYS(lseek),       SCMP_SYS(getuid),     SCMP_SYS(geteuid),    SCMP_SYS(getgid),    SCMP_SYS(getegid),
+	SCMP_SYS(mlock),       SCMP_SYS(munlock),    SCMP_SYS(sysinfo),    SCMP_SYS(fadvise64),
 };
 
 /* Libraries look for optional configuration files; for these roles the answer is that there are none. */
