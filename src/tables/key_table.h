@@ -11,6 +11,8 @@
 #define KEY_TABLE_UUID_SIZE 64 /* a UUID or a short name, NUL included */
 #define KEY_TABLE_CHAIN_SIZE 32
 #define KEY_TABLE_PUBKEY_SIZE 97 /* 96 lower-case hex digits without 0x, and a NUL */
+/* Of one signer: as many keys as the keeper has protected memory for (SECRET_HEAP_SIZE_KEEPER). */
+#define KEY_TABLE_ROWS_MAX 100000
 
 struct key_row {
 	char web3signer_uuid[KEY_TABLE_UUID_SIZE];
@@ -53,4 +55,5 @@ MUST_USE bool key_table_list(struct key_table *table, const char *web3signer_uui
 			     struct error *error);
 /* Put all rows or none; an existing row of the same key is replaced only when `replace`, else ERROR_INPUT names it. */
 MUST_USE bool key_table_put(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
+/* ERROR_NOT_FOUND when there is no such row. */
 MUST_USE bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);

@@ -32,4 +32,5 @@ static inline void tls_table_done(struct tls_table **table)
 
 /* ERROR_NOT_FOUND when there is no such row. */
 MUST_USE bool tls_table_get(struct tls_table *table, uint64_t key_id, struct tls_row *ret_row, struct error *error);
+/* Replaces a row of the same key_id. */
 MUST_USE bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct error *error);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables/key_table.h"
+
+#include "tables/key_table_backend.h"
+
+void key_row_done(struct key_row *row)
+{
+	if (!row)
+		return;
+	free(row->datetime);
+	free(row->deposit_json_b64);
+	free(row->encrypted_key_password_mnemonic_b64);
+	free(row->sealed_key_b64);
+	free(row->data_key_b64);
+	*row = (struct key_row){0};
+}
+
+void key_rows_done(struct key_rows *rows)
+{
+	if (!rows)
+		return;
+	for (size_t i = 0; i < rows->count; i++)
+		key_row_done(&rows->rows[i]);
+	free(rows->rows);
+	*rows = (struct key_rows){0};
+}
+
+bool key_rows_append(struct key_rows *rows, size_t *capacity, struct key_row *row, struct error *error)
+{
+	if (rows->count == KEY_TABLE_ROWS_MAX)
+		return error_set(error, ERROR_INPUT, "key table: more than %d keys", KEY_TABLE_ROWS_MAX);
+	if (rows->count == *capacity) {
+		size_t grown = *capacity ? 2 * *capacity : 16;
+		struct key_row *moved = (struct key_row *)memory_allocate(grown * sizeof *moved);
+
+		if (rows->count)
+			memcpy(moved, rows->rows, rows->count * sizeof *moved);
+		free(rows->rows);
+		rows->rows = moved;
+		*capacity = grown;
+	}
+	rows->rows[rows->count++] = *row;
+	*row = (struct key_row){0};
+	return true;
+}
+
+static bool is_lower_hex(const char *text, size_t digits)
+{
+	return strspn(text, "0123456789abcdef") == digits && text[digits] == 0;
+}
+
+static bool check_names(const char *web3signer_uuid, const char *pubkey, struct error *error)
+{
+	if (web3signer_uuid[0] == 0 || strnlen(web3signer_uuid, KEY_TABLE_UUID_SIZE) == KEY_TABLE_UUID_SIZE)
+		return error_set(error, ERROR_INPUT, "web3signer_uuid: empty or longer than %d bytes", KEY_TABLE_UUID_SIZE - 1);
+	if (strnlen(pubkey, KEY_TABLE_PUBKEY_SIZE) == KEY_TABLE_PUBKEY_SIZE || !is_lower_hex(pubkey, KEY_TABLE_PUBKEY_SIZE - 1))
+		return error_set(error, ERROR_INPUT, "pubkey: not 96 lower-case hex digits");
+	return true;
+}
+
+static bool check_row(const struct key_row *row, struct error *error)
+{
+	bool sealed = row->sealed_key_b64 && row->data_key_b64;
+	bool half_sealed = (row->sealed_key_b64 || row->data_key_b64) && !sealed;
+
+	if (!check_names(row->web3signer_uuid, row->pubkey, error))
+		return false;
+	if (row->chain[0] == 0 || strnlen(row->chain, sizeof row->chain) == sizeof row->chain)
+		return error_set(error, ERROR_INPUT, "pubkey %s: chain: empty or longer than %d bytes", row->pubkey,
+				 KEY_TABLE_CHAIN_SIZE - 1);
+	if (half_sealed || sealed == (row->encrypted_key_password_mnemonic_b64 != NULL))
+		return error_set(
+			error, ERROR_INPUT,
+			"pubkey %s: either sealed_key_b64 and data_key_b64 or encrypted_key_password_mnemonic_b64 is wanted",
+			row->pubkey);
+	return true;
+}
+
+bool key_table_list(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
+		    struct error *error)
+{
+	AUTO_KEY_ROWS struct key_rows rows = {0};
+
+	if (!table->operations->list(table, web3signer_uuid, only_active, &rows, error))
+		return error_prefix(error, "key table");
+	*ret_rows = rows;
+	rows = (struct key_rows){0};
+	return true;
+}
+
+bool key_table_put(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!check_row(&rows[i], error))
+			return error_prefix(error, "key table");
+	}
+	return table->operations->put(table, rows, count, replace, error) || error_prefix(error, "key table");
+}
+
+bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
+{
+	if (!check_names(web3signer_uuid, pubkey, error))
+		return error_prefix(error, "key table");
+	return table->operations->remove(table, web3signer_uuid, pubkey, error) || error_prefix(error, "key table");
+}
+
+void key_table_free(struct key_table *table)
+{
+	if (table)
+		table->operations->free(table);
+}

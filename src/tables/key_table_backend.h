@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an implementation of the key table provides. Rows that reach it were checked; arguments are those of key_table.h. */
+#pragma once
+
+#include "tables/key_table.h"
+
+struct key_table_operations {
+	bool (*list)(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
+		     struct error *error);
+	bool (*put)(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
+	bool (*remove)(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);
+	void (*free)(struct key_table *table);
+};
+
+/* First member of every implementation's struct. */
+struct key_table {
+	const struct key_table_operations *operations;
+};
+
+/* Append a row (moved, `row` is left empty). ERROR_INPUT above KEY_TABLE_ROWS_MAX. `capacity` starts as 0. */
+MUST_USE bool key_rows_append(struct key_rows *rows, size_t *capacity, struct key_row *row, struct error *error);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables/tls_table.h"
+
+#include "tables/sqlite_store.h"
+#include "tables/tls_table_backend.h"
+
+struct sqlite_tls_table {
+	struct tls_table base;
+	sqlite3 *database;
+};
+
+static sqlite3 *database_of(struct tls_table *table)
+{
+	return ((struct sqlite_tls_table *)table)->database;
+}
+
+static bool get(struct tls_table *table, uint64_t key_id, struct tls_row *ret_row, struct error *error)
+{
+	static const char sql[] = "SELECT encrypted_tls_key_b64, cert_pem FROM TLSKeys WHERE key_id = ?1";
+	sqlite3 *database = database_of(table);
+	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
+	int status;
+
+	if (!statement)
+		return false;
+	/* Ids above INT64_MAX become negative here; none is ever written, so none is found. */
+	if (sqlite3_bind_int64(statement, 1, (sqlite3_int64)key_id) != SQLITE_OK)
+		return sqlite_store_error(database, "cannot bind a value", error);
+	status = sqlite3_step(statement);
+	if (status == SQLITE_DONE)
+		return error_set(error, ERROR_NOT_FOUND, "key_id %llu: is not there", (unsigned long long)key_id);
+	if (status != SQLITE_ROW)
+		return sqlite_store_error(database, "cannot read the TLS key", error);
+	ret_row->key_id = key_id;
+	return sqlite_store_read_text(statement, 0, &ret_row->encrypted_tls_key_b64, error) &&
+	       sqlite_store_read_text(statement, 1, &ret_row->cert_pem, error);
+}
+
+static bool put(struct tls_table *table, const struct tls_row *row, struct error *error)
+{
+	static const char sql[] = "INSERT OR REPLACE INTO TLSKeys (key_id, encrypted_tls_key_b64, cert_pem) VALUES (?1, ?2, ?3)";
+	sqlite3 *database = database_of(table);
+	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
+
+	if (!statement)
+		return false;
+	if (sqlite3_bind_int64(statement, 1, (sqlite3_int64)row->key_id) != SQLITE_OK)
+		return sqlite_store_error(database, "cannot bind a value", error);
+	if (!sqlite_store_bind_text(statement, 2, row->encrypted_tls_key_b64, error) ||
+	    !sqlite_store_bind_text(statement, 3, row->cert_pem, error))
+		return false;
+	return sqlite3_step(statement) == SQLITE_DONE || sqlite_store_error(database, "cannot write the TLS key", error);
+}
+
+static void free_table(struct tls_table *table)
+{
+	sqlite_store_close(database_of(table));
+	free(table);
+}
+
+struct tls_table *tls_table_open_sqlite(const char *path, struct error *error)
+{
+	static const struct tls_table_operations operations = {get, put, free_table};
+	sqlite3 *database = sqlite_store_open(path, error);
+	struct sqlite_tls_table *table;
+
+	if (!database)
+		return error_prefix(error, "TLS table"), NULL;
+	table = (struct sqlite_tls_table *)memory_allocate_zeroed(1, sizeof *table);
+	table->base.operations = &operations;
+	table->database = database;
+	return &table->base;
+}

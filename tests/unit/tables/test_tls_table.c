@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "temporary_store.h"
+
+#include "tables/key_table.h"
+#include "tables/tls_table.h"
+
+static struct tls_table *open_table(const char *path)
+{
+	struct error error = {0};
+	struct tls_table *table = tls_table_open_sqlite(path, &error);
+
+	assert_ok(table != NULL, &error);
+	return table;
+}
+
+static void put(struct tls_table *table, uint64_t key_id, const char *encrypted, const char *cert_pem)
+{
+	AUTO_TLS_ROW struct tls_row row = {key_id, memory_copy_text(encrypted), memory_copy_text(cert_pem)};
+	struct error error = {0};
+
+	assert_ok(tls_table_put(table, &row, &error), &error);
+}
+
+static void assert_row(struct tls_table *table, uint64_t key_id, const char *encrypted, const char *cert_pem)
+{
+	AUTO_TLS_ROW struct tls_row row = {0};
+	struct error error = {0};
+
+	assert_ok(tls_table_get(table, key_id, &row, &error), &error);
+	assert_int_equal(row.key_id, key_id);
+	assert_string_equal(row.encrypted_tls_key_b64, encrypted);
+	assert_string_equal(row.cert_pem, cert_pem);
+}
+
+static void keeps_and_replaces_rows(void **state)
+{
+	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+
+	put(table, TLS_TABLE_KEY_ID, "encrypted", "pem");
+	put(table, 2, "second", "");
+	assert_row(table, TLS_TABLE_KEY_ID, "encrypted", "pem");
+	put(table, TLS_TABLE_KEY_ID, "renewed", "new pem");
+	tls_table_done(&table);
+	table = open_table(store_path(state));
+	assert_row(table, TLS_TABLE_KEY_ID, "renewed", "new pem");
+	assert_row(table, 2, "second", "");
+}
+
+static void says_what_is_not_there(void **state)
+{
+	static const uint64_t ids[] = {0, 2, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
+	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+
+	put(table, TLS_TABLE_KEY_ID, "encrypted", "pem");
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		AUTO_TLS_ROW struct tls_row row = {0};
+		struct error error = {0};
+
+		assert_false(tls_table_get(table, ids[i], &row, &error));
+		assert_int_equal(error.code, ERROR_NOT_FOUND);
+		assert_null(row.cert_pem);
+	}
+}
+
+static void refuses_incomplete_rows(void **state)
+{
+	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+	char text[] = "text";
+	const struct tls_row rows[] = {{1, NULL, text}, {1, text, NULL}, {UINT64_MAX, text, text}};
+	static const char *const messages[] = {"encrypted_tls_key_b64: missing", "cert_pem: missing", "key_id: too large"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct error error = {0};
+
+		assert_false(tls_table_put(table, &rows[i], &error));
+		assert_int_equal(error.code, ERROR_INPUT);
+		assert_message_contains(&error, messages[i]);
+	}
+	assert_query(store_path(state), "SELECT count(*) FROM TLSKeys", "0");
+}
+
+/* Both tables in one file, open at once, in one process. */
+static void shares_a_file_with_the_key_table(void **state)
+{
+	AUTO_TLS_TABLE struct tls_table *tls_table = open_table(store_path(state));
+	AUTO_KEY_TABLE struct key_table *key_table = NULL;
+	AUTO_KEY_ROWS struct key_rows rows = {0};
+	AUTO_KEY_ROW struct key_row row = {.web3signer_uuid = "local", .chain = "hoodi"};
+	struct error error = {0};
+
+	key_table = key_table_open_sqlite(store_path(state), &error);
+	assert_ok(key_table != NULL, &error);
+	memset(row.pubkey, '0', KEY_TABLE_PUBKEY_SIZE - 1);
+	row.encrypted_key_password_mnemonic_b64 = memory_copy_text("x");
+	put(tls_table, 1, "encrypted", "pem");
+	assert_ok(key_table_put(key_table, &row, 1, false, &error), &error);
+	put(tls_table, 1, "again", "pem");
+	assert_row(tls_table, 1, "again", "pem");
+	assert_ok(key_table_list(key_table, "local", false, &rows, &error), &error);
+	assert_int_equal(rows.count, 1);
+	assert_private_file(store_path(state));
+	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('TLSKeys')",
+		     "key_id encrypted_tls_key_b64 cert_pem");
+}
+
+static void refuses_foreign_files(void **state)
+{
+	struct error error = {0};
+
+	store_execute(store_path(state), "CREATE TABLE TLSKeys (x)");
+	assert_null(tls_table_open_sqlite(store_path(state), &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_message_contains(&error, "TLS table: ");
+	assert_message_contains(&error, "another program");
+}
+
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, temporary_store_make, temporary_store_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(keeps_and_replaces_rows), STORE_TEST(says_what_is_not_there),
+		STORE_TEST(refuses_incomplete_rows), STORE_TEST(shares_a_file_with_the_key_table),
+		STORE_TEST(refuses_foreign_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
