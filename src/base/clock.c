@@ -133,7 +133,12 @@ bool clock_parse(const char *text, uint64_t *ret_realtime_ms)
 
 	if (!end)
 		return false;
-	if (*end == '.')
-		end += 1 + strspn(end + 1, "0123456789");
+	if (*end == '.') {
+		size_t digits = strspn(end + 1, "0123456789");
+
+		if (digits == 0)
+			return false;
+		end += 1 + digits;
+	}
 	return end[0] == 'Z' && end[1] == 0 && from_civil(&time, ret_realtime_ms);
 }

@@ -16,5 +16,5 @@ void clock_format(uint64_t realtime_ms, char ret_text[CLOCK_TEXT_SIZE]);
 void clock_format_basic(uint64_t realtime_ms, char ret_text[CLOCK_BASIC_TEXT_SIZE]);
 /* The inverse of clock_format_basic. False when malformed. */
 MUST_USE bool clock_parse_basic(const char *text, uint64_t *ret_realtime_ms);
-/* RFC 3339 in UTC ("…Z"), with or without a fraction (dropped). False when malformed. */
+/* RFC 3339 in UTC ("…Z"), with or without a fraction (dropped). False when malformed or before 1970; no leap seconds. */
 MUST_USE bool clock_parse(const char *text, uint64_t *ret_realtime_ms);

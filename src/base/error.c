@@ -16,6 +16,16 @@ const char *error_code_name(enum error_code code)
 	return code_names[code];
 }
 
+/* Whatever does not fit is cut. */
+static void append_text(struct error *error, const char *text)
+{
+	size_t used = strlen(error->message);
+	size_t size = strnlen(text, sizeof error->message - 1 - used);
+
+	memcpy(error->message + used, text, size);
+	error->message[used + size] = 0;
+}
+
 bool error_set(struct error *error, enum error_code code, const char *format, ...)
 {
 	va_list arguments;
@@ -31,18 +41,17 @@ bool error_set(struct error *error, enum error_code code, const char *format, ..
 
 bool error_set_errno(struct error *error, enum error_code code, const char *format, ...)
 {
-	int saved = errno;
+	const char *description = strerrordesc_np(errno);
 	va_list arguments;
-	int used;
 
 	if (!error)
 		return false;
 	error->code = code;
 	va_start(arguments, format);
-	used = vsnprintf(error->message, sizeof error->message, format, arguments);
+	(void)vsnprintf(error->message, sizeof error->message, format, arguments);
 	va_end(arguments);
-	if (used >= 0 && (size_t)used < sizeof error->message)
-		(void)snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", strerrordesc_np(saved));
+	append_text(error, ": ");
+	append_text(error, description ? description : "unknown error");
 	return false;
 }
 
@@ -50,15 +59,14 @@ bool error_prefix(struct error *error, const char *format, ...)
 {
 	char old[ERROR_MESSAGE_SIZE];
 	va_list arguments;
-	int used;
 
 	if (!error)
 		return false;
 	memcpy(old, error->message, sizeof old);
 	va_start(arguments, format);
-	used = vsnprintf(error->message, sizeof error->message, format, arguments);
+	(void)vsnprintf(error->message, sizeof error->message, format, arguments);
 	va_end(arguments);
-	if (used >= 0 && (size_t)used < sizeof error->message)
-		(void)snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", old);
+	append_text(error, ": ");
+	append_text(error, old);
 	return false;
 }

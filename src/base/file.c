@@ -58,8 +58,10 @@ bool file_read_fd(int fd, const char *what, size_t max_size, struct buffer *ret_
 		got = pread(fd, ret_bytes->data + ret_bytes->size, READ_CHUNK_SIZE, (off_t)used);
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0)
+		if (got < 0) {
+			ret_bytes->size = start;
 			return error_set_errno(error, ERROR_IO, "%s: read failed", what);
+		}
 		if (got == 0)
 			return true;
 		if ((size_t)got > max_size - used) {
@@ -95,8 +97,11 @@ bool file_read_secret(const char *path, size_t max_size, struct secret *ret_secr
 		return error_set(error, ERROR_INPUT, "%s: larger than %zu bytes", path, max_size);
 	if (!secret_init(&secret, (size_t)status.st_size, error))
 		return error_prefix(error, "%s", path);
-	if (!fd_read_all(fd, secret.data, secret.size))
+	if (!fd_read_all(fd, secret.data, secret.size)) {
+		if (errno == 0)
+			return error_set(error, ERROR_IO, "%s: became shorter while it was read", path);
 		return error_set_errno(error, ERROR_IO, "%s: read failed", path);
+	}
 	*ret_secret = secret;
 	secret = (struct secret){0};
 	return true;
@@ -120,7 +125,8 @@ bool file_write_atomic(const char *path, struct view bytes, mode_t mode, struct 
 
 	if (fd < 0)
 		return error_set_errno(error, ERROR_IO, "%s", temporary);
-	if (!fd_write_all(fd, bytes.data, bytes.size) || fchmod(fd, mode) != 0 || fsync(fd) != 0 || rename(temporary, path) != 0) {
+	/* The mode first: a temporary file left behind by a crash may be readable by others. */
+	if (fchmod(fd, mode) != 0 || !fd_write_all(fd, bytes.data, bytes.size) || fsync(fd) != 0 || rename(temporary, path) != 0) {
 		(void)error_set_errno(error, ERROR_IO, "%s: write failed", path);
 		(void)unlink(temporary);
 		return false;

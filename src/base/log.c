@@ -68,5 +68,15 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
 
 void log_failure(enum log_level level, const char *event, const struct error *error)
 {
-	log_write(level, event, "code=%s error=\"%s\"", error_code_name(error->code), error->message);
+	char quoted[2 * ERROR_MESSAGE_SIZE];
+	size_t used = 0;
+
+	/* A quote in the message must not end the field: what follows would read as fields of our own. */
+	for (const char *c = error->message; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			quoted[used++] = '\\';
+		quoted[used++] = *c;
+	}
+	quoted[used] = 0;
+	log_write(level, event, "code=%s error=\"%s\"", error_code_name(error->code), quoted);
 }

@@ -70,6 +70,9 @@ bool options_parse(const struct option *options, size_t count, int argc, char **
 				return false;
 			continue;
 		}
+		/* "-" alone is a word (it often means standard input). */
+		if (!options_ended && argv[i][0] == '-' && argv[i][1] != 0)
+			return error_set(error, ERROR_INPUT, "unknown option %s: options are long, --name (see --help)", argv[i]);
 		if (positional_count == max_positionals)
 			return error_set(error, ERROR_INPUT, "unexpected word: %s (see --help)", argv[i]);
 		positionals[positional_count++] = argv[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Command lines from const tables: every program and subcommand lists its options once, and both the parser and --help read
- * that list. Long options only, as `--name VALUE` or `--name=VALUE`; `--` ends them.
+ * that list. Long options only, as `--name VALUE` or `--name=VALUE`; `--` ends them. Before that, a word that begins with "-" is
+ * an option or an error, but for "-" itself.
  */
 #pragma once
 

@@ -30,39 +30,96 @@ bool process_harden(struct error *error)
 	return true;
 }
 
+/*
+ * close_range(2), or the same by hand where the kernel has none (before Linux 5.9, and without CLOSE_RANGE_CLOEXEC before 5.11;
+ * the stock kernel of an enclave is 4.14). It must not fail silently: that would leave a child with descriptors it must not have.
+ */
+static bool hide_descriptors(unsigned first, unsigned last, unsigned flags)
+{
+	struct rlimit limit;
+
+	if (close_range(first, last, (int)flags) == 0)
+		return true;
+	if ((errno != ENOSYS && errno != EINVAL) || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return false;
+	for (unsigned fd = first; fd <= last && fd < limit.rlim_cur; fd++) {
+		if (flags & CLOSE_RANGE_CLOEXEC)
+			(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+		else
+			(void)close((int)fd);
+	}
+	return true;
+}
+
+/* Handlers of the parent must not run in the child, and what the parent ignores or blocks is no concern of the new program. */
+static void reset_signals(void)
+{
+	const struct sigaction by_default = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		(void)sigaction(number, &by_default, NULL); /* SIGKILL, SIGSTOP and the library's own refuse */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* *report_fd always stays a descriptor on which a failure can be told. */
+static bool place_descriptors(const struct process_spawn_options *options, int *report_fd, int *ret_executable)
+{
+	int parked[FD_PARKING_FLOOR];
+	int report = fcntl(*report_fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
+
+	if (report < 0)
+		return false;
+	*report_fd = report;
+	if (!options->path) {
+		*ret_executable = fcntl(options->executable_fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
+		if (*ret_executable < 0)
+			return false;
+	}
+	for (size_t i = 0; i < options->fd_count; i++) {
+		parked[i] = fcntl(options->fds[i].fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
+		if (parked[i] < 0)
+			return false;
+	}
+	if (!hide_descriptors(3, FD_PARKING_FLOOR - 1, 0))
+		return false;
+	for (size_t i = 0; i < options->fd_count; i++) {
+		if (dup2(parked[i], options->fds[i].number) < 0)
+			return false;
+	}
+	/* Whatever else is open above goes at exec: our own are close-on-exec, a stranger's would leak into the child. */
+	return hide_descriptors(FD_PARKING_FLOOR, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+static bool tie_to_parent(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		return false;
+	if (getppid() == parent)
+		return true;
+	/* It died before the signal was asked for. */
+	errno = ESRCH;
+	return false;
+}
+
 /* Runs between fork and exec: only async-signal-safe calls. Reports errno through report_fd when something fails. */
 static __attribute__((noreturn)) void child_main(const struct process_spawn_options *options, int report_fd, pid_t parent)
 {
 	static const char *const empty_environment[] = {NULL};
 	const char *const *envp = options->envp ? options->envp : empty_environment;
-	int parked[FD_PARKING_FLOOR];
 	int executable = -1;
-	sigset_t none;
 	int problem;
 
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	reset_signals();
 	if (options->new_session)
 		(void)setsid();
-	report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
-	if (!options->path)
-		executable = fcntl(options->executable_fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
-	for (size_t i = 0; i < options->fd_count; i++)
-		parked[i] = fcntl(options->fds[i].fd, F_DUPFD_CLOEXEC, FD_PARKING_FLOOR);
-	(void)close_range(3, FD_PARKING_FLOOR - 1, 0);
-	for (size_t i = 0; i < options->fd_count; i++) {
-		if (parked[i] < 0 || dup2(parked[i], options->fds[i].number) < 0)
-			goto fail;
+	if (place_descriptors(options, &report_fd, &executable) && (!options->die_with_parent || tie_to_parent(parent))) {
+		if (options->path)
+			(void)execve(options->path, (char *const *)options->argv, (char *const *)envp);
+		else
+			(void)fexecve(executable, (char *const *)options->argv, (char *const *)envp);
 	}
-	/* Whatever else is open above goes at exec: our own are close-on-exec, a stranger's would leak into the child. */
-	(void)close_range(FD_PARKING_FLOOR, ~0u, CLOSE_RANGE_CLOEXEC);
-	if (options->die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
-		goto fail;
-	if (options->path)
-		(void)execve(options->path, (char *const *)options->argv, (char *const *)envp);
-	else
-		(void)fexecve(executable, (char *const *)options->argv, (char *const *)envp);
-fail:
 	problem = errno;
 	(void)!write(report_fd, &problem, sizeof problem);
 	_exit(127);
@@ -80,6 +137,10 @@ bool process_spawn(const struct process_spawn_options *options, pid_t *ret_pid, 
 
 	if (options->fd_count > FD_PARKING_FLOOR)
 		return error_set(error, ERROR_BUG, "%s: too many descriptors for a child", name);
+	for (size_t i = 0; i < options->fd_count; i++) {
+		if (options->fds[i].number < 0 || options->fds[i].number >= FD_PARKING_FLOOR)
+			return error_set(error, ERROR_BUG, "%s: no place for a descriptor at %d", name, options->fds[i].number);
+	}
 	if (pipe2(report, O_CLOEXEC) != 0)
 		return error_set_errno(error, ERROR_IO, "cannot start %s", name);
 	report_read = report[0];
@@ -91,7 +152,8 @@ bool process_spawn(const struct process_spawn_options *options, pid_t *ret_pid, 
 		child_main(options, report_write, parent);
 	(void)close(take_fd(&report_write));
 	if (fd_read_all(report_read, &problem, sizeof problem)) {
-		(void)waitpid(pid, NULL, 0);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
 		errno = problem;
 		return error_set_errno(error, ERROR_IO, "cannot start %s", name);
 	}

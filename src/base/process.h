@@ -29,7 +29,10 @@ struct process_spawn_options {
 	bool die_with_parent; /* SIGKILL when the parent's thread ends */
 };
 
-/* Start a child. *ret_pid is set on success; the caller reaps it. exec failures are reported here (ERROR_IO). */
+/*
+ * Start a child, with no signal blocked, ignored or handled. *ret_pid is set on success; the caller reaps it. Failures up to
+ * exec are reported here (ERROR_IO).
+ */
 MUST_USE bool process_spawn(const struct process_spawn_options *options, pid_t *ret_pid, struct error *error);
 
 /* SIGTERM, wait up to grace_ms, SIGKILL, reap. For children of this process. Returns the wait status. */

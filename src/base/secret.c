@@ -16,11 +16,12 @@ static bool heap_init(size_t size, bool unlocked_ok, struct error *error)
 	if (result == 0)
 		return error_set(error, ERROR_IO, "cannot reserve %zu bytes of protected memory", size);
 	/* 2: reserved, but mlock or the guard pages failed. */
-	if (result == 2 && !unlocked_ok)
-		return error_set(
-			error, ERROR_IO,
-			"cannot lock %zu bytes of memory for keys: raise the locked-memory limit (ulimit -l, LimitMEMLOCK)", size);
-	return true;
+	if (result != 2 || unlocked_ok)
+		return true;
+	/* Not kept: a second call would find a heap, and believe it locked. */
+	(void)CRYPTO_secure_malloc_done();
+	return error_set(error, ERROR_IO,
+			 "cannot lock %zu bytes of memory for keys: raise the locked-memory limit (ulimit -l, LimitMEMLOCK)", size);
 }
 
 bool secret_heap_init(size_t size, struct error *error)
