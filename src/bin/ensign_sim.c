@@ -14,8 +14,9 @@ static void log_event(const struct sim_event *event)
 	/* Refusals are the simulator's daily bread; only its own failures are errors. */
 	enum log_level level = event->status >= 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
 
-	log_write(level, event->service, "operation=\"%s\" status=%u caller=%s exception=%s request_id=%s message=\"%s\"",
-		  event->operation, event->status, event->caller, event->exception, event->request_id, event->message);
+	log_write(level, event->service, "operation=\"%s\" status=%u caller=%s image=%s exception=%s request_id=%s message=\"%s\"",
+		  event->operation, event->status, event->caller, event->image_sha384, event->exception, event->request_id,
+		  event->message);
 }
 
 static bool serve(const char *folder, struct error *error)

@@ -199,11 +199,12 @@ void imds_service_handle(void *context, const struct http_server_request *reques
 	const struct imds_service *service = context;
 	AUTO_FREE char *operation = memory_format("%s %s", request->method, request->target);
 	struct error error = {0};
-	struct sim_event event = {.service = "imds", .operation = operation, .caller = "", .exception = "", .request_id = ""};
+	struct sim_event event = {
+		.service = "imds", .operation = operation, .caller = "", .image_sha384 = "", .exception = "", .request_id = ""};
 
 	ret_answer->status = dispatch(service, request, ret_answer, &error);
 	event.status = ret_answer->status;
-	event.message = error.message;
+	event.message = event.status < 400 ? "" : error.message;
 	if (service->observe)
 		service->observe(&event);
 }

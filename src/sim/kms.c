@@ -63,18 +63,23 @@ static void describe_failure(json_t *answer, enum kms_exception exception, const
 static void report(const struct kms_service *service, const struct kms_call *call, enum kms_exception exception,
 		   const struct error *error, const char *request_id)
 {
+	char image[2 * NSM_PCR_SIZE + 1] = "";
 	struct sim_event event = {
 		.service = SERVICE_NAME,
 		.operation = call->operation ? call->operation->target : "",
 		.caller = sim_identity_arn(&call->caller),
+		.image_sha384 = image,
 		.status = kms_exception_kind(exception)->status,
 		.exception = kms_exception_kind(exception)->name,
-		.message = error->message,
+		.message = exception == KMS_OK ? "" : error->message,
 		.request_id = request_id,
 	};
 
-	if (service->observe)
-		service->observe(&event);
+	if (!service->observe)
+		return;
+	if (call->recipient.present && (call->recipient.document.pcr_mask & 1))
+		hex_encode(view_of(call->recipient.document.pcrs[0], NSM_PCR_SIZE), image);
+	service->observe(&event);
 }
 
 void kms_service_handle(void *context, const struct http_server_request *request, struct http_server_answer *ret_answer)
