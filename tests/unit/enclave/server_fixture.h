@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The real server and API on a unix socket, with a keeper behind them that does as the test says. */
+#pragma once
+
+#include <pthread.h>
+
+#include "crypto/tls_identity.h"
+#include "enclave/api.h"
+#include "tls_client.h"
+
+struct fixture_options {
+	unsigned request_deadline_ms; /* 0: 5000 */
+	unsigned idle_timeout_ms;     /* 0: 5000 */
+	unsigned keeper_deadline_ms;  /* 0: 5000 */
+	unsigned connection_limit;    /* 0: 1024 */
+	size_t keeper_capacity;       /* 0: connection_limit */
+	size_t body_budget;           /* 0: 64 MiB */
+	uint64_t key_count;           /* of the keeper */
+};
+
+/*
+ * What the keeper does with a request to sign: it answers with the status in the first byte of the public key. Special values of
+ * the second byte: KEY_SILENT is never answered, KEY_DIES makes the keeper hang up.
+ */
+enum { KEY_SILENT = 0xee, KEY_DIES = 0xdd };
+
+struct fixture {
+	struct fixture_options options;
+	struct tls_identity identity;
+	struct buffer ca_pem;
+	char folder[64];
+	struct address address;
+	int listen_fd;
+	int keeper_fds[2]; /* ours, the keeper's */
+	pthread_t keeper_thread;
+	struct message_sign last; /* that the keeper got; read it after the answer */
+	struct keeper_client *keeper;
+	struct api *api;
+	struct http_server *server;
+};
+
+void fixture_start(struct fixture *fixture, const struct fixture_options *options);
+void fixture_stop(struct fixture *fixture);
+
+/* Only an identity, a folder and a bound socket. */
+void fixture_prepare(struct fixture *fixture);
+void fixture_release(struct fixture *fixture);
+
+/* The keeper's loop over its end of a pair, until it is closed. */
+void fixture_keeper(int fd, uint64_t key_count, struct message_sign *ret_last);
+
+void fixture_connect(struct fixture *fixture, struct tls_client *client);
+/* One request on a connection of its own; fails the test when no answer comes. */
+void fixture_exchange(struct fixture *fixture, const char *method, const char *path, const char *headers, struct view body,
+		      struct answer *ret_answer);
+/* "/api/v1/eth2/sign/0x…" of a key whose first two bytes are given; in static memory. */
+const char *sign_path(uint8_t first, uint8_t second);
+/* Signature that the keeper gives for that key: every byte is this. */
+#define FIXTURE_SIGNATURE_BYTE 0xa7
