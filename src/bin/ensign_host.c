@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "base/process.h"
+#include "base/secret.h"
+#include "host/service.h"
+
+static const struct command_help help = {
+	.usage = "ensign-host --config HOST.json",
+	.description = "The daemon beside the enclave: starts it, gives it the sealed keys of the key table, relays the validator\n"
+		       "clients' connections to it and its own to KMS, and starts it anew when it dies. It moves ciphertext and\n"
+		       "opaque bytes only; nothing it does can make the enclave sign or show a key.\n"
+		       "\n"
+		       "The file is described in docs/protocols.md. Its `relays` are all that the enclave can reach: each listens\n"
+		       "on one fixed address and connects to one fixed address. RUN/status.json says what the host is doing.\n"
+		       "SIGTERM ends the enclave and the host.\n"
+		       "\n"
+		       "Ends with 0 after SIGTERM or SIGINT, 1 when it could not start, 2 when the options or the file are wrong.",
+};
+
+static int fail(const struct error *error)
+{
+	log_failure(LOG_LEVEL_ERROR, "failed", error);
+	return (int)exit_code_of(error);
+}
+
+static bool prepare(struct error *error)
+{
+	json_use_wiping_memory();
+	return process_harden(error) && secret_heap_init(SECRET_HEAP_SIZE_DEFAULT, error);
+}
+
+int main(int argc, char **argv)
+{
+	const char *config = NULL;
+	const struct option options[] = {
+		{"config", OPTION_TEXT, &config, "FILE", "settings of this host, JSON; required"},
+	};
+	static struct settings settings;
+	struct error error = {0};
+	size_t positional_count;
+	bool wants_help;
+
+	log_init("host");
+	if (!prepare(&error))
+		return fail(&error);
+	if (!options_parse(options, ARRAY_SIZE(options), argc, argv, NULL, 0, &positional_count, &wants_help, &error))
+		return fail(&error);
+	if (wants_help) {
+		options_print_help(stdout, &help, options, ARRAY_SIZE(options));
+		return EXIT_CODE_OK;
+	}
+	if (!config) {
+		(void)error_set(&error, ERROR_INPUT, "--config is missing (see --help)");
+		return fail(&error);
+	}
+	if (!settings_read(config, &settings, &error) || !service_run(&settings, &error))
+		return fail(&error);
+	return EXIT_CODE_OK;
+}

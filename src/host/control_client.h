@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parent's end of the control channel (docs/protocols.md). Blocking, with time-outs; a fresh connection for every call. */
+#pragma once
+
+#include "base/json.h"
+#include "net/address.h"
+
+/* As the enclave has them. */
+#define CONTROL_FRAME_MAX_SIZE (64u << 20)
+#define CONTROL_FRAME_TIMEOUT_MS 30000u
+/* An answer is a few numbers or an error message. The enclave is the trusted side, but it is no reason to be careless. */
+#define CONTROL_ANSWER_MAX_SIZE 65536u
+
+struct control_state {
+	bool initialized;
+	uint64_t key_count;
+};
+
+/* Connect and send one request; the connection, for control_receive(). Afterwards the request can be wiped. -1 on failure. */
+MUST_USE int control_send(const struct address *address, struct view request, unsigned connect_timeout_ms, struct error *error);
+/*
+ * Wait for the answer. What the enclave refuses keeps its own error code, with "enclave: " in front of its message; ERROR_PEER
+ * when it is silent or answers nonsense.
+ */
+MUST_USE bool control_receive(int fd, unsigned timeout_ms, struct control_state *ret_state, struct error *error);
+/* `init_state`, with one time-out for connecting and one for the answer. */
+MUST_USE bool control_init_state(const struct address *address, unsigned timeout_ms, struct control_state *ret_state,
+				 struct error *error);
+/* Pure: reads {"status":…,"body":…}. */
+MUST_USE bool control_parse_answer(struct view answer, struct control_state *ret_state, struct error *error);

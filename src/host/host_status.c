@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/host_status.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+
+static const char *const state_names[HOST_STATE_COUNT] = {
+	[HOST_STATE_LAUNCHING] = "launching", [HOST_STATE_PROVISIONING] = "provisioning", [HOST_STATE_SERVING] = "serving",
+	[HOST_STATE_BACKOFF] = "backoff",     [HOST_STATE_STOPPED] = "stopped",
+};
+
+const char *host_state_name(enum host_state state)
+{
+	return state_names[state];
+}
+
+/* A peer's text may be no UTF-8, which JSON cannot carry. */
+static json_t *error_to_json(const struct error *error)
+{
+	json_t *message;
+
+	if (error->code == ERROR_NONE)
+		return json_null();
+	message = json_string(error->message);
+	return json_pack("{s:s, s:o}", "code", error_code_name(error->code), "message",
+			 message ? message : json_string("(a message that is not UTF-8)"));
+}
+
+bool host_status_write(const struct host_status *status, const char *path, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_JSON json_t *object = NULL;
+	char since[CLOCK_TEXT_SIZE];
+
+	clock_format(status->since_ms, since);
+	object = json_pack("{s:i, s:s, s:s, s:o, s:I, s:I, s:o}", "pid", (int)getpid(), "state", host_state_name(status->state),
+			   "since", since, "enclave_pid", status->enclave_pid ? json_integer(status->enclave_pid) : json_null(),
+			   "key_count", (json_int_t)status->key_count, "restarts", (json_int_t)status->restarts, "last_error",
+			   error_to_json(&status->last_error));
+	json_write(object, &text);
+	buffer_append_byte(&text, '\n');
+	return file_write_atomic(path, buffer_view(&text), 0600, error);
+}

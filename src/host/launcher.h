@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How an enclave is started, watched and ended. The supervisor knows only this; each way of running an enclave is one
+ * implementation, listed in launcher.c. All calls come from the event loop's thread and return at once.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "net/address.h"
+
+/* What an enclave is launched with; borrowed by the launcher for its whole life. */
+struct launch_options {
+	const char *program;       /* path of ensign-enclave */
+	const char *configuration; /* path of the measured configuration */
+	const char *store_folder;
+	struct address control; /* where the enclave listens */
+	struct address signing;
+	struct address kms; /* where it connects to */
+	struct address nsm;
+};
+
+struct launcher;
+
+struct launcher_operations {
+	/* Nothing runs. Afterwards one enclave does, or `error` says why not. */
+	bool (*start)(struct launcher *launcher, struct error *error);
+	/* Readable once the enclave has ended; -1 when none was started. */
+	int (*watch_fd)(const struct launcher *launcher);
+	pid_t (*pid)(const struct launcher *launcher);
+	/* Ask it to end; it may take its time. */
+	void (*terminate)(struct launcher *launcher);
+	/* End it, with everything it started. */
+	void (*kill)(struct launcher *launcher);
+	/* True once it has ended (or none was started): all is cleaned up, and ret_how says how it ended, for people. */
+	bool (*reap)(struct launcher *launcher, char *ret_how, size_t size);
+	/* What kept the enclave from being walled off as well as this launcher can do it; NULL when nothing did. */
+	const char *(*weakness)(const struct launcher *launcher);
+	/* Kills what still runs. */
+	void (*free)(struct launcher *launcher);
+};
+
+/* An implementation puts this first in its own struct. */
+struct launcher {
+	const struct launcher_operations *operations;
+};
+
+/* By the name in HOST.json: "process". ERROR_INPUT lists the names there are. `options` must outlive the launcher. */
+MUST_USE struct launcher *launcher_new(const char *name, const struct launch_options *options, struct error *error);
+/* Accepts NULL. */
+void launcher_free(struct launcher *launcher);
+
+/*
+ * launcher_process: the enclave is a process of this machine, walled off by as many namespaces (network, processes, mounts, IPC,
+ * host name) as this user may make; for laptops and tests. It gets descriptors 0 to 3 only (3 is the configuration as a sealed
+ * memfd), an empty environment, and is killed when the host dies. It is process 1 of its own process namespace, so nothing it
+ * starts outlives it.
+ */
+MUST_USE struct launcher *launcher_process_new(const struct launch_options *options, struct error *error);

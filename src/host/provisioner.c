@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/provisioner.h"
+
+#include "aws/credentials.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "tables/key_table.h"
+#include "tables/tls_table.h"
+
+/* An enclave that is a process listens within milliseconds, one in a virtual machine within seconds. */
+#define WAIT_FIRST_DELAY_MS 20u
+#define WAIT_MAX_DELAY_MS 250u
+/* For one try. An enclave that is up answers within a second, an emulated one within a few. */
+#define WAIT_TRY_TIMEOUT_MS 5000u
+
+#define CONNECT_TIMEOUT_MS 5000u
+/*
+ * Opening takes the enclave one KMS call for all sealed keys of a data key, but a KMS call and a key derivation (some 0.3 s,
+ * under emulation seconds) for each password-protected one.
+ */
+#define ANSWER_BASE_TIMEOUT_MS 120000u
+#define ANSWER_TIMEOUT_PER_SEALED_KEY_MS 10u
+#define ANSWER_TIMEOUT_PER_KEYSTORE_MS 3000u
+/* However many there are. */
+#define ANSWER_MAX_TIMEOUT_MS (4u * 3600u * 1000u)
+
+/* What the rows become on the wire, and how long opening them may take. */
+struct request {
+	struct buffer frame; /* wiped: it ends with the credentials */
+	uint64_t answer_timeout_ms;
+};
+
+static void request_done(struct request *request)
+{
+	if (request->frame.data)
+		secret_wipe(request->frame.data, request->frame.capacity);
+	buffer_done(&request->frame);
+}
+
+bool provisioner_wait(const struct address *control, unsigned timeout_ms, const atomic_bool *cancel,
+		      struct control_state *ret_state, struct error *error)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+	unsigned delay_ms = WAIT_FIRST_DELAY_MS;
+	struct error last = {0};
+
+	while (!atomic_load(cancel)) {
+		if (control_init_state(control, WAIT_TRY_TIMEOUT_MS, ret_state, &last))
+			return true;
+		if (clock_monotonic_ms() >= deadline_ms)
+			return error_set(error, ERROR_PEER, "the enclave did not come up within %u ms: %.300s", timeout_ms,
+					 last.message);
+		(void)usleep(delay_ms * 1000);
+		delay_ms = delay_ms < WAIT_MAX_DELAY_MS / 2 ? delay_ms * 2 : WAIT_MAX_DELAY_MS;
+	}
+	return error_set(error, ERROR_PEER, "waiting for the enclave was given up: %.300s", last.message);
+}
+
+static bool read_credentials(const struct settings *settings, struct credentials *ret_credentials, struct error *error)
+{
+	bool ok = settings->credential_source == CREDENTIAL_SOURCE_IMDS
+			  ? credentials_from_imds(settings->imds_url, ret_credentials, error)
+			  : credentials_from_environment(ret_credentials, error);
+
+	return ok || error_prefix(error, "credentials");
+}
+
+static bool read_key_rows(const struct settings *settings, struct key_rows *ret_rows, struct error *error)
+{
+	AUTO_KEY_TABLE struct key_table *table = NULL;
+
+	/* Opening would make an empty one, which hides a wrong path. */
+	if (!file_exists(settings->key_table))
+		return error_set(error, ERROR_NOT_FOUND, "key table: %s does not exist", settings->key_table);
+	table = key_table_open_sqlite(settings->key_table, error);
+	if (!table || !key_table_list(table, settings->web3signer_uuid, true, ret_rows, error))
+		return error_prefix(error, "key table");
+	if (ret_rows->count == 0)
+		return error_set(error, ERROR_NOT_FOUND, "key table: no active keys of web3signer_uuid %s in %s",
+				 settings->web3signer_uuid, settings->key_table);
+	return true;
+}
+
+static bool read_tls_row(const struct settings *settings, struct tls_row *ret_row, struct error *error)
+{
+	AUTO_TLS_TABLE struct tls_table *table = NULL;
+
+	if (!file_exists(settings->tls_table))
+		return error_set(error, ERROR_NOT_FOUND, "TLS table: %s does not exist", settings->tls_table);
+	table = tls_table_open_sqlite(settings->tls_table, error);
+	if (!table || !tls_table_get(table, TLS_TABLE_KEY_ID, ret_row, error))
+		return error_prefix(error, "TLS table: %s", settings->tls_table);
+	return true;
+}
+
+/* One row of `encrypted_validator_keys`. */
+static bool append_key(struct request *request, const struct key_row *row, struct error *error)
+{
+	AUTO_JSON json_t *key = json_pack("{s:s, s:s}", "pubkey", row->pubkey, "chain", row->chain);
+	bool sealed = row->sealed_key_b64 && row->data_key_b64;
+
+	if (!sealed && !row->encrypted_key_password_mnemonic_b64)
+		return error_set(error, ERROR_INPUT, "key table: the row of %s has no key in it", row->pubkey);
+	if (sealed) {
+		(void)json_object_set_new(key, "sealed_key_b64", json_string(row->sealed_key_b64));
+		(void)json_object_set_new(key, "data_key_b64", json_string(row->data_key_b64));
+		request->answer_timeout_ms += ANSWER_TIMEOUT_PER_SEALED_KEY_MS;
+	}
+	if (!sealed) {
+		(void)json_object_set_new(key, "encrypted_key_password_mnemonic_b64",
+					  json_string(row->encrypted_key_password_mnemonic_b64));
+		request->answer_timeout_ms += ANSWER_TIMEOUT_PER_KEYSTORE_MS;
+	}
+	json_write(key, &request->frame);
+	if (request->frame.size > CONTROL_FRAME_MAX_SIZE)
+		return error_set(error, ERROR_INPUT, "key table: the active keys take more than the %u bytes of a control frame",
+				 CONTROL_FRAME_MAX_SIZE);
+	return true;
+}
+
+static bool append_keys(struct request *request, const struct key_rows *rows, struct error *error)
+{
+	buffer_append_text(&request->frame, ",\"encrypted_validator_keys\":[");
+	for (size_t i = 0; i < rows->count; i++) {
+		if (i > 0)
+			buffer_append_byte(&request->frame, ',');
+		if (!append_key(request, &rows->rows[i], error))
+			return false;
+	}
+	buffer_append_byte(&request->frame, ']');
+	return true;
+}
+
+static bool append_tls_key(struct request *request, const struct tls_row *row, struct error *error)
+{
+	AUTO_JSON json_t *text = row->encrypted_tls_key_b64 ? json_string(row->encrypted_tls_key_b64) : NULL;
+
+	if (!text)
+		return error_set(error, ERROR_INPUT, "TLS table: the row has no key in it");
+	buffer_append_text(&request->frame, "{\"operation\":\"init\",\"encrypted_tls_key\":");
+	json_write(text, &request->frame);
+	return true;
+}
+
+/* Last, and into memory that is there already: an append that moves the buffer would leave a copy behind. */
+static bool append_credentials(struct request *request, const struct credentials *credentials, struct error *error)
+{
+	AUTO_JSON json_t *object = credentials_to_json(credentials, error);
+	size_t size = object ? json_dumpb(object, NULL, 0, JSON_COMPACT) : 0;
+
+	if (size == 0)
+		return error_prefix(error, "credentials");
+	buffer_append_text(&request->frame, ",\"credential\":");
+	buffer_reserve(&request->frame, size + 1);
+	(void)json_dumpb(object, (char *)request->frame.data + request->frame.size, size, JSON_COMPACT);
+	request->frame.size += size;
+	buffer_append_byte(&request->frame, '}');
+	if (request->frame.size > CONTROL_FRAME_MAX_SIZE)
+		return error_set(error, ERROR_INPUT, "key table: the active keys take more than the %u bytes of a control frame",
+				 CONTROL_FRAME_MAX_SIZE);
+	return true;
+}
+
+static bool make_request(const struct settings *settings, struct request *request, struct error *error)
+{
+	AUTO_KEY_ROWS struct key_rows rows = {0};
+	AUTO_TLS_ROW struct tls_row tls = {0};
+	AUTO_CREDENTIALS struct credentials credentials = {0};
+
+	request->answer_timeout_ms = ANSWER_BASE_TIMEOUT_MS;
+	return read_key_rows(settings, &rows, error) && read_tls_row(settings, &tls, error) &&
+	       append_tls_key(request, &tls, error) && append_keys(request, &rows, error) &&
+	       read_credentials(settings, &credentials, error) && append_credentials(request, &credentials, error);
+}
+
+/* The request is gone when this returns: opening thousands of keys takes a while, and the credentials need not wait for it. */
+static int send_request(const struct settings *settings, const struct address *control, uint64_t *ret_answer_timeout_ms,
+			struct error *error)
+{
+	CLEANUP(request_done) struct request request = {0};
+
+	if (!make_request(settings, &request, error))
+		return -1;
+	*ret_answer_timeout_ms = request.answer_timeout_ms;
+	return control_send(control, buffer_view(&request.frame), CONNECT_TIMEOUT_MS, error);
+}
+
+bool provisioner_run(const struct settings *settings, const struct address *control, struct control_state *ret_state,
+		     struct error *error)
+{
+	struct control_state state = {0};
+	uint64_t timeout_ms;
+	AUTO_FD int fd = send_request(settings, control, &timeout_ms, error);
+
+	if (fd < 0)
+		return false;
+	if (timeout_ms > ANSWER_MAX_TIMEOUT_MS)
+		timeout_ms = ANSWER_MAX_TIMEOUT_MS;
+	if (!control_receive(fd, (unsigned)timeout_ms, &state, error))
+		return false;
+	if (!state.initialized)
+		return error_set(error, ERROR_PEER, "answer of the enclave: init succeeded, yet it is not initialized");
+	*ret_state = state;
+	return true;
+}

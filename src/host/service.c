@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "host/launcher.h"
+#include "host/supervisor.h"
+#include "net/relay.h"
+
+/* Trouble of a relay is told at most so often: a client without patience could otherwise fill the disk. */
+#define RELAY_REPORT_INTERVAL_S 10
+/* The way in, besides the ways out that the settings list. */
+#define MAX_RELAYS (SETTINGS_MAX_RELAYS + 1)
+#define SIGNING_RELAY "signing"
+
+struct named_relay {
+	const char *name;
+	struct relay *relay;
+	struct relay_statistics reported; /* as of the last line in the log */
+};
+
+struct service {
+	const struct settings *settings;
+	int lock_fd;
+	char *status_path;
+	struct launch_options launch;
+	struct event_base *base;
+	struct event *signals[2];
+	struct event *report_timer;
+	struct named_relay relays[MAX_RELAYS];
+	size_t relay_count;
+	struct launcher *launcher;
+	struct supervisor *supervisor;
+};
+
+static void service_done(struct service *service)
+{
+	supervisor_free(service->supervisor);
+	launcher_free(service->launcher);
+	for (size_t i = 0; i < service->relay_count; i++)
+		relay_free(service->relays[i].relay);
+	for (size_t i = 0; i < ARRAY_SIZE(service->signals); i++) {
+		if (service->signals[i])
+			event_free(service->signals[i]);
+	}
+	if (service->report_timer)
+		event_free(service->report_timer);
+	if (service->base)
+		event_base_free(service->base);
+	if (service->lock_fd >= 0)
+		(void)close(service->lock_fd);
+	free(service->status_path);
+}
+
+/* Whoever can write there could put sockets of their own in place of the enclave's. */
+static bool make_private_folder(const char *path, const char *what, struct error *error)
+{
+	struct stat status;
+
+	if (!folder_make(path, 0700, error))
+		return error_prefix(error, "%s", what);
+	if (stat(path, &status) != 0)
+		return error_set_errno(error, ERROR_IO, "%s: %s", what, path);
+	if (status.st_uid != geteuid())
+		return error_set(error, ERROR_IO, "%s: %s belongs to another user", what, path);
+	if ((status.st_mode & 077) != 0 && chmod(path, 0700) != 0)
+		return error_set_errno(error, ERROR_IO, "%s: %s is open to others", what, path);
+	return true;
+}
+
+static bool lock_run_folder(struct service *service, struct error *error)
+{
+	AUTO_FREE char *path = memory_format("%s/lock", service->settings->run_folder);
+
+	service->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (service->lock_fd < 0)
+		return error_set_errno(error, ERROR_IO, "%s", path);
+	if (flock(service->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	if (errno == EWOULDBLOCK)
+		return error_set(error, ERROR_IO, "run_folder: another ensign-host is using %s", service->settings->run_folder);
+	return error_set_errno(error, ERROR_IO, "%s", path);
+}
+
+static bool socket_in_run_folder(const struct service *service, const char *name, struct address *ret_address, struct error *error)
+{
+	AUTO_FREE char *text = memory_format("unix:%s/%s", service->settings->run_folder, name);
+
+	return address_parse(text, ret_address, error) || error_prefix(error, "run_folder");
+}
+
+static bool prepare_launch(struct service *service, struct error *error)
+{
+	const struct settings *settings = service->settings;
+	struct launch_options *launch = &service->launch;
+
+	launch->program = settings->program;
+	launch->configuration = settings->configuration;
+	launch->store_folder = settings->store_folder;
+	launch->kms = settings_find_relay(settings, SETTINGS_KMS_RELAY)->listen;
+	launch->nsm = settings->nsm;
+	if (!socket_in_run_folder(service, "control.sock", &launch->control, error) ||
+	    !socket_in_run_folder(service, "signing.sock", &launch->signing, error))
+		return false;
+	service->status_path = memory_format("%s/status.json", settings->run_folder);
+	service->launcher = launcher_new(settings->launcher, launch, error);
+	return service->launcher != NULL;
+}
+
+/* Two descriptors a connection: the usual soft limit of 1024 would be used up by 500. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warning("descriptor_limit_not_raised", "%s", "");
+}
+
+static bool add_relay(struct service *service, const char *name, const struct address *listen, const struct address *connect,
+		      struct error *error)
+{
+	struct named_relay *slot = &service->relays[service->relay_count];
+	struct relay_options options = {.listen = *listen, .connect = *connect};
+	char listen_text[ADDRESS_TEXT_SIZE], connect_text[ADDRESS_TEXT_SIZE];
+
+	slot->name = name;
+	slot->relay = relay_new(service->base, &options, error);
+	if (!slot->relay)
+		return error_prefix(error, "relay %s", name);
+	service->relay_count++;
+	/* For port 0: which one it became. */
+	if (options.listen.kind == ADDRESS_TCP)
+		options.listen.port = relay_bound_port(slot->relay);
+	address_format(&options.listen, listen_text);
+	address_format(connect, connect_text);
+	log_info("relay", "name=%s listen=%s connect=%s", name, listen_text, connect_text);
+	return true;
+}
+
+static bool add_relays(struct service *service, struct error *error)
+{
+	const struct settings *settings = service->settings;
+
+	for (size_t i = 0; i < settings->relay_count; i++) {
+		const struct relay_settings *relay = &settings->relays[i];
+
+		if (!add_relay(service, relay->name, &relay->listen, &relay->connect, error))
+			return false;
+	}
+	return add_relay(service, SIGNING_RELAY, &settings->listen, &service->launch.signing, error);
+}
+
+static void report_relay(struct named_relay *relay)
+{
+	const struct relay_statistics *now = relay_statistics(relay->relay);
+	const struct relay_statistics *before = &relay->reported;
+	bool trouble =
+		now->failed != before->failed || now->refused != before->refused || now->accept_pauses != before->accept_pauses;
+
+	if (trouble)
+		log_warning("relay_trouble",
+			    "name=%s connections=%zu failed=%llu refused_at_limit=%llu out_of_descriptors=%llu last_failure=\"%s\"",
+			    relay->name, now->connections, (unsigned long long)(now->failed - before->failed),
+			    (unsigned long long)(now->refused - before->refused),
+			    (unsigned long long)(now->accept_pauses - before->accept_pauses), now->last_failure.message);
+	relay->reported = *now;
+}
+
+static void on_report_timer(int fd, short what, void *context)
+{
+	struct service *service = context;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < service->relay_count; i++)
+		report_relay(&service->relays[i]);
+}
+
+static void on_signal(int number, short what, void *context)
+{
+	struct service *service = context;
+
+	(void)what;
+	log_info("stopping", "signal=%d", number);
+	supervisor_stop(service->supervisor);
+}
+
+static void on_stopped(void *context)
+{
+	struct service *service = context;
+
+	(void)event_base_loopbreak(service->base);
+}
+
+static bool watch_signals(struct service *service, struct error *error)
+{
+	static const int numbers[] = {SIGTERM, SIGINT};
+	const struct timeval interval = {.tv_sec = RELAY_REPORT_INTERVAL_S};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		service->signals[i] = evsignal_new(service->base, numbers[i], on_signal, service);
+		if (!service->signals[i] || event_add(service->signals[i], NULL) != 0)
+			return error_set(error, ERROR_IO, "cannot watch for signals");
+	}
+	service->report_timer = event_new(service->base, -1, EV_PERSIST, on_report_timer, service);
+	if (!service->report_timer || event_add(service->report_timer, &interval) != 0)
+		return error_set(error, ERROR_IO, "cannot make a timer");
+	return true;
+}
+
+static bool start(struct service *service, struct error *error)
+{
+	struct supervisor_options options = {
+		.base = service->base,
+		.settings = service->settings,
+		.launcher = service->launcher,
+		.control = service->launch.control,
+		.status_path = service->status_path,
+		.stopped = on_stopped,
+		.context = service,
+	};
+
+	service->supervisor = supervisor_new(&options, error);
+	return service->supervisor != NULL;
+}
+
+bool service_run(const struct settings *settings, struct error *error)
+{
+	CLEANUP(service_done) struct service service = {.settings = settings, .lock_fd = -1};
+
+	if (!make_private_folder(settings->run_folder, "run_folder", error) ||
+	    !make_private_folder(settings->store_folder, "store_folder", error) || !lock_run_folder(&service, error) ||
+	    !prepare_launch(&service, error))
+		return false;
+	raise_descriptor_limit();
+	service.base = event_base_new();
+	if (!service.base)
+		return error_set(error, ERROR_IO, "cannot make an event loop");
+	if (!add_relays(&service, error) || !start(&service, error) || !watch_signals(&service, error))
+		return false;
+	if (event_base_dispatch(service.base) < 0)
+		return error_set(error, ERROR_IO, "the event loop failed");
+	log_info("stopped", "%s", "");
+	return true;
+}

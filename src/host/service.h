@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ensign-host as a whole: the relays, the enclave's supervisor and the signals, on one event loop. */
+#pragma once
+
+#include "host/settings.h"
+
+/*
+ * Runs until SIGTERM or SIGINT, then ends the enclave and removes the sockets. False when it could not start: another host uses
+ * the run folder, an address is taken, the enclave's program is missing. A failing enclave does not end it.
+ */
+MUST_USE bool service_run(const struct settings *settings, struct error *error);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/settings.h"
+
+#include "base/file.h"
+
+#define SQLITE_PREFIX "sqlite:"
+#define IMDS_PREFIX "imds:"
+
+static bool copy_text(const char *text, const char *name, char *ret_text, size_t size, struct error *error)
+{
+	if (!*text)
+		return error_set(error, ERROR_INPUT, "%s: empty", name);
+	if (strlen(text) >= size)
+		return error_set(error, ERROR_INPUT, "%s: %zu bytes, at most %zu are allowed", name, strlen(text), size - 1);
+	memcpy(ret_text, text, strlen(text) + 1);
+	return true;
+}
+
+static bool read_plain(const char *text, const char *name, void *target, size_t size, struct error *error)
+{
+	return copy_text(text, name, target, size, error);
+}
+
+static bool read_table(const char *text, const char *name, void *target, size_t size, struct error *error)
+{
+	if (strncmp(text, SQLITE_PREFIX, strlen(SQLITE_PREFIX)) != 0)
+		return error_set(error, ERROR_INPUT, "%s: not sqlite:PATH", name);
+	return copy_text(text + strlen(SQLITE_PREFIX), name, target, size, error);
+}
+
+static bool read_address(const char *text, const char *name, void *target, size_t size, struct error *error)
+{
+	(void)size;
+	return address_parse(text, target, error) || error_prefix(error, "%s", name);
+}
+
+#define MEMBER(field) #field, offsetof(struct settings, field), sizeof(((struct settings *)0)->field)
+
+/* Every text member of the file: where it goes and how it is read. */
+static const struct text_member {
+	const char *name;
+	size_t offset;
+	size_t size;
+	bool (*read)(const char *text, const char *name, void *target, size_t size, struct error *error);
+} text_members[] = {
+	{MEMBER(launcher), read_plain},   {MEMBER(program), read_plain},      {MEMBER(configuration), read_plain},
+	{MEMBER(run_folder), read_plain}, {MEMBER(store_folder), read_plain}, {MEMBER(web3signer_uuid), read_plain},
+	{MEMBER(key_table), read_table},  {MEMBER(tls_table), read_table},    {MEMBER(listen), read_address},
+	{MEMBER(nsm), read_address},
+};
+
+static const char *const other_members[] = {"credentials", "relays"};
+static const char *const relay_members[] = {"name", "listen", "connect"};
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_text_member(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
+		if (strcmp(text_members[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool check_member_names(json_t *object, struct error *error)
+{
+	const char *name;
+	json_t *member;
+
+	json_object_foreach(object, name, member)
+	{
+		(void)member;
+		if (!is_text_member(name) && !is_one_of(name, other_members, ARRAY_SIZE(other_members)))
+			return error_set(error, ERROR_INPUT, "%.64s: not a setting of ensign-host", name);
+	}
+	return true;
+}
+
+static bool read_text_members(json_t *object, struct settings *settings, struct error *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
+		const struct text_member *member = &text_members[i];
+		const char *text;
+
+		if (!json_read_text(object, member->name, &text, error) ||
+		    !member->read(text, member->name, (char *)settings + member->offset, member->size, error))
+			return false;
+	}
+	return true;
+}
+
+static bool read_credentials(json_t *object, struct settings *settings, struct error *error)
+{
+	const char *text;
+
+	if (!json_read_text(object, "credentials", &text, error))
+		return false;
+	if (strcmp(text, "environment") == 0) {
+		settings->credential_source = CREDENTIAL_SOURCE_ENVIRONMENT;
+		return true;
+	}
+	/* The metadata service speaks plain HTTP on a link-local address; anything else would send the token elsewhere. */
+	if (strncmp(text, IMDS_PREFIX "http://", strlen(IMDS_PREFIX "http://")) != 0)
+		return error_set(error, ERROR_INPUT, "credentials: neither imds:http://HOST[:PORT] nor environment");
+	settings->credential_source = CREDENTIAL_SOURCE_IMDS;
+	return copy_text(text + strlen(IMDS_PREFIX), "credentials", settings->imds_url, sizeof settings->imds_url, error);
+}
+
+static bool is_name(const char *text)
+{
+	return *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
+}
+
+static bool read_relay(json_t *object, const struct settings *settings, struct relay_settings *relay, struct error *error)
+{
+	const char *texts[ARRAY_SIZE(relay_members)];
+	const char *name;
+	json_t *member;
+
+	if (!json_is_object(object))
+		return error_set(error, ERROR_INPUT, "not an object");
+	json_object_foreach(object, name, member)
+	{
+		(void)member;
+		if (!is_one_of(name, relay_members, ARRAY_SIZE(relay_members)))
+			return error_set(error, ERROR_INPUT, "%.64s: not a member of a relay", name);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (!json_read_text(object, relay_members[i], &texts[i], error))
+			return false;
+	}
+	if (!is_name(texts[0]))
+		return error_set(error, ERROR_INPUT, "name: not made of a-z, 0-9 and -");
+	if (settings_find_relay(settings, texts[0]))
+		return error_set(error, ERROR_INPUT, "name: %.64s is there twice", texts[0]);
+	return copy_text(texts[0], "name", relay->name, sizeof relay->name, error) &&
+	       read_address(texts[1], "listen", &relay->listen, 0, error) &&
+	       read_address(texts[2], "connect", &relay->connect, 0, error);
+}
+
+static bool read_relays(json_t *object, struct settings *settings, struct error *error)
+{
+	json_t *list;
+	json_t *item;
+	size_t index;
+
+	if (!json_read_array(object, "relays", &list, error))
+		return false;
+	if (json_array_size(list) > SETTINGS_MAX_RELAYS)
+		return error_set(error, ERROR_INPUT, "relays: %zu, at most %d are allowed", json_array_size(list),
+				 SETTINGS_MAX_RELAYS);
+	json_array_foreach(list, index, item)
+	{
+		if (!read_relay(item, settings, &settings->relays[settings->relay_count], error))
+			return error_prefix(error, "relays[%zu]", index);
+		settings->relay_count++;
+	}
+	if (!settings_find_relay(settings, SETTINGS_KMS_RELAY))
+		return error_set(error, ERROR_INPUT,
+				 "relays: none has the name " SETTINGS_KMS_RELAY ", which the enclave opens its keys through");
+	return true;
+}
+
+bool settings_parse(struct view json, struct settings *ret_settings, struct error *error)
+{
+	AUTO_FREE struct settings *settings = memory_allocate_zeroed(1, sizeof *settings);
+	AUTO_JSON json_t *object = json_parse_object(json, "host settings", error);
+
+	if (!object || !check_member_names(object, error) || !read_text_members(object, settings, error) ||
+	    !read_credentials(object, settings, error) || !read_relays(object, settings, error))
+		return false;
+	*ret_settings = *settings;
+	return true;
+}
+
+bool settings_read(const char *path, struct settings *ret_settings, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	if (!file_read(path, SETTINGS_MAX_SIZE, &text, error))
+		return false;
+	return settings_parse(buffer_view(&text), ret_settings, error) || error_prefix(error, "%s", path);
+}
+
+const struct relay_settings *settings_find_relay(const struct settings *settings, const char *name)
+{
+	for (size_t i = 0; i < settings->relay_count; i++) {
+		if (strcmp(settings->relays[i].name, name) == 0)
+			return &settings->relays[i];
+	}
+	return NULL;
+}

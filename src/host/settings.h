@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration of ensign-host, HOST.json of docs/protocols.md. Nothing in it is measured or trusted by the enclave: the worst
+ * that a wrong one does is a signer that does not start.
+ *
+ * `relays` is the allow-list of the enclave's way out: each one listens on one fixed address and connects to one fixed address.
+ * There is no listener for anything else, so there is nothing else an enclave can reach.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "net/address.h"
+
+#define SETTINGS_MAX_SIZE 65536u
+#define SETTINGS_PATH_SIZE 1024
+#define SETTINGS_UUID_SIZE 64 /* KEY_TABLE_UUID_SIZE */
+#define SETTINGS_NAME_SIZE 33 /* a relay's name: 1 to 32 of a-z, 0-9, - */
+#define SETTINGS_MAX_RELAYS 16
+#define SETTINGS_URL_SIZE 256
+/* The relay that the enclave reaches KMS through; there must be one. */
+#define SETTINGS_KMS_RELAY "kms"
+
+enum credential_source {
+	CREDENTIAL_SOURCE_IMDS,        /* "imds:URL": the instance role, on EC2 imds:http://169.254.169.254 */
+	CREDENTIAL_SOURCE_ENVIRONMENT, /* "environment": AWS_ACCESS_KEY_ID and so on */
+};
+
+struct relay_settings {
+	char name[SETTINGS_NAME_SIZE]; /* for the log */
+	struct address listen;
+	struct address connect;
+};
+
+struct settings {
+	char launcher[SETTINGS_NAME_SIZE]; /* looked up in launcher.h's table */
+	char program[SETTINGS_PATH_SIZE];
+	char configuration[SETTINGS_PATH_SIZE];
+	char run_folder[SETTINGS_PATH_SIZE];
+	char store_folder[SETTINGS_PATH_SIZE];
+	char web3signer_uuid[SETTINGS_UUID_SIZE];
+	char key_table[SETTINGS_PATH_SIZE]; /* of "sqlite:PATH" */
+	char tls_table[SETTINGS_PATH_SIZE];
+	struct address listen;
+	struct address nsm;
+	enum credential_source credential_source;
+	char imds_url[SETTINGS_URL_SIZE];
+	struct relay_settings relays[SETTINGS_MAX_RELAYS];
+	size_t relay_count;
+};
+
+/* Unknown members are refused, and none may be missing: a misspelt setting must not silently have no effect. */
+MUST_USE bool settings_parse(struct view json, struct settings *ret_settings, struct error *error);
+MUST_USE bool settings_read(const char *path, struct settings *ret_settings, struct error *error);
+/* Never NULL in settings that were parsed. */
+const struct relay_settings *settings_find_relay(const struct settings *settings, const char *name);

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/supervisor.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/backoff.h"
+#include "host/provisioner.h"
+#include "host/worker.h"
+
+/* A microVM under software emulation boots within ten seconds on a busy machine; Nitro within a few. */
+#define LAUNCH_TIMEOUT_MS 60000u
+/* Asking costs the enclave nothing; a slot is 12 s, so a dead signer is noticed within three. */
+#define POLL_INTERVAL_MS 5000u
+/* Above the 5 s for which the enclave lets an idle connection hold its one place on the control channel. */
+#define POLL_TIMEOUT_MS 8000u
+#define POLL_MISSES 3u
+/* The enclave has nothing to save: every watermark is durable before its signature leaves. */
+#define GRACE_MS 3000u
+#define BACKOFF_FIRST_MS 1000u
+#define BACKOFF_MAX_MS 30000u
+#define QUIET_MS 60000u
+/* When an enclave dies, its sockets close a little before its end is known; its end is the better explanation. */
+#define SETTLE_MS 250u
+#define HOW_SIZE 128
+
+/* What the worker does. The thread owns this while the job runs, the event loop at all other times, but for `cancel`. */
+struct job {
+	atomic_bool cancel;
+	bool ok;
+	struct control_state state;
+	struct error error;
+};
+
+struct supervisor {
+	struct supervisor_options options;
+	struct host_status status;
+	struct worker *worker;
+	struct job job;
+	void (*job_done)(struct supervisor *supervisor); /* NULL: no job is running */
+	struct event *timer;
+	void (*timer_action)(struct supervisor *supervisor);
+	struct event *enclave_event; /* NULL: no enclave is running */
+	bool ending;                 /* the enclave was told to end */
+	bool stopping;
+	bool launched_before;
+	bool relaunch_at_once; /* if this is the first failure in a while */
+	unsigned misses;
+	uint64_t serving_since_ms; /* monotonic; 0: not serving */
+	struct backoff backoff;
+	struct error suspicion; /* what a job said about an enclave that may be dying */
+};
+
+static void launch(struct supervisor *supervisor);
+static void provision(struct supervisor *supervisor);
+static void schedule_poll(struct supervisor *supervisor);
+static void continue_without_enclave(struct supervisor *supervisor);
+
+/* ---- reporting ---- */
+
+static void write_status(struct supervisor *supervisor)
+{
+	struct error error = {0};
+
+	if (!host_status_write(&supervisor->status, supervisor->options.status_path, &error))
+		log_failure(LOG_LEVEL_WARNING, "status_not_written", &error);
+}
+
+static void set_state(struct supervisor *supervisor, enum host_state state)
+{
+	supervisor->status.state = state;
+	supervisor->status.since_ms = clock_realtime_ms();
+	write_status(supervisor);
+}
+
+static void record(struct supervisor *supervisor, const char *event, const struct error *error)
+{
+	supervisor->status.last_error = *error;
+	log_failure(LOG_LEVEL_ERROR, event, error);
+}
+
+/* ---- time ---- */
+
+static void set_timer(struct supervisor *supervisor, unsigned delay_ms, void (*action)(struct supervisor *))
+{
+	struct timeval delay = {.tv_sec = delay_ms / 1000, .tv_usec = (suseconds_t)(delay_ms % 1000) * 1000};
+
+	supervisor->timer_action = action;
+	(void)evtimer_add(supervisor->timer, &delay);
+}
+
+static void on_timer(int fd, short what, void *context)
+{
+	struct supervisor *supervisor = context;
+
+	(void)fd;
+	(void)what;
+	supervisor->timer_action(supervisor);
+}
+
+/* ---- the worker ---- */
+
+static void submit(struct supervisor *supervisor, worker_job *job, void (*done)(struct supervisor *))
+{
+	atomic_store(&supervisor->job.cancel, false);
+	supervisor->job.error = (struct error){0};
+	supervisor->job_done = done;
+	worker_submit(supervisor->worker, job);
+}
+
+/* An answer of an enclave that has ended, or is being ended, means nothing any more. */
+static void on_job_done(void *context)
+{
+	struct supervisor *supervisor = context;
+	void (*done)(struct supervisor *) = supervisor->job_done;
+
+	supervisor->job_done = NULL;
+	if (!supervisor->enclave_event) {
+		continue_without_enclave(supervisor);
+		return;
+	}
+	if (!supervisor->ending)
+		done(supervisor);
+}
+
+static void job_wait(void *context)
+{
+	struct supervisor *supervisor = context;
+	struct job *job = &supervisor->job;
+
+	job->ok = provisioner_wait(&supervisor->options.control, supervisor->options.timing.launch_timeout_ms, &job->cancel,
+				   &job->state, &job->error);
+}
+
+static void job_provision(void *context)
+{
+	struct supervisor *supervisor = context;
+	struct job *job = &supervisor->job;
+
+	job->ok = provisioner_run(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
+}
+
+static void job_poll(void *context)
+{
+	struct supervisor *supervisor = context;
+	struct job *job = &supervisor->job;
+
+	job->ok = control_init_state(&supervisor->options.control, supervisor->options.timing.poll_timeout_ms, &job->state,
+				     &job->error);
+}
+
+/* ---- ending the enclave ---- */
+
+static void kill_enclave(struct supervisor *supervisor)
+{
+	supervisor->options.launcher->operations->kill(supervisor->options.launcher);
+}
+
+static void end_enclave(struct supervisor *supervisor)
+{
+	supervisor->ending = true;
+	atomic_store(&supervisor->job.cancel, true);
+	supervisor->options.launcher->operations->terminate(supervisor->options.launcher);
+	set_timer(supervisor, supervisor->options.timing.grace_ms, kill_enclave);
+}
+
+/* It still runs although it does not answer as it should. */
+static void end_suspect(struct supervisor *supervisor)
+{
+	record(supervisor, "enclave_failed", &supervisor->suspicion);
+	end_enclave(supervisor);
+}
+
+static void suspect(struct supervisor *supervisor, bool relaunch_at_once)
+{
+	supervisor->suspicion = supervisor->job.error;
+	supervisor->relaunch_at_once = relaunch_at_once;
+	set_timer(supervisor, supervisor->suspicion.code == ERROR_PEER ? SETTLE_MS : 0, end_suspect);
+}
+
+/* ---- states ---- */
+
+static void serve(struct supervisor *supervisor)
+{
+	supervisor->status.key_count = supervisor->job.state.key_count;
+	supervisor->misses = 0;
+	if (supervisor->serving_since_ms == 0)
+		supervisor->serving_since_ms = clock_monotonic_ms();
+	log_info("serving", "enclave_pid=%d key_count=%llu", (int)supervisor->status.enclave_pid,
+		 (unsigned long long)supervisor->status.key_count);
+	set_state(supervisor, HOST_STATE_SERVING);
+	schedule_poll(supervisor);
+}
+
+static void poll_done(struct supervisor *supervisor)
+{
+	if (supervisor->job.ok && supervisor->job.state.initialized) {
+		supervisor->misses = 0;
+		schedule_poll(supervisor);
+		return;
+	}
+	if (supervisor->job.ok) {
+		log_warning("enclave_lost_its_keys", "%s", "");
+		provision(supervisor);
+		return;
+	}
+	supervisor->misses++;
+	log_failure(LOG_LEVEL_WARNING, "enclave_did_not_answer", &supervisor->job.error);
+	if (supervisor->misses < supervisor->options.timing.poll_misses) {
+		schedule_poll(supervisor);
+		return;
+	}
+	suspect(supervisor, true);
+}
+
+static void poll_now(struct supervisor *supervisor)
+{
+	submit(supervisor, job_poll, poll_done);
+}
+
+static void schedule_poll(struct supervisor *supervisor)
+{
+	set_timer(supervisor, supervisor->options.timing.poll_interval_ms, poll_now);
+}
+
+static void provision_done(struct supervisor *supervisor)
+{
+	if (supervisor->job.ok) {
+		serve(supervisor);
+		return;
+	}
+	suspect(supervisor, false);
+}
+
+static void provision(struct supervisor *supervisor)
+{
+	supervisor->status.key_count = 0;
+	supervisor->serving_since_ms = 0;
+	set_state(supervisor, HOST_STATE_PROVISIONING);
+	submit(supervisor, job_provision, provision_done);
+}
+
+static void wait_done(struct supervisor *supervisor)
+{
+	if (!supervisor->job.ok) {
+		suspect(supervisor, false);
+		return;
+	}
+	if (supervisor->job.state.initialized) {
+		serve(supervisor);
+		return;
+	}
+	provision(supervisor);
+}
+
+/* ---- launching, and what comes after an end ---- */
+
+static void finish(struct supervisor *supervisor)
+{
+	(void)evtimer_del(supervisor->timer);
+	set_state(supervisor, HOST_STATE_STOPPED);
+	supervisor->options.stopped(supervisor->options.context);
+}
+
+/* Waits for the worker too: its job belongs to the enclave that is gone. */
+static void continue_without_enclave(struct supervisor *supervisor)
+{
+	unsigned delay_ms;
+
+	if (supervisor->enclave_event || supervisor->job_done)
+		return;
+	if (supervisor->stopping) {
+		finish(supervisor);
+		return;
+	}
+	delay_ms = backoff_next_ms(&supervisor->backoff, supervisor->relaunch_at_once);
+	log_info("relaunch", "delay_ms=%u failures=%u", delay_ms, supervisor->backoff.failures);
+	if (delay_ms > 0)
+		set_state(supervisor, HOST_STATE_BACKOFF);
+	set_timer(supervisor, delay_ms, launch);
+}
+
+static void note_end(struct supervisor *supervisor, const char *how)
+{
+	struct error error = {0};
+
+	if (supervisor->ending) {
+		log_info("enclave_ended", "how=\"%s\"", how);
+		return;
+	}
+	supervisor->relaunch_at_once = true;
+	(void)error_set(&error, ERROR_PEER, "the enclave %s", how);
+	record(supervisor, "enclave_died", &error);
+}
+
+static void on_enclave_ended(int fd, short what, void *context)
+{
+	struct supervisor *supervisor = context;
+	struct launcher *launcher = supervisor->options.launcher;
+	bool was_quiet = supervisor->serving_since_ms != 0 &&
+			 clock_monotonic_ms() - supervisor->serving_since_ms >= supervisor->options.timing.quiet_ms;
+	char how[HOW_SIZE] = "";
+
+	(void)fd;
+	(void)what;
+	if (!launcher->operations->reap(launcher, how, sizeof how))
+		return;
+	event_free(supervisor->enclave_event);
+	supervisor->enclave_event = NULL;
+	atomic_store(&supervisor->job.cancel, true);
+	(void)evtimer_del(supervisor->timer);
+	note_end(supervisor, how);
+	if (was_quiet)
+		supervisor->backoff.failures = 0;
+	supervisor->ending = false;
+	supervisor->serving_since_ms = 0;
+	supervisor->status.enclave_pid = 0;
+	supervisor->status.key_count = 0;
+	write_status(supervisor);
+	continue_without_enclave(supervisor);
+}
+
+static bool start_enclave(struct supervisor *supervisor, struct error *error)
+{
+	struct launcher *launcher = supervisor->options.launcher;
+	bool weakness_is_news = !supervisor->launched_before;
+
+	if (!launcher->operations->start(launcher, error))
+		return false;
+	supervisor->enclave_event = event_new(supervisor->options.base, launcher->operations->watch_fd(launcher),
+					      EV_READ | EV_PERSIST, on_enclave_ended, supervisor);
+	if (!supervisor->enclave_event || event_add(supervisor->enclave_event, NULL) != 0)
+		return error_set(error, ERROR_IO, "cannot watch the enclave");
+	if (weakness_is_news && launcher->operations->weakness(launcher))
+		log_warning("enclave_less_isolated", "why=\"%s\"", launcher->operations->weakness(launcher));
+	return true;
+}
+
+static void launch(struct supervisor *supervisor)
+{
+	struct launcher *launcher = supervisor->options.launcher;
+	struct error error = {0};
+	bool started = start_enclave(supervisor, &error);
+
+	if (supervisor->launched_before)
+		supervisor->status.restarts++;
+	supervisor->launched_before = true;
+	supervisor->relaunch_at_once = false;
+	if (!started) {
+		record(supervisor, "launch_failed", &error);
+		continue_without_enclave(supervisor);
+		return;
+	}
+	supervisor->status.enclave_pid = launcher->operations->pid(launcher);
+	log_info("launched", "enclave_pid=%d", (int)supervisor->status.enclave_pid);
+	set_state(supervisor, HOST_STATE_LAUNCHING);
+	submit(supervisor, job_wait, wait_done);
+}
+
+/* ---- the object ---- */
+
+static void set_default(unsigned *value, unsigned default_value)
+{
+	if (*value == 0)
+		*value = default_value;
+}
+
+static void set_timing_defaults(struct supervisor_timing *timing)
+{
+	set_default(&timing->launch_timeout_ms, LAUNCH_TIMEOUT_MS);
+	set_default(&timing->poll_interval_ms, POLL_INTERVAL_MS);
+	set_default(&timing->poll_timeout_ms, POLL_TIMEOUT_MS);
+	set_default(&timing->poll_misses, POLL_MISSES);
+	set_default(&timing->grace_ms, GRACE_MS);
+	set_default(&timing->backoff_first_ms, BACKOFF_FIRST_MS);
+	set_default(&timing->backoff_max_ms, BACKOFF_MAX_MS);
+	set_default(&timing->quiet_ms, QUIET_MS);
+}
+
+struct supervisor *supervisor_new(const struct supervisor_options *options, struct error *error)
+{
+	struct supervisor *supervisor = memory_allocate_zeroed(1, sizeof *supervisor);
+
+	supervisor->options = *options;
+	set_timing_defaults(&supervisor->options.timing);
+	supervisor->backoff.first_ms = supervisor->options.timing.backoff_first_ms;
+	supervisor->backoff.max_ms = supervisor->options.timing.backoff_max_ms;
+	supervisor->worker = worker_new(options->base, on_job_done, supervisor, error);
+	supervisor->timer = evtimer_new(options->base, on_timer, supervisor);
+	if (supervisor->worker && !supervisor->timer)
+		(void)error_set(error, ERROR_IO, "cannot make a timer");
+	if (!supervisor->worker || !supervisor->timer) {
+		supervisor_free(supervisor);
+		return NULL;
+	}
+	set_timer(supervisor, 0, launch);
+	return supervisor;
+}
+
+void supervisor_stop(struct supervisor *supervisor)
+{
+	if (supervisor->stopping)
+		return;
+	supervisor->stopping = true;
+	(void)evtimer_del(supervisor->timer);
+	if (supervisor->enclave_event) {
+		end_enclave(supervisor);
+		return;
+	}
+	continue_without_enclave(supervisor);
+}
+
+void supervisor_free(struct supervisor *supervisor)
+{
+	if (!supervisor)
+		return;
+	atomic_store(&supervisor->job.cancel, true);
+	/* Its sockets close, which is what a job may be waiting for. */
+	kill_enclave(supervisor);
+	worker_free(supervisor->worker);
+	if (supervisor->enclave_event)
+		event_free(supervisor->enclave_event);
+	if (supervisor->timer)
+		event_free(supervisor->timer);
+	free(supervisor);
+}
+
+const struct host_status *supervisor_status(const struct supervisor *supervisor)
+{
+	return &supervisor->status;
+}

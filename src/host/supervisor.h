@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps one enclave serving: launches it, provisions it, asks it for its state every few seconds, and starts anew when it dies,
+ * falls silent or cannot open its keys.
+ *
+ *   LAUNCHING ─answers─► PROVISIONING ─keys open─► SERVING
+ *       ▲                     │ refused               │ died, or silent
+ *       └────── BACKOFF ◄─────┴───────────────────────┘
+ *
+ * Runs on the caller's event loop and never blocks it: what blocks is done by a worker thread (host/worker.h).
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "host/host_status.h"
+#include "host/launcher.h"
+#include "host/settings.h"
+
+/* Zero in any of these means the default, in supervisor.c. */
+struct supervisor_timing {
+	unsigned launch_timeout_ms; /* from start to the first answer */
+	unsigned poll_interval_ms;
+	unsigned poll_timeout_ms;
+	unsigned poll_misses; /* so many in a row are an enclave that has died without saying so */
+	unsigned grace_ms;    /* from SIGTERM to SIGKILL */
+	unsigned backoff_first_ms;
+	unsigned backoff_max_ms;
+	unsigned quiet_ms; /* after so long in service the next failure counts as the first */
+};
+
+struct supervisor_options {
+	struct event_base *base;
+	const struct settings *settings;
+	struct launcher *launcher;
+	struct address control;  /* of the enclave */
+	const char *status_path; /* of status.json */
+	struct supervisor_timing timing;
+	void (*stopped)(void *context); /* called once after supervisor_stop(), when the enclave is gone */
+	void *context;
+};
+
+struct supervisor;
+
+/* Everything in the options is borrowed until supervisor_free(). The first launch happens on the event loop. */
+MUST_USE struct supervisor *supervisor_new(const struct supervisor_options *options, struct error *error);
+/* Ends the enclave, then calls `stopped`. */
+void supervisor_stop(struct supervisor *supervisor);
+/* Kills the enclave if it still runs; accepts NULL. */
+void supervisor_free(struct supervisor *supervisor);
+/* Valid until supervisor_free(). */
+const struct host_status *supervisor_status(const struct supervisor *supervisor);
