@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strangers on the server's socket: TLS versions, sizes, crowds, and clients that stall in each phase. */
+#include "vectors.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "server_fixture.h"
+
+#define R32 "\"0x0101010101010101010101010101010101010101010101010101010101010101\""
+#define RANDAO                                                                                                                     \
+	"{\"fork_info\":{\"fork\":{\"previous_version\":\"0x00000001\",\"current_version\":\"0x00000002\",\"epoch\":\"3\"},"       \
+	"\"genesis_validators_root\":" R32 "},\"type\":\"RANDAO_REVEAL\",\"randao_reveal\":{\"epoch\":\"5\"}}"
+
+/* Shortened for the tests of stalling clients; the server notices within an eighth. */
+#define SHORT_MS 400
+/* A machine under load may be late by this. */
+#define SLACK_MS 3000
+
+#define CROWD 200
+
+static struct fixture fixture;
+
+static void start(const struct fixture_options *options)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	fixture_start(&fixture, options);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fixture_stop(&fixture);
+	return 0;
+}
+
+static void send_text(struct tls_client *client, const char *text)
+{
+	assert_true(tls_client_send(client, view_of_text(text)));
+}
+
+static void send_sign(struct tls_client *client, const char *path, const char *headers)
+{
+	AUTO_FREE char *text = memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n%s", path,
+					     headers, strlen(RANDAO), RANDAO);
+
+	send_text(client, text);
+}
+
+static void assert_answer(struct tls_client *client, unsigned status)
+{
+	AUTO_ANSWER struct answer answer = {0};
+
+	assert_true(tls_client_receive(client, &answer));
+	assert_int_equal(answer.status, status);
+}
+
+/* ---- TLS ---- */
+
+static void versions_and_ciphers(void **state)
+{
+	static const struct {
+		const char *priorities;
+		bool accepted;
+	} cases[] = {
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.3", true},
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2", true},
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM", true},
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+CHACHA20-POLY1305", true},
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-GROUP-ALL:+GROUP-SECP256R1", true},
+		{"LEGACY:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0:%ALLOW_SMALL_RECORDS", false},
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC:+AES-256-CBC:+SHA1", false},
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA", false},
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA", false},
+	};
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_TLS_CLIENT struct tls_client client;
+		struct error error = {0};
+		bool accepted =
+			tls_client_connect(&client, &fixture.address, buffer_view(&fixture.ca_pem), cases[i].priorities, &error);
+
+		if (accepted != cases[i].accepted)
+			fail_msg("%s: %s", cases[i].priorities, error.message);
+		if (!accepted)
+			continue;
+		send_text(&client, "GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		assert_answer(&client, 200);
+	}
+}
+
+static void key_and_chain_must_fit(void **state)
+{
+	static const char *const names[] = {"localhost"};
+	AUTO_TLS_IDENTITY struct tls_identity other = {0};
+	AUTO_BUFFER struct buffer ca = {0};
+	struct http_server_options options = {.threads = 2, .connection_limit = 16, .request_deadline_ms = SHORT_MS};
+	struct error error;
+	size_t size;
+
+	(void)state;
+	fixture_prepare(&fixture);
+	assert_ok(tls_identity_create("other", names, 1, 1, &other, &ca, &error), &error);
+	options.listen_fd = fixture.listen_fd;
+	options.tls_key = secret_view(&other.key);
+	options.tls_chain = buffer_view(&fixture.identity.chain);
+	assert_null(http_server_new(&options, &error));
+	assert_int_equal(error.code, ERROR_CRYPTO);
+	assert_message_contains(&error, "not that of the certificate");
+	options.tls_key = view_of(other.key.data, other.key.size / 2);
+	assert_null(http_server_new(&options, &error));
+	assert_message_contains(&error, "TLS key");
+	options.tls_key = secret_view(&fixture.identity.key);
+	size = options.tls_chain.size;
+	options.tls_chain.size = size / 2;
+	assert_null(http_server_new(&options, &error));
+	assert_message_contains(&error, "chain");
+	options.tls_chain.size = 0;
+	assert_null(http_server_new(&options, &error));
+	assert_message_contains(&error, "chain");
+	fixture_release(&fixture);
+}
+
+/* Before there is a server nothing listens: clients are refused, they do not hang. */
+static void nothing_listens_before(void **state)
+{
+	struct error error;
+
+	(void)state;
+	fixture_prepare(&fixture);
+	assert_int_equal(address_connect(&fixture.address, 1000, &error), -1);
+	fixture_release(&fixture);
+}
+
+/* ---- sizes ---- */
+
+static void announced_large_body_is_413(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	AUTO_ANSWER struct answer answer = {0};
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	fixture_connect(&fixture, &client);
+	/* not one byte of it has to come */
+	send_text(&client, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10485761\r\n\r\n");
+	assert_true(tls_client_receive(&client, &answer));
+	assert_int_equal(answer.status, 413);
+	assert_string_equal(answer_header(&answer, "Content-Type"), "application/json; charset=utf-8");
+	assert_string_equal(answer_header(&answer, "Connection"), "close");
+	assert_true(tls_client_wait_for_end(&client, SLACK_MS) < SLACK_MS);
+}
+
+static void endless_chunks_are_413(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	AUTO_ANSWER struct answer answer = {0};
+	AUTO_BUFFER struct buffer chunk = {0};
+	size_t sent;
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	fixture_connect(&fixture, &client);
+	send_text(&client, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+	buffer_append_text(&chunk, "10000\r\n");
+	for (size_t i = 0; i < 0x10000; i++)
+		buffer_append_byte(&chunk, ' ');
+	buffer_append_text(&chunk, "\r\n");
+	for (sent = 0; sent < 2 * (size_t)API_BODY_MAX_SIZE; sent += 0x10000)
+		if (!tls_client_send(&client, buffer_view(&chunk)))
+			break;
+	assert_true(sent >= API_BODY_MAX_SIZE && sent < 2 * (size_t)API_BODY_MAX_SIZE);
+	assert_true(tls_client_receive(&client, &answer));
+	assert_int_equal(answer.status, 413);
+	assert_string_equal(answer_header(&answer, "Connection"), "close");
+}
+
+static void chunked_body_is_a_body(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	AUTO_FREE char *text = memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+					     "5\r\n%.5s\r\n%zx\r\n%s\r\n0\r\n\r\n",
+					     sign_path(0, 0), RANDAO, strlen(RANDAO) - 5, &RANDAO[5]);
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	fixture_connect(&fixture, &client);
+	send_text(&client, text);
+	assert_answer(&client, 200);
+}
+
+static void expect_continue_is_answered(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	AUTO_FREE char *text =
+		memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %zu\r\n\r\n",
+			      sign_path(0, 0), strlen(RANDAO));
+	char piece[64] = {0};
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	fixture_connect(&fixture, &client);
+	send_text(&client, text);
+	assert_true(gnutls_record_recv(client.session, piece, sizeof piece - 1) > 0);
+	assert_non_null(strstr(piece, "HTTP/1.1 100"));
+	send_text(&client, RANDAO);
+	assert_answer(&client, 200);
+}
+
+static void bodies_share_a_budget(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client holder;
+	AUTO_TLS_CLIENT struct tls_client second;
+	AUTO_TLS_CLIENT struct tls_client third;
+	AUTO_BUFFER struct buffer most = {0};
+
+	(void)state;
+	start(&(struct fixture_options){.body_budget = 100000});
+	fixture_connect(&fixture, &holder);
+	fixture_connect(&fixture, &second);
+	send_text(&holder, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n");
+	for (size_t i = 0; i < 99998; i++)
+		buffer_append_byte(&most, ' ');
+	assert_true(tls_client_send(&holder, buffer_view(&most)));
+	/* its bytes have come when a request behind them on another connection is refused for lack of room */
+	for (unsigned tries = 0;; tries++) {
+		AUTO_ANSWER struct answer answer = {0};
+
+		send_sign(&second, sign_path(0, 0), "");
+		assert_true(tls_client_receive(&second, &answer));
+		if (answer.status == 503)
+			break;
+		assert_true(tries < 1000);
+	}
+	/* room comes back with the end of the request */
+	send_text(&holder, " ");
+	assert_answer(&holder, 400);
+	send_sign(&second, sign_path(0, 0), "");
+	assert_answer(&second, 200);
+	fixture_connect(&fixture, &third);
+	send_sign(&third, sign_path(0, 0), "");
+	assert_answer(&third, 200);
+}
+
+/* ---- HTTP ---- */
+
+static void nonsense_is_refused(void **state)
+{
+	static const struct {
+		const char *request;
+		unsigned status;
+	} cases[] = {
+		{"GET /upcheck HTTP/1.1\r\n\r\n", 400}, /* no Host */
+		{"POST /upcheck HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400},
+		{"POST /upcheck HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", 413},
+		{"POST /upcheck HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+	};
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_TLS_CLIENT struct tls_client client;
+
+		fixture_connect(&fixture, &client);
+		send_text(&client, cases[i].request);
+		assert_answer(&client, cases[i].status);
+	}
+}
+
+static void huge_headers_are_refused(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_ANSWER struct answer answer = {0};
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	fixture_connect(&fixture, &client);
+	buffer_append_text(&text, "GET /upcheck HTTP/1.1\r\nHost: x\r\n");
+	while (text.size < 100000)
+		buffer_append_text(&text, "X-Filler: 0123456789012345678901234567890123456789\r\n");
+	if (tls_client_send(&client, buffer_view(&text)) && tls_client_receive(&client, &answer))
+		assert_true(answer.status == 431 || answer.status == 413 || answer.status == 400);
+}
+
+static void keep_alive_and_pipelining(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	fixture_connect(&fixture, &client);
+	for (unsigned i = 0; i < 3; i++) {
+		send_sign(&client, sign_path(SIGN_OK, 0), "");
+		send_sign(&client, sign_path(SIGN_SLASHABLE, 0), "");
+		send_text(&client, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		assert_answer(&client, 200);
+		assert_answer(&client, 412);
+		assert_answer(&client, 404);
+	}
+}
+
+/* All requests are under way before the first answer is read, round after round on the same connections. */
+static void crowd_is_served(void **state)
+{
+	struct tls_client *clients = (struct tls_client *)memory_allocate_zeroed(CROWD, sizeof *clients);
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	for (size_t i = 0; i < CROWD; i++)
+		fixture_connect(&fixture, &clients[i]);
+	for (unsigned round = 0; round < 3; round++) {
+		for (size_t i = 0; i < CROWD; i++)
+			send_sign(&clients[i], sign_path(i % 2 ? SIGN_OK : SIGN_UNKNOWN_KEY, 0), "");
+		for (size_t i = 0; i < CROWD; i++)
+			assert_answer(&clients[i], i % 2 ? 200 : 404);
+	}
+	for (size_t i = 0; i < CROWD; i++)
+		tls_client_done(&clients[i]);
+	free(clients);
+}
+
+static void more_requests_than_places_is_503(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client first;
+	AUTO_TLS_CLIENT struct tls_client second;
+
+	(void)state;
+	start(&(struct fixture_options){.keeper_capacity = 1, .keeper_deadline_ms = 1000});
+	fixture_connect(&fixture, &first);
+	fixture_connect(&fixture, &second);
+	send_sign(&first, sign_path(SIGN_OK, KEY_SILENT), "");
+	send_sign(&second, sign_path(SIGN_OK, KEY_SILENT), "");
+	assert_answer(&first, 503);
+	assert_answer(&second, 503);
+	send_sign(&second, sign_path(SIGN_OK, 0), "");
+	assert_answer(&second, 200);
+}
+
+/* A client that goes while the keeper works leaves nothing behind. */
+static void client_may_leave(void **state)
+{
+	(void)state;
+	start(&(struct fixture_options){.keeper_deadline_ms = 300});
+	for (unsigned i = 0; i < 20; i++) {
+		AUTO_TLS_CLIENT struct tls_client client;
+
+		fixture_connect(&fixture, &client);
+		send_sign(&client, sign_path(SIGN_OK, i % 2 ? KEY_SILENT : 0), "");
+	}
+	crowd_is_served(state);
+}
+
+/* ---- stalling ---- */
+
+/* Send `text` a byte at a time, for as long as the server listens; returns how long that was. */
+static unsigned trickle(struct tls_client *client, const char *text)
+{
+	uint64_t begin_ms = clock_monotonic_ms();
+
+	while (clock_monotonic_ms() - begin_ms < SHORT_MS + SLACK_MS) {
+		if (!tls_client_send(client, view_of(text, 1)) || tls_client_wait_for_end(client, 50) < 40)
+			break;
+		if (text[1] != '\0')
+			text++;
+	}
+	return (unsigned)(clock_monotonic_ms() - begin_ms);
+}
+
+static const struct fixture_options short_options = {.request_deadline_ms = SHORT_MS, .idle_timeout_ms = 2 * SHORT_MS};
+
+static void assert_closed_after(unsigned spent_ms, unsigned deadline_ms)
+{
+	assert_in_range(spent_ms, deadline_ms - deadline_ms / 4, deadline_ms + SLACK_MS - 1);
+}
+
+static void silent_connection_is_closed(void **state)
+{
+	struct error error;
+	AUTO_FD int fd = -1;
+	struct tls_client raw = {0};
+
+	(void)state;
+	start(&short_options);
+	fd = address_connect(&fixture.address, 1000, &error);
+	assert_ok(fd >= 0, &error);
+	raw.fd = fd;
+	assert_closed_after(tls_client_wait_for_end(&raw, SHORT_MS + SLACK_MS), SHORT_MS);
+}
+
+static void handshake_without_request_is_closed(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+
+	(void)state;
+	start(&short_options);
+	fixture_connect(&fixture, &client);
+	assert_closed_after(tls_client_wait_for_end(&client, SHORT_MS + SLACK_MS), SHORT_MS);
+}
+
+static void trickled_headers_are_closed(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+
+	(void)state;
+	start(&short_options);
+	fixture_connect(&fixture, &client);
+	assert_closed_after(
+		trickle(&client, "GET /upcheck HTTP/1.1\r\nHost: localhost\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"),
+		SHORT_MS);
+}
+
+static void trickled_body_is_closed(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+
+	(void)state;
+	start(&short_options);
+	fixture_connect(&fixture, &client);
+	send_text(&client, "POST /upcheck HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n");
+	assert_closed_after(trickle(&client, " "), SHORT_MS);
+}
+
+static void idle_connection_is_closed_later(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+
+	(void)state;
+	start(&short_options);
+	fixture_connect(&fixture, &client);
+	send_sign(&client, sign_path(SIGN_OK, 0), "");
+	assert_answer(&client, 200);
+	assert_closed_after(tls_client_wait_for_end(&client, 2 * SHORT_MS + SLACK_MS), 2 * SHORT_MS);
+}
+
+/* The keeper's time is not the client's: a slow answer comes after the deadline for requests. */
+static void slow_keeper_is_waited_for(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	uint64_t begin_ms;
+
+	(void)state;
+	start(&(struct fixture_options){.request_deadline_ms = SHORT_MS, .keeper_deadline_ms = 3 * SHORT_MS});
+	fixture_connect(&fixture, &client);
+	begin_ms = clock_monotonic_ms();
+	send_sign(&client, sign_path(SIGN_OK, KEY_SILENT), "");
+	assert_answer(&client, 503);
+	assert_true(clock_monotonic_ms() - begin_ms >= 2 * SHORT_MS);
+}
+
+/* A crowd of stalling clients up to the limit keeps others out only until their deadline. */
+static void stallers_make_room(void **state)
+{
+	struct tls_client clients[16];
+	AUTO_TLS_CLIENT struct tls_client late;
+
+	(void)state;
+	start(&(struct fixture_options){.request_deadline_ms = SHORT_MS, .connection_limit = 16});
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		struct error error;
+
+		clients[i] = (struct tls_client){.fd = address_connect(&fixture.address, 1000, &error)};
+		assert_ok(clients[i].fd >= 0, &error);
+	}
+	fixture_connect(&fixture, &late);
+	send_sign(&late, sign_path(SIGN_OK, 0), "");
+	assert_answer(&late, 200);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		tls_client_done(&clients[i]);
+}
+
+/* ---- the other kind of socket ---- */
+
+static void tcp_is_served(void **state)
+{
+	struct http_server_options options = {
+		.threads = 2, .connection_limit = 16, .request_deadline_ms = 5000, .idle_timeout_ms = 5000, .body_budget = 1 << 20};
+	AUTO_TLS_CLIENT struct tls_client client;
+	struct address address;
+	struct error error;
+	struct api *api;
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	http_server_free(fixture.server);
+	assert_ok(address_parse("tcp:127.0.0.1:0", &address, &error), &error);
+	options.listen_fd = address_bind(&address, &error);
+	assert_ok(options.listen_fd >= 0, &error);
+	address.port = address_bound_port(options.listen_fd);
+	options.tls_key = secret_view(&fixture.identity.key);
+	options.tls_chain = buffer_view(&fixture.identity.chain);
+	api = fixture.api;
+	api_fill_options(api, &options);
+	fixture.server = http_server_new(&options, &error);
+	assert_ok(fixture.server != NULL, &error);
+	assert_ok(tls_client_connect(&client, &address, buffer_view(&fixture.ca_pem), NULL, &error), &error);
+	send_sign(&client, sign_path(SIGN_OK, 0), "");
+	assert_answer(&client, 200);
+	(void)close(options.listen_fd);
+}
+
+#define with_server(test) cmocka_unit_test_setup_teardown(test, NULL, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_server(versions_and_ciphers),
+		cmocka_unit_test(key_and_chain_must_fit),
+		cmocka_unit_test(nothing_listens_before),
+		with_server(announced_large_body_is_413),
+		with_server(endless_chunks_are_413),
+		with_server(chunked_body_is_a_body),
+		with_server(expect_continue_is_answered),
+		with_server(bodies_share_a_budget),
+		with_server(nonsense_is_refused),
+		with_server(huge_headers_are_refused),
+		with_server(keep_alive_and_pipelining),
+		with_server(crowd_is_served),
+		with_server(more_requests_than_places_is_503),
+		with_server(client_may_leave),
+		with_server(silent_connection_is_closed),
+		with_server(handshake_without_request_is_closed),
+		with_server(trickled_headers_are_closed),
+		with_server(trickled_body_is_closed),
+		with_server(idle_connection_is_closed_later),
+		with_server(slow_keeper_is_waited_for),
+		with_server(stallers_make_room),
+		with_server(tcp_is_served),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
