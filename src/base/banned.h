@@ -12,6 +12,10 @@
 #include <strings.h> // IWYU pragma: keep
 #include <time.h>    // IWYU pragma: keep
 
+/* With clang, glibc's _FORTIFY_SOURCE makes these macros, which cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy
 #pragma GCC poison sprintf vsprintf gets
 #pragma GCC poison strtok atoi atol atoll atof
