@@ -75,5 +75,5 @@ int main(int argc, char **argv)
 	if (process_harden(&error) && secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && serve(folder, &error))
 		return EXIT_CODE_OK;
 	log_failure(LOG_LEVEL_ERROR, "failed", &error);
-	return exit_code_of(&error);
+	return (int)exit_code_of(&error);
 }

@@ -101,10 +101,12 @@ static bool is_signed(struct view signed_headers, struct view name)
 	return false;
 }
 
-/* AWS: the host and every x-amz- header must be under the signature, else they could be changed on the way. */
+/* AWS: besides the host every x-amz- header must be under the signature, else it could be changed on the way. */
 static bool must_be_signed(struct view name)
 {
-	return same_name(name, view_of_text("host")) || (name.size > 6 && strncasecmp((const char *)name.data, "x-amz-", 6) == 0);
+	static const char prefix[] = "x-amz-";
+
+	return name.size >= strlen(prefix) && strncasecmp((const char *)name.data, prefix, strlen(prefix)) == 0;
 }
 
 /* The headers under the signature. All of SignedHeaders must be there. */
@@ -114,6 +116,8 @@ static bool collect_signed(struct kms_call *call, const struct http_server_reque
 	struct view rest = signed_headers;
 	size_t count = 0;
 
+	if (!is_signed(signed_headers, view_of_text("host")))
+		return kms_fail(call, KMS_INVALID_SIGNATURE, error, "'host' must be a 'SignedHeader' in the AWS Authorization.");
 	for (size_t i = 0; i < request->header_count; i++) {
 		const struct http_server_header *header = &request->headers[i];
 

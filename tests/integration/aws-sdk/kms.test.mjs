@@ -149,6 +149,17 @@ test('random bytes', async () => {
   assert.ok(new Set(Plaintext).size > 128)
 })
 
+test('many callers at once', async () => {
+  const KeyId = await createKey()
+  const texts = Array.from({ length: 100 }, (_, i) => `secret ${i}`)
+  const opened = await Promise.all(texts.map(async (text) => {
+    const { CiphertextBlob } = await kms.send(new EncryptCommand({ KeyId, Plaintext: Buffer.from(text) }))
+    return Buffer.from((await kms.send(new DecryptCommand({ CiphertextBlob }))).Plaintext).toString()
+  }))
+
+  assert.deepEqual(opened, texts)
+})
+
 test('keys are described, and unknown ones are not found', async () => {
   const { KeyMetadata } = await kms.send(new CreateKeyCommand({ Description: 'validator keys' }))
   const described = await kms.send(new DescribeKeyCommand({ KeyId: KeyMetadata.KeyId }))

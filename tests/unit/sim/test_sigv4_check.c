@@ -32,6 +32,7 @@ struct attempt {
 	const char *token;            /* sent as x-amz-security-token; NULL: none */
 	const char *scope_date;       /* NULL: that of at_ms */
 	const char *dropped_header;   /* not under the signature though it is sent */
+	bool no_host;                 /* neither sent nor signed */
 	const char *body_as_received; /* differs from what was signed */
 	const char *authorization;    /* instead of a good one; "": none */
 };
@@ -95,7 +96,7 @@ static char *send_attempt(const struct fixture *fixture, const struct attempt *a
 
 	clock_format_basic(attempt->at_ms, date_time);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (!all[i][1])
+		if (!all[i][1] || (attempt->no_host && i == 0))
 			continue;
 		sent[sent_count++] = (struct http_server_header){view_of_text(all[i][0]), view_of_text(all[i][1])};
 		if (!attempt->dropped_header || strcasecmp(attempt->dropped_header, all[i][0]) != 0)
@@ -180,6 +181,9 @@ static void test_tampering(void **state)
 	expect(fixture, attempt, "InvalidSignatureException");
 	attempt = attempt_by(&fixture->user);
 	attempt.scope_date = "20200101";
+	expect(fixture, attempt, "InvalidSignatureException");
+	attempt = attempt_by(&fixture->user);
+	attempt.no_host = true;
 	expect(fixture, attempt, "InvalidSignatureException");
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		buffer_clear(&token);
