@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The role as a process of its own, in its sandbox, with init, opener and keeper played by the test. */
+#include "vectors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "enclave/role.h"
+#include "server_fixture.h"
+
+#define PATIENCE_MS 10000
+
+#define R32 "\"0x0101010101010101010101010101010101010101010101010101010101010101\""
+#define RANDAO                                                                                                                     \
+	"{\"fork_info\":{\"fork\":{\"previous_version\":\"0x00000001\",\"current_version\":\"0x00000002\",\"epoch\":\"3\"},"       \
+	"\"genesis_validators_root\":" R32 "},\"type\":\"RANDAO_REVEAL\",\"randao_reveal\":{\"epoch\":\"5\"}}"
+
+enum { INIT, KEEPER, OPENER, PAIRS };
+
+struct role {
+	struct fixture fixture; /* identity, address and the bound socket */
+	int ours[PAIRS];
+	pid_t pid;
+	pthread_t keeper;
+	struct message_sign last;
+};
+
+static const int role_numbers[PAIRS] = {ROLE_FD_INIT, ROLE_FD_KEEPER, ROLE_FD_OPENER};
+
+/* In the child: each descriptor to its number, by way of high ones so that none is overwritten. */
+static __attribute__((noreturn)) void become_role(const int theirs[PAIRS], int listen_fd)
+{
+	int high[PAIRS + 1];
+
+	for (size_t i = 0; i < PAIRS; i++)
+		high[i] = fcntl(theirs[i], F_DUPFD, 100);
+	high[PAIRS] = fcntl(listen_fd, F_DUPFD, 100);
+	for (int fd = 3; fd < 100; fd++)
+		(void)close(fd);
+	for (size_t i = 0; i < PAIRS; i++)
+		(void)dup2(high[i], role_numbers[i]);
+	(void)dup2(high[PAIRS], ROLE_FD_LISTEN);
+	for (size_t i = 0; i <= PAIRS; i++)
+		(void)close(high[i]);
+	_exit(frontend_main(0, NULL));
+}
+
+static void role_start(struct role *role)
+{
+	int theirs[PAIRS];
+
+	fixture_prepare(&role->fixture);
+	for (size_t i = 0; i < PAIRS; i++) {
+		int pair[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+		role->ours[i] = pair[0];
+		theirs[i] = pair[1];
+	}
+	role->pid = fork();
+	assert_true(role->pid >= 0);
+	if (role->pid == 0)
+		become_role(theirs, role->fixture.listen_fd);
+	for (size_t i = 0; i < PAIRS; i++)
+		(void)close(theirs[i]);
+}
+
+static void receive(int fd, union message *ret_message)
+{
+	struct pollfd readable = {fd, POLLIN, 0};
+	struct error error;
+
+	assert_int_equal(poll(&readable, 1, PATIENCE_MS), 1);
+	assert_ok(message_receive(fd, ret_message, sizeof *ret_message, NULL, &error), &error);
+}
+
+static void send_start(struct role *role)
+{
+	struct message_start start;
+	union message ready;
+	struct error error;
+
+	message_init(&start, MESSAGE_START, 0);
+	start.network = *network_find("hoodi", &error);
+	assert_ok(message_send(role->ours[INIT], &start, &error), &error);
+	receive(role->ours[INIT], &ready);
+	assert_int_equal(ready.header.type, MESSAGE_READY);
+}
+
+/* Hand over a TLS identity; returns what the frontend says. */
+static uint32_t give_identity(struct role *role, struct view key)
+{
+	static struct message_tls_identity message;
+	const struct buffer *chain = &role->fixture.identity.chain;
+	union message result;
+	struct error error;
+
+	message_init(&message, MESSAGE_TLS_IDENTITY, 42);
+	message.key_size = (uint32_t)key.size;
+	memcpy(message.key, key.data, key.size);
+	message.chain_size = (uint32_t)chain->size;
+	memcpy(message.chain, chain->data, chain->size);
+	assert_ok(message_send(role->ours[OPENER], &message, &error), &error);
+	receive(role->ours[OPENER], &result);
+	assert_int_equal(result.header.type, MESSAGE_TLS_RESULT);
+	assert_int_equal(result.header.id, 42);
+	return result.tls_result.ok;
+}
+
+static void *keep(void *context)
+{
+	struct role *role = (struct role *)context;
+
+	fixture_keeper(role->ours[KEEPER], 3, &role->last);
+	return NULL;
+}
+
+/* Its exit status; -1 when a signal (the sandbox) ended it. */
+static int role_wait(struct role *role)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(role->pid, &status, 0), role->pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void role_release(struct role *role)
+{
+	for (size_t i = 0; i < PAIRS; i++)
+		if (role->ours[i] >= 0)
+			(void)close(role->ours[i]);
+	fixture_release(&role->fixture);
+}
+
+static void hang_up(struct role *role, size_t pair)
+{
+	(void)shutdown(role->ours[pair], SHUT_RDWR);
+	(void)close(role->ours[pair]);
+	role->ours[pair] = -1;
+}
+
+static void check_request(struct role *role, const char *method, const char *path, const char *body, unsigned status)
+{
+	AUTO_ANSWER struct answer answer = {0};
+
+	fixture_exchange(&role->fixture, method, path, "", view_of_text(body), &answer);
+	assert_int_equal(answer.status, status);
+}
+
+static void whole_life_in_the_sandbox(void **state)
+{
+	struct role role;
+	struct view key;
+	struct error error;
+
+	(void)state;
+	role_start(&role);
+	key = secret_view(&role.fixture.identity.key);
+	send_start(&role);
+	assert_int_equal(address_connect(&role.fixture.address, 1000, &error), -1);
+	/* one that does not work leaves it waiting for another */
+	assert_int_equal(give_identity(&role, view_of(key.data, key.size / 2)), 0);
+	assert_int_equal(give_identity(&role, key), 1);
+	assert_int_equal(give_identity(&role, key), 0);
+	assert_int_equal(pthread_create(&role.keeper, NULL, keep, &role), 0);
+	hang_up(&role, OPENER);
+	check_request(&role, "GET", "/upcheck", "", 200);
+	check_request(&role, "GET", "/api/v1/eth2/publicKeys", "", 200);
+	check_request(&role, "POST", sign_path(SIGN_OK, 0), RANDAO, 200);
+	check_request(&role, "POST", sign_path(SIGN_SLASHABLE, SLASHING_BLOCK_TOO_LOW), RANDAO, 412);
+	check_request(&role, "POST", sign_path(SIGN_OK, 0), "{", 400);
+	/* a crowd makes the allocator and the threads do all they ever do */
+	for (unsigned i = 0; i < 50; i++)
+		check_request(&role, "POST", sign_path(SIGN_OK, 0), RANDAO, 200);
+	(void)shutdown(role.ours[KEEPER], SHUT_RDWR);
+	assert_int_equal(role_wait(&role), 1);
+	(void)pthread_join(role.keeper, NULL);
+	role_release(&role);
+}
+
+static void ends_with_init(void **state)
+{
+	struct role role;
+
+	(void)state;
+	role_start(&role);
+	send_start(&role);
+	assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1);
+	hang_up(&role, INIT);
+	assert_int_equal(role_wait(&role), 1);
+	role_release(&role);
+}
+
+static void ends_when_init_says_nothing(void **state)
+{
+	struct role role;
+
+	(void)state;
+	role_start(&role);
+	hang_up(&role, INIT);
+	assert_int_equal(role_wait(&role), 1);
+	role_release(&role);
+}
+
+static void opener_must_keep_to_its_messages(void **state)
+{
+	struct message_load_end message;
+	struct role role;
+	struct error error;
+
+	(void)state;
+	role_start(&role);
+	send_start(&role);
+	message_init(&message, MESSAGE_LOAD_END, 0);
+	assert_ok(message_send(role.ours[OPENER], &message, &error), &error);
+	assert_int_equal(role_wait(&role), 1);
+	role_release(&role);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_life_in_the_sandbox),
+		cmocka_unit_test(ends_with_init),
+		cmocka_unit_test(ends_when_init_says_nothing),
+		cmocka_unit_test(opener_must_keep_to_its_messages),
+	};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
