@@ -62,7 +62,7 @@ static bool parse_vsock(struct view text, struct address *address, struct error 
 		address->cid = VMADDR_CID_ANY;
 		return true;
 	}
-	if (!u64_parse(cid_text, &cid) || cid >= VMADDR_CID_ANY)
+	if (!u64_parse(cid_text, &cid) || cid >= UINT32_MAX)
 		return error_set(error, ERROR_INPUT, "the CID is neither a number below 2^32-1 nor \"any\"");
 	address->cid = (uint32_t)cid;
 	return true;
