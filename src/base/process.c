@@ -51,14 +51,20 @@ static bool hide_descriptors(unsigned first, unsigned last, unsigned flags)
 	return true;
 }
 
-/* Handlers of the parent must not run in the child, and what the parent ignores or blocks is no concern of the new program. */
+/*
+ * Handlers of the parent must not run in the child, and a signal it ignores must not make the child unstoppable. SIGPIPE alone
+ * is inherited: those who write to sockets ignore it, and so must the children they make.
+ */
 static void reset_signals(void)
 {
 	const struct sigaction by_default = {.sa_handler = SIG_DFL};
 	sigset_t none;
 
-	for (int number = 1; number < NSIG; number++)
-		(void)sigaction(number, &by_default, NULL); /* SIGKILL, SIGSTOP and the library's own refuse */
+	for (int number = 1; number < NSIG; number++) {
+		/* SIGKILL, SIGSTOP and the library's own refuse. */
+		if (number != SIGPIPE)
+			(void)sigaction(number, &by_default, NULL);
+	}
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

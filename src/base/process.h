@@ -30,8 +30,8 @@ struct process_spawn_options {
 };
 
 /*
- * Start a child, with no signal blocked, ignored or handled. *ret_pid is set on success; the caller reaps it. Failures up to
- * exec are reported here (ERROR_IO).
+ * Start a child, with no signal blocked, handled or (but for SIGPIPE) ignored. *ret_pid is set on success; the caller reaps
+ * it. Failures up to exec are reported here (ERROR_IO).
  */
 MUST_USE bool process_spawn(const struct process_spawn_options *options, pid_t *ret_pid, struct error *error);
 
