@@ -72,13 +72,14 @@ static const int ledger_calls[] = {
 	SCMP_SYS(lseek),   SCMP_SYS(fcntl),    SCMP_SYS(geteuid), SCMP_SYS(fallocate),
 };
 
-/* One TLS connection at a time to KMS; RSA and scrypt in threads' worth of memory. */
+/* One TLS connection at a time to KMS. bind, listen and dup3: net/curl_socket.h says what for. */
 static const int opener_calls[] = {
-	SCMP_SYS(socket),      SCMP_SYS(connect),    SCMP_SYS(accept4),    SCMP_SYS(accept),    SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(fcntl),     SCMP_SYS(ioctl),
-	SCMP_SYS(pread64),     SCMP_SYS(socketpair), SCMP_SYS(eventfd2),   SCMP_SYS(pipe2),     SCMP_SYS(uname),
-	SCMP_SYS(lseek),       SCMP_SYS(getuid),     SCMP_SYS(geteuid),    SCMP_SYS(getgid),    SCMP_SYS(getegid),
-	SCMP_SYS(mlock),       SCMP_SYS(munlock),    SCMP_SYS(sysinfo),    SCMP_SYS(fadvise64),
+	SCMP_SYS(bind),       SCMP_SYS(listen),    SCMP_SYS(dup3),        SCMP_SYS(socket),      SCMP_SYS(connect),
+	SCMP_SYS(accept4),    SCMP_SYS(accept),    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt), SCMP_SYS(fcntl),     SCMP_SYS(ioctl),       SCMP_SYS(pread64),     SCMP_SYS(socketpair),
+	SCMP_SYS(eventfd2),   SCMP_SYS(pipe2),     SCMP_SYS(uname),       SCMP_SYS(lseek),       SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),    SCMP_SYS(getgid),    SCMP_SYS(getegid),     SCMP_SYS(mlock),       SCMP_SYS(munlock),
+	SCMP_SYS(sysinfo),    SCMP_SYS(fadvise64),
 };
 
 /* Libraries look for optional configuration files; for these roles the answer is that there are none. */
