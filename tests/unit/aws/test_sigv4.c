@@ -233,7 +233,8 @@ static void check_own_case(json_t *vector)
 	signing.request.path = view_of_text(text_of(vector, "path"));
 	signing.request.normalize_path = true;
 	signing.request.double_encode_path = true;
-	json_object_foreach(json_object_get(vector, "headers"), name, value) {
+	json_object_foreach(json_object_get(vector, "headers"), name, value)
+	{
 		/* The SDKs leave this one unsigned, since proxies change it. */
 		if (strcasecmp(name, "user-agent") != 0)
 			add_header(&signing, view_of_text(name), view_of_text(json_string_value(value)));
