@@ -75,3 +75,30 @@ int sim_fixture_teardown(void **state)
 	free(fixture);
 	return 0;
 }
+
+void sim_fixture_make_key(const struct sim_fixture *fixture, char ret_arn[KMS_ARN_SIZE])
+{
+	struct error error = {0};
+
+	assert_ok(kms_create_key(&fixture->as_operator, "test", NULL, ret_arn, &error), &error);
+}
+
+void sim_fixture_seal(const struct sim_fixture *fixture, const char *arn, struct kms_context context, const char *text,
+		      struct buffer *ret_ciphertext)
+{
+	struct error error = {0};
+
+	assert_ok(kms_encrypt(&fixture->as_operator, arn, context, view_of_text(text), ret_ciphertext, &error), &error);
+}
+
+json_t *sim_fixture_call(const struct kms_client *client, const char *operation, const char *body, struct aws_failure *ret_failure,
+			 struct error *error)
+{
+	AUTO_FREE char *target = memory_format("TrentService.%s", operation);
+	json_t *answer = NULL;
+
+	return aws_call(&client->endpoint, "kms", target, client->credentials, view_of_text(body), AWS_KMS_RESPONSE_MAX_SIZE,
+			&answer, ret_failure, error)
+		       ? answer
+		       : NULL;
+}

@@ -6,6 +6,9 @@
 #include "sim/simulator.h"
 #include "vectors.h"
 
+#define NO_CONTEXT ((struct kms_context){0})
+#define FLEET ((struct kms_context){"fleet", "blue"})
+
 struct sim_fixture {
 	char folder[64];
 	struct simulator *simulator;
@@ -20,5 +23,13 @@ int sim_fixture_setup(void **state);
 int sim_fixture_teardown(void **state);
 /* A member of endpoints.json. */
 const char *sim_fixture_endpoint(const struct sim_fixture *fixture, const char *member);
+/* A new key with the default policy. */
+void sim_fixture_make_key(const struct sim_fixture *fixture, char ret_arn[KMS_ARN_SIZE]);
+/* Encrypt `text` as the operator. */
+void sim_fixture_seal(const struct sim_fixture *fixture, const char *arn, struct kms_context context, const char *text,
+		      struct buffer *ret_ciphertext);
+/* One raw call; NULL when it was refused. The caller releases the answer. */
+json_t *sim_fixture_call(const struct kms_client *client, const char *operation, const char *body, struct aws_failure *ret_failure,
+			 struct error *error);
 /* Removes a folder and the files in it. */
 void remove_folder(const char *folder);
