@@ -250,7 +250,6 @@ static void survives_pkcs12(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(passwords); i++) {
 		AUTO_TLS_IDENTITY struct tls_identity again = {0};
 		AUTO_BUFFER struct buffer der = {0};
-		AUTO_SECRET struct secret wrong = {0};
 		struct error error = {0};
 
 		assert_ok(tls_identity_to_pkcs12(&identity, view_of_text(passwords[i]), &der, &error), &error);
