@@ -38,7 +38,7 @@ MUST_USE bool json_read_array(json_t *object, const char *name, json_t **ret_val
 MUST_USE bool json_read_text(json_t *object, const char *name, const char **ret_text, struct error *error);
 MUST_USE bool json_read_text_optional(json_t *object, const char *name, const char **ret_text, struct error *error);
 MUST_USE bool json_read_bool(json_t *object, const char *name, bool *ret_value, struct error *error);
-/* A decimal string (as the beacon API writes numbers), 0 to 2^64-1, or a JSON integer, 0 to 2^63-1 (jansson refuses larger ones). */
+/* A decimal string (as the beacon API writes numbers), 0 to 2^64-1, or a JSON integer, 0 to 2^63-1 (jansson's largest). */
 MUST_USE bool json_read_u64(json_t *object, const char *name, uint64_t *ret_value, struct error *error);
 /* Exactly `size` bytes of hex, 0x optional. */
 MUST_USE bool json_read_hex(json_t *object, const char *name, uint8_t *ret_bytes, size_t size, struct error *error);
