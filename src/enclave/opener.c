@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "enclave/sandbox.h"
+#include "net/http_client.h"
 
 static bool read_configuration(struct configuration *ret_configuration, struct error *error)
 {
@@ -45,7 +46,8 @@ static bool begin(int argc, char **argv, struct opener *opener, struct error *er
 	opener->key_count = start.key_count;
 	opener->started_ms = start.enclave_started_ms;
 	opener->nsm = nsm_from_fd(ROLE_FD_NSM, nsm_is_device, error);
-	return opener->nsm && sandbox_enter(SANDBOX_OPENER, error) && role_ready(error);
+	/* What libraries read when they start, they must read before the sandbox. */
+	return opener->nsm && http_client_prepare(error) && sandbox_enter(SANDBOX_OPENER, error) && role_ready(error);
 }
 
 int opener_main(int argc, char **argv)
