@@ -11,9 +11,11 @@ import tempfile
 import time
 import unittest
 
-PROGRAMS = pathlib.Path(os.environ["ENSIGN_PROGRAMS"])
-OWN_VECTORS = pathlib.Path(os.environ["ENSIGN_OWN_VECTORS"])
-PUBLIC_VECTORS = pathlib.Path(os.environ["ENSIGN_VECTORS"])
+# Set by meson; by hand: python3 tests/e2e/test_local.py Life.test_sign_command
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = pathlib.Path(os.environ.get("ENSIGN_PROGRAMS", TOP / "build/src/bin"))
+OWN_VECTORS = pathlib.Path(os.environ.get("ENSIGN_OWN_VECTORS", TOP / "tests/vectors"))
+PUBLIC_VECTORS = pathlib.Path(os.environ.get("ENSIGN_VECTORS", TOP / "../shared/vectors"))
 MAINNET_ROOT = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
 
 
@@ -81,6 +83,12 @@ class Connection:
 
     def close(self):
         self.http.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 class SignerTest(unittest.TestCase):
