@@ -2,7 +2,8 @@
 /* One program, five roles: started as init, it re-executes itself with --role for the others. */
 #include "enclave/role.h"
 
-#include "base/cleanup.h"
+#include "base/log.h"
+#include "crypto/openssl_memory.h"
 
 static const struct {
 	const char *name;
@@ -16,6 +17,12 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	struct error error = {0};
+
+	if (!openssl_use_wiping_memory(&error)) {
+		log_failure(LOG_LEVEL_ERROR, "not_started", &error);
+		return 1;
+	}
 	if (argc < 3 || strcmp(argv[1], "--role") != 0)
 		return init_main(argc, argv);
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {

@@ -4,6 +4,7 @@
 #include "base/options.h"
 #include "base/process.h"
 #include "base/secret.h"
+#include "crypto/openssl_memory.h"
 #include "host/service.h"
 
 static const struct command_help help = {
@@ -28,7 +29,7 @@ static int fail(const struct error *error)
 static bool prepare(struct error *error)
 {
 	json_use_wiping_memory();
-	return process_harden(error) && secret_heap_init(SECRET_HEAP_SIZE_DEFAULT, error);
+	return openssl_use_wiping_memory(error) && process_harden(error) && secret_heap_init(SECRET_HEAP_SIZE_DEFAULT, error);
 }
 
 int main(int argc, char **argv)

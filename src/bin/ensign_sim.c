@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process.h"
+#include "crypto/openssl_memory.h"
 #include "sim/simulator.h"
 
 static void log_event(const struct sim_event *event)
@@ -72,7 +73,8 @@ int main(int argc, char **argv)
 		return EXIT_CODE_OK;
 	}
 	log_warning("SIMULATOR", "this is a simulator of AWS for laptops and tests, never for production");
-	if (process_harden(&error) && secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && serve(folder, &error))
+	if (openssl_use_wiping_memory(&error) && process_harden(&error) &&
+	    secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && serve(folder, &error))
 		return EXIT_CODE_OK;
 	log_failure(LOG_LEVEL_ERROR, "failed", &error);
 	return (int)exit_code_of(&error);
