@@ -304,12 +304,10 @@ static void keep_alive_and_pipelining(void **state)
 }
 
 /* All requests are under way before the first answer is read, round after round on the same connections. */
-static void crowd_is_served(void **state)
+static void serve_crowd(void)
 {
 	struct tls_client *clients = (struct tls_client *)memory_allocate_zeroed(CROWD, sizeof *clients);
 
-	(void)state;
-	start(&(struct fixture_options){0});
 	for (size_t i = 0; i < CROWD; i++)
 		fixture_connect(&fixture, &clients[i]);
 	for (unsigned round = 0; round < 3; round++) {
@@ -321,6 +319,13 @@ static void crowd_is_served(void **state)
 	for (size_t i = 0; i < CROWD; i++)
 		tls_client_done(&clients[i]);
 	free(clients);
+}
+
+static void crowd_is_served(void **state)
+{
+	(void)state;
+	start(&(struct fixture_options){0});
+	serve_crowd();
 }
 
 static void more_requests_than_places_is_503(void **state)
@@ -351,7 +356,7 @@ static void client_may_leave(void **state)
 		fixture_connect(&fixture, &client);
 		send_sign(&client, sign_path(SIGN_OK, i % 2 ? KEY_SILENT : 0), "");
 	}
-	crowd_is_served(state);
+	serve_crowd();
 }
 
 /* ---- stalling ---- */
