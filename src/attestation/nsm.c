@@ -114,7 +114,7 @@ static bool nsm_exchange(struct nsm *nsm, const struct nsm_request *request, str
 			 struct nsm_response *ret_response, struct error *error)
 {
 	AUTO_BUFFER struct buffer encoded = {0};
-	struct nsm_response response;
+	struct nsm_response response = {0};
 	bool exchanged;
 
 	nsm_request_encode(request, &encoded);
@@ -153,7 +153,7 @@ bool nsm_attest(struct nsm *nsm, struct view user_data, struct view nonce, struc
 		.public_key = optional_of(public_key),
 	};
 	AUTO_BUFFER struct buffer bytes = {0};
-	struct nsm_response response;
+	struct nsm_response response = {0};
 
 	if (user_data.size > NSM_FIELD_MAX_SIZE || nonce.size > NSM_FIELD_MAX_SIZE || public_key.size > NSM_FIELD_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "NSM: user_data, nonce or public_key of more than %d bytes",
@@ -171,10 +171,13 @@ bool nsm_random(struct nsm *nsm, uint8_t *ret_bytes, size_t size, struct error *
 
 	while (filled < size) {
 		AUTO_BUFFER struct buffer bytes = {0};
-		struct nsm_response response;
+		struct nsm_response response = {0};
+		bool ok = nsm_exchange(nsm, &request, &bytes, &response, error);
 		size_t piece;
 
-		if (!nsm_exchange(nsm, &request, &bytes, &response, error)) {
+		if (ok && response.random.size == 0)
+			(void)error_set(error, ERROR_PEER, "NSM gave no random bytes");
+		if (!ok || response.random.size == 0) {
 			secret_wipe(ret_bytes, filled);
 			return false;
 		}
@@ -190,12 +193,14 @@ bool nsm_describe_pcr(struct nsm *nsm, unsigned index, uint8_t ret_pcr[NSM_PCR_S
 {
 	const struct nsm_request request = {.operation = NSM_DESCRIBE_PCR, .index = (uint16_t)index};
 	AUTO_BUFFER struct buffer bytes = {0};
-	struct nsm_response response;
+	struct nsm_response response = {0};
 
 	if (index >= NSM_PCR_COUNT)
 		return error_set(error, ERROR_INPUT, "NSM: PCR index %u, not 0 to %d", index, NSM_PCR_COUNT - 1);
 	if (!nsm_exchange(nsm, &request, &bytes, &response, error))
 		return false;
+	if (response.data.size != NSM_PCR_SIZE)
+		return error_set(error, ERROR_PEER, "NSM gave a PCR of %zu bytes", response.data.size);
 	memcpy(ret_pcr, response.data.data, NSM_PCR_SIZE);
 	*ret_locked = response.lock;
 	return true;

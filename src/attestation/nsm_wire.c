@@ -264,7 +264,7 @@ static size_t field_find(const struct shape *shape, struct view name)
 static bool fields_decode(struct cbor_reader *reader, const struct shape *shape, void *message, struct error *error)
 {
 	struct cbor_collection map;
-	struct view name;
+	struct view name = {0};
 	unsigned seen = 0;
 	bool more;
 
@@ -331,7 +331,7 @@ static bool body_decode(struct cbor_reader *reader, const struct shape *shapes, 
 
 static bool status_decode(struct cbor_reader *reader, enum nsm_status *ret_status, struct error *error)
 {
-	struct view name;
+	struct view name = {0};
 
 	if (!cbor_read_text(reader, "Error", NAME_MAX_SIZE, &name, error))
 		return false;
@@ -348,8 +348,8 @@ bool nsm_request_decode(struct view bytes, struct nsm_request *ret_request, stru
 {
 	struct cbor_reader reader = cbor_reader_of(bytes);
 	struct nsm_request request = {0};
-	struct view name;
-	bool bare;
+	struct view name = {0};
+	bool bare = false;
 
 	if (bytes.size > NSM_REQUEST_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "NSM request: larger than %d bytes", NSM_REQUEST_MAX_SIZE);
@@ -364,8 +364,8 @@ bool nsm_response_decode(struct view bytes, struct nsm_response *ret_response, s
 {
 	struct cbor_reader reader = cbor_reader_of(bytes);
 	struct nsm_response response = {0};
-	struct view name;
-	bool bare;
+	struct view name = {0};
+	bool bare = false;
 
 	if (bytes.size > NSM_RESPONSE_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "NSM response: larger than %d bytes", NSM_RESPONSE_MAX_SIZE);

@@ -109,8 +109,7 @@ static bool root_load(const char *certificate_path, const char *key_path, struct
 		return error_set(error, ERROR_INPUT, "%s: not a private key", key_path);
 	if (X509_check_private_key(root.certificate, root.key) != 1)
 		return error_set(error, ERROR_INPUT, "%s is not the key of %s", key_path, certificate_path);
-	*ret_root = root;
-	root = (struct certified_key){0};
+	*ret_root = certified_key_take(&root);
 	return true;
 }
 
@@ -127,8 +126,7 @@ static bool root_open(const char *folder, struct certified_key *ret_root, struct
 				error) ||
 	    !root_save(&root, certificate_path, key_path, error))
 		return false;
-	*ret_root = root;
-	root = (struct certified_key){0};
+	*ret_root = certified_key_take(&root);
 	return true;
 }
 

@@ -114,8 +114,7 @@ bool certified_key_make(enum authority_level level, const char *common_name, uin
 	     X509_sign(certificate, signer->key, EVP_sha384()) > 0;
 	if (!ok)
 		return error_set(error, ERROR_CRYPTO, "simulated authority: no certificate for %s", common_name);
-	*ret_certified = made;
-	made = (struct certified_key){0};
+	*ret_certified = certified_key_take(&made);
 	return true;
 }
 

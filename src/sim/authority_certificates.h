@@ -22,6 +22,14 @@ struct certified_key {
 };
 
 void certified_key_done(struct certified_key *certified);
+/* Move out of a scoped variable. */
+static inline struct certified_key certified_key_take(struct certified_key *certified)
+{
+	struct certified_key taken = *certified;
+
+	*certified = (struct certified_key){0};
+	return taken;
+}
 
 /* How long a certificate of this level is valid, in seconds. */
 uint64_t authority_lifetime_s(enum authority_level level);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -19,13 +20,12 @@
 /* When accept() fails (no descriptors left), do not spin. */
 #define ACCEPT_RETRY_MS 100
 
-enum slot_state { SLOT_FREE, SLOT_RUNNING, SLOT_FINISHED };
-
 struct slot {
 	struct nsm_server *server;
 	pthread_t thread;
-	enum slot_state state; /* under the server's lock */
-	int fd;                /* the thread's */
+	bool started;         /* there is a thread to join; the accepting thread's business, as all but `finished` */
+	atomic_bool finished; /* the thread's last word */
+	int fd;               /* the connection, closed by its thread */
 };
 
 struct nsm_server {
@@ -36,7 +36,6 @@ struct nsm_server {
 	int listener;
 	int stop_event; /* readable for everybody once the server shall stop */
 	pthread_t accept_thread;
-	pthread_mutex_t lock;
 	struct slot slots[NSM_SERVER_CONNECTIONS_MAX];
 };
 
@@ -78,11 +77,16 @@ static bool session_open(struct nsm_server *server, int fd, struct nsm_session *
 	return true;
 }
 
-static void session_serve(struct nsm_server *server, int fd, struct nsm_session *session)
+static void client_serve(struct nsm_server *server, int fd)
 {
+	struct nsm_session session;
 	struct error error = {0};
 	bool closed = false;
 
+	if (!session_open(server, fd, &session, &error)) {
+		log_failure(LOG_LEVEL_WARNING, "nsm_client_refused", &error);
+		return;
+	}
 	while (wait_readable(server, fd)) {
 		AUTO_BUFFER struct buffer request = {0};
 		AUTO_BUFFER struct buffer response = {0};
@@ -92,7 +96,7 @@ static void session_serve(struct nsm_server *server, int fd, struct nsm_session 
 				log_failure(LOG_LEVEL_WARNING, "nsm_request_unreadable", &error);
 			return;
 		}
-		if (nsm_session_answer(session, buffer_view(&request), &response, &error) != NSM_SUCCESS)
+		if (nsm_session_answer(&session, buffer_view(&request), &response, &error) != NSM_SUCCESS)
 			log_failure(LOG_LEVEL_WARNING, "nsm_request_refused", &error);
 		if (!frame_write(fd, buffer_view(&response), FRAME_TIMEOUT_MS, &error)) {
 			log_failure(LOG_LEVEL_WARNING, "nsm_answer_lost", &error);
@@ -104,37 +108,27 @@ static void session_serve(struct nsm_server *server, int fd, struct nsm_session 
 static void *connection_main(void *context)
 {
 	struct slot *slot = (struct slot *)context;
-	struct nsm_server *server = slot->server;
-	struct nsm_session session;
-	struct error error = {0};
 
-	if (!session_open(server, slot->fd, &session, &error))
-		log_failure(LOG_LEVEL_WARNING, "nsm_client_refused", &error);
-	else
-		session_serve(server, slot->fd, &session);
+	client_serve(slot->server, slot->fd);
 	(void)close(slot->fd);
-	(void)pthread_mutex_lock(&server->lock);
-	slot->state = SLOT_FINISHED;
-	(void)pthread_mutex_unlock(&server->lock);
+	atomic_store(&slot->finished, true);
 	return NULL;
 }
 
-/* A slot for a new connection, NULL when all are running. Only the accepting thread takes slots. */
+/* A slot for a new connection, NULL when all are busy. */
 static struct slot *slot_take(struct nsm_server *server)
 {
-	struct slot *found = NULL;
+	for (size_t i = 0; i < NSM_SERVER_CONNECTIONS_MAX; i++) {
+		struct slot *slot = &server->slots[i];
 
-	(void)pthread_mutex_lock(&server->lock);
-	for (size_t i = 0; i < NSM_SERVER_CONNECTIONS_MAX && !found; i++) {
-		if (server->slots[i].state != SLOT_RUNNING)
-			found = &server->slots[i];
+		if (slot->started && !atomic_load(&slot->finished))
+			continue;
+		if (slot->started)
+			(void)pthread_join(slot->thread, NULL);
+		slot->started = false;
+		return slot;
 	}
-	(void)pthread_mutex_unlock(&server->lock);
-	if (found && found->state == SLOT_FINISHED)
-		(void)pthread_join(found->thread, NULL);
-	if (found)
-		found->state = SLOT_FREE;
-	return found;
+	return NULL;
 }
 
 /* Signals are for the thread of main(). */
@@ -161,10 +155,12 @@ static void connection_start(struct nsm_server *server, int accepted)
 		log_warning("nsm_client_refused", "reason=\"%d connections are open\"", NSM_SERVER_CONNECTIONS_MAX);
 		return;
 	}
-	*slot = (struct slot){.server = server, .state = SLOT_RUNNING, .fd = fd};
-	if (!thread_start(&slot->thread, connection_main, slot)) {
+	slot->server = server;
+	slot->fd = fd;
+	atomic_store(&slot->finished, false);
+	slot->started = thread_start(&slot->thread, connection_main, slot);
+	if (!slot->started) {
 		log_warning("nsm_client_refused", "reason=\"no thread\"");
-		slot->state = SLOT_FREE;
 		return;
 	}
 	(void)take_fd(&fd);
@@ -195,7 +191,6 @@ static void server_free(struct nsm_server *server)
 		(void)close(server->listener);
 	if (server->stop_event >= 0)
 		(void)close(server->stop_event);
-	(void)pthread_mutex_destroy(&server->lock);
 	free(server->instance_id);
 	free(server);
 }
@@ -211,8 +206,6 @@ bool nsm_server_start(const struct address *address, struct authority *authority
 	if (role_arn)
 		measurement_extend_text(role_arn, server->pcr3);
 	measurement_extend_text(instance_id, server->pcr4);
-	if (pthread_mutex_init(&server->lock, NULL) != 0)
-		abort();
 	server->stop_event = eventfd(0, EFD_CLOEXEC);
 	server->listener = address_listen(address, LISTEN_BACKLOG, error);
 	ok = server->listener >= 0;
@@ -233,7 +226,7 @@ void nsm_server_stop(struct nsm_server *server)
 	(void)eventfd_write(server->stop_event, 1);
 	(void)pthread_join(server->accept_thread, NULL);
 	for (size_t i = 0; i < NSM_SERVER_CONNECTIONS_MAX; i++) {
-		if (server->slots[i].state != SLOT_FREE)
+		if (server->slots[i].started)
 			(void)pthread_join(server->slots[i].thread, NULL);
 	}
 	server_free(server);

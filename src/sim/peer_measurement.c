@@ -92,7 +92,7 @@ static bool check_unchanged(const struct peer_process *process, int pidfd, int p
 	struct stat measured;
 	struct stat running;
 	char path[PROC_PATH_SIZE];
-	uint64_t ticks;
+	uint64_t ticks = 0;
 
 	proc_path(process->pid, "exe", path);
 	if (!read_start_time(process->pid, &ticks, error))
