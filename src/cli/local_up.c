@@ -26,6 +26,9 @@ static const struct command_help help = {
 		"Exit code 2: an option, a keystore or a password is wrong, and nothing was changed. 3: KMS refused the enclave.",
 };
 
+/* Of progress in a log. */
+#define PROGRESS_INTERVAL_MS 5000
+
 struct up_options {
 	const char *dir;
 	const char *listen;
@@ -128,16 +131,19 @@ static bool settle_port(struct local_settings *settings, struct error *error)
 
 static void show_progress(size_t done, size_t count)
 {
-	static size_t shown = SIZE_MAX;
+	static uint64_t shown_ms;
+	uint64_t now_ms = clock_monotonic_ms();
 
-	/* On a terminal one line that changes; in a log only whole tenths. */
+	/* On a terminal one line that changes; in a log a line now and then. Short work is done before anybody wonders. */
+	if (shown_ms == 0)
+		shown_ms = now_ms;
 	if (isatty(STDERR_FILENO)) {
 		(void)fprintf(stderr, "\rdecrypting keystores: %zu of %zu%s", done, count, done == count ? "\n" : "");
 		return;
 	}
-	if (count < 10 || done * 10 / count == shown)
+	if (now_ms - shown_ms < PROGRESS_INTERVAL_MS)
 		return;
-	shown = done * 10 / count;
+	shown_ms = now_ms;
 	(void)fprintf(stderr, "decrypting keystores: %zu of %zu\n", done, count);
 }
 
