@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/settings.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "vectors.h"
+
+/* The example of docs/protocols.md. */
+static const char good[] =
+	"{\"launcher\": \"process\","
+	" \"program\": \"D/image/ensign-enclave\", \"configuration\": \"D/image/enclave.json\","
+	" \"run_folder\": \"D/run\", \"store_folder\": \"D/store\","
+	" \"web3signer_uuid\": \"local\", \"key_table\": \"sqlite:D/tables.sqlite\","
+	" \"tls_table\": \"sqlite:D/tls.sqlite\","
+	" \"listen\": \"tcp:127.0.0.1:8443\","
+	" \"credentials\": \"imds:http://127.0.0.1:1234\","
+	" \"nsm\": \"unix:SIM/nsm.sock\","
+	" \"relays\": [{\"name\": \"kms\", \"listen\": \"unix:D/run/kms.sock\", \"connect\": \"tcp:127.0.0.1:99\"}]}";
+
+static json_t *good_object(void)
+{
+	struct error error = {0};
+	json_t *object = json_parse_object(view_of_text(good), "example", &error);
+
+	assert_ok(object != NULL, &error);
+	return object;
+}
+
+static bool parse(const json_t *object, struct settings *ret_settings, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	json_write(object, &text);
+	return settings_parse(buffer_view(&text), ret_settings, error);
+}
+
+/* Give `name` the value (NULL: take it away) and expect an error that names it. */
+static void assert_refused(const char *name, json_t *value, const char *message)
+{
+	AUTO_JSON json_t *object = good_object();
+	struct settings settings = {0};
+	struct error error = {0};
+
+	if (value)
+		assert_int_equal(json_object_set_new(object, name, value), 0);
+	if (!value)
+		assert_int_equal(json_object_del(object, name), 0);
+	assert_false(parse(object, &settings, &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_message_contains(&error, name);
+	assert_message_contains(&error, message);
+	assert_int_equal(settings.relay_count, 0);
+}
+
+static void reads_the_example(void **state)
+{
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(settings_parse(view_of_text(good), &settings, &error), &error);
+	assert_string_equal(settings.launcher, "process");
+	assert_string_equal(settings.program, "D/image/ensign-enclave");
+	assert_string_equal(settings.configuration, "D/image/enclave.json");
+	assert_string_equal(settings.run_folder, "D/run");
+	assert_string_equal(settings.store_folder, "D/store");
+	assert_string_equal(settings.web3signer_uuid, "local");
+	assert_string_equal(settings.key_table, "D/tables.sqlite");
+	assert_string_equal(settings.tls_table, "D/tls.sqlite");
+	assert_int_equal(settings.listen.kind, ADDRESS_TCP);
+	assert_int_equal(settings.listen.port, 8443);
+	assert_string_equal(settings.nsm.path, "SIM/nsm.sock");
+	assert_int_equal(settings.credential_source, CREDENTIAL_SOURCE_IMDS);
+	assert_string_equal(settings.imds_url, "http://127.0.0.1:1234");
+	assert_int_equal(settings.relay_count, 1);
+	assert_string_equal(settings_find_relay(&settings, "kms")->listen.path, "D/run/kms.sock");
+	assert_int_equal(settings_find_relay(&settings, "kms")->connect.port, 99);
+	assert_null(settings_find_relay(&settings, "other"));
+}
+
+static void reads_environment_credentials(void **state)
+{
+	AUTO_JSON json_t *object = good_object();
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_int_equal(json_object_set_new(object, "credentials", json_string("environment")), 0);
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_int_equal(settings.credential_source, CREDENTIAL_SOURCE_ENVIRONMENT);
+}
+
+static void every_member_is_wanted(void **state)
+{
+	AUTO_JSON json_t *object = good_object();
+	const char *name;
+	json_t *value;
+
+	(void)state;
+	json_object_foreach(object, name, value)
+	{
+		(void)value;
+		assert_refused(name, NULL, "missing");
+		assert_refused(name, json_integer(1), "not a");
+	}
+}
+
+static void unknown_members_are_refused(void **state)
+{
+	(void)state;
+	assert_refused("lisen", json_string("tcp:127.0.0.1:1"), "not a setting");
+	assert_refused("debug", json_true(), "not a setting");
+}
+
+static void bad_values_are_refused(void **state)
+{
+	AUTO_FREE char *long_text = memory_format("%02000d", 0);
+
+	(void)state;
+	assert_refused("program", json_string(""), "empty");
+	assert_refused("run_folder", json_string(long_text), "at most");
+	assert_refused("web3signer_uuid", json_string(long_text), "at most 63");
+	assert_refused("key_table", json_string("D/tables.sqlite"), "not sqlite:PATH");
+	assert_refused("tls_table", json_string("sqlite:"), "empty");
+	assert_refused("listen", json_string("127.0.0.1:8443"), "address");
+	assert_refused("nsm", json_string("vsock:3"), "address");
+	assert_refused("credentials", json_string("imds:https://example.org"), "imds:http://");
+	assert_refused("credentials", json_string("file:/etc/passwd"), "imds:http://");
+	assert_refused("credentials", json_string(long_text), "imds:http://");
+}
+
+static json_t *relay_json(const char *name, const char *listen, const char *connect)
+{
+	return json_pack("{s:s, s:s, s:s}", "name", name, "listen", listen, "connect", connect);
+}
+
+static void bad_relays_are_refused(void **state)
+{
+	json_t *many = json_array();
+
+	(void)state;
+	assert_refused("relays", json_array(), "none has the name kms");
+	assert_refused("relays", json_pack("[o]", relay_json("dynamodb", "unix:a", "unix:b")), "none has the name kms");
+	assert_refused("relays", json_pack("[s]", "kms"), "relays[0]: not an object");
+	assert_refused("relays", json_pack("[{s:s, s:s}]", "name", "kms", "listen", "unix:a"), "relays[0]: connect: missing");
+	assert_refused("relays",
+		       json_pack("[{s:s, s:s, s:s, s:b}]", "name", "kms", "listen", "unix:a", "connect", "unix:b", "tls", 1),
+		       "relays[0]: tls: not a member");
+	assert_refused("relays", json_pack("[o]", relay_json("KMS", "unix:a", "unix:b")), "relays[0]: name: not made of");
+	assert_refused("relays", json_pack("[o]", relay_json("a-name-that-is-longer-than-thirty-two", "unix:a", "unix:b")),
+		       "relays[0]: name: ");
+	assert_refused("relays", json_pack("[o]", relay_json("kms", "a", "unix:b")), "relays[0]: listen: address");
+	assert_refused("relays", json_pack("[o]", relay_json("kms", "unix:a", "*:443")), "relays[0]: connect: address");
+	assert_refused("relays", json_pack("[o,o]", relay_json("kms", "unix:a", "unix:b"), relay_json("kms", "unix:c", "unix:d")),
+		       "relays[1]: name: kms is there twice");
+	for (int i = 0; i <= SETTINGS_MAX_RELAYS; i++)
+		assert_int_equal(json_array_append_new(many, relay_json("kms", "unix:a", "unix:b")), 0);
+	assert_refused("relays", many, "at most 16");
+}
+
+static void malformed_text_is_refused(void **state)
+{
+	static const char *const texts[] = {"", "[]", "{", "{\"listen\":1,\"listen\":1}", "null"};
+	struct settings settings = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct error error = {0};
+
+		assert_false(settings_parse(view_of_text(texts[i]), &settings, &error));
+		assert_int_equal(error.code, ERROR_INPUT);
+		assert_message_contains(&error, "host settings");
+	}
+}
+
+static void reads_a_file(void **state)
+{
+	char path[] = "/tmp/settings-XXXXXX";
+	AUTO_FD int fd = mkstemp(path);
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_true(fd_write_all(fd, good, strlen(good)));
+	assert_ok(settings_read(path, &settings, &error), &error);
+	assert_true(fd_write_all(fd, "x", 1));
+	assert_false(settings_read(path, &settings, &error));
+	assert_message_contains(&error, path);
+	(void)unlink(path);
+	assert_false(settings_read(path, &settings, &error));
+	assert_int_equal(error.code, ERROR_NOT_FOUND);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_the_example),         cmocka_unit_test(reads_environment_credentials),
+		cmocka_unit_test(every_member_is_wanted),    cmocka_unit_test(unknown_members_are_refused),
+		cmocka_unit_test(bad_values_are_refused),    cmocka_unit_test(bad_relays_are_refused),
+		cmocka_unit_test(malformed_text_is_refused), cmocka_unit_test(reads_a_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
