@@ -30,6 +30,7 @@ struct fixture {
 	int destination_fd;     /* listening */
 };
 
+PRINTF_LIKE(1, 2)
 static inline struct address address_of(const char *format, ...)
 {
 	struct error error = {0};
