@@ -169,7 +169,7 @@ bool hex_decode(struct view text, uint8_t *ret_bytes, size_t size)
 	if (bad)
 		return false;
 	for (size_t i = 0; i < size; i++)
-		ret_bytes[i] = (uint8_t)(hex_digit(text.data[2 * i]) << 4 | hex_digit(text.data[2 * i + 1]));
+		ret_bytes[i] = (uint8_t)((unsigned)hex_digit(text.data[2 * i]) << 4 | (unsigned)hex_digit(text.data[2 * i + 1]));
 	return true;
 }
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 
+/* What the header tells the analyser; here they are defined. */
+#undef error_set
+#undef error_set_errno
+#undef error_prefix
+
 #include <errno.h>
 
 static const char *const code_names[ERROR_CODE_COUNT] = {

@@ -52,3 +52,10 @@ bool error_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3
 
 /* "input", "not_found", … — stable names, used in JSON output and in logs. Never NULL. */
 const char *error_code_name(enum error_code code);
+
+/* The analyser sees one file at a time: tell it what these always return, or it follows paths that do not exist. */
+#ifdef __clang_analyzer__
+#define error_set(...) (error_set(__VA_ARGS__), false)
+#define error_set_errno(...) (error_set_errno(__VA_ARGS__), false)
+#define error_prefix(...) (error_prefix(__VA_ARGS__), false)
+#endif

@@ -195,7 +195,8 @@ bool signer_sign(const struct signer_target *target, const char *public_key, str
 		return false;
 	if (!hex_decode(view_of_text(signature), bytes, sizeof bytes))
 		return error_set(error, ERROR_PEER, "signature: not 96 bytes of hex");
-	memcpy(ret_signature, "0x", 2);
+	ret_signature[0] = '0';
+	ret_signature[1] = 'x';
 	hex_encode(view_of(bytes, sizeof bytes), ret_signature + 2);
 	return true;
 }

@@ -55,8 +55,8 @@ static void bad_files_are_refused(void **state)
 		"{\"version\":2}",
 		"{\"version\":1,\"listen\":7}",
 		"{\"version\":1,\"listen\":\"a:1\",\"network\":\"a name that is much longer than any network has or ever will\"}",
-		"{\"version\":1,\"listen\":\"a:1\",\"network\":\"mainnet\",\"kms_key_arn\":\"\",\"tls_listen\":\"\",\"pcr0\":\"\","
-		"\"any_port\":false,\"slashing_protection\":\"false\",\"test_keys_only\":false,\"tls_created_ms\":0}",
+		("{\"version\":1,\"listen\":\"a:1\",\"network\":\"mainnet\",\"kms_key_arn\":\"\",\"tls_listen\":\"\",\"pcr0\":\"\","
+		 "\"any_port\":false,\"slashing_protection\":\"false\",\"test_keys_only\":false,\"tls_created_ms\":0}"),
 	};
 	struct local_settings settings;
 
