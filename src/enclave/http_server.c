@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/http_server.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
@@ -10,7 +9,7 @@
 #include "enclave/http_connections.h"
 #include "enclave/http_tls.h"
 
-/* Enough for the burst of a client that connects anew for every request (ethereum.md calls it a full handshake each). */
+/* Enough for the burst of a client that connects anew for every request (Prysm: Go keeps only two idle sockets a host). */
 #define LISTEN_BACKLOG 1024
 /* Request line and headers, in libmicrohttpd's own memory; a client sends a few hundred bytes. Half of it is the read buffer. */
 #define CONNECTION_MEMORY_SIZE (16u << 10)
