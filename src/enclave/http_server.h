@@ -62,8 +62,8 @@ struct http_answer {
 };
 
 /*
- * Starts to listen and serve. One server a process, since GnuTLS hands its certificate callback no context. NULL on failure: a key or a chain
- * that cannot be read or do not belong together (ERROR_CRYPTO), or the system refuses (ERROR_IO).
+ * Starts to listen and serve. One server a process, since GnuTLS hands its certificate callback no context. NULL on failure: a key
+ * or a chain that cannot be read or do not belong together (ERROR_CRYPTO), or the system refuses (ERROR_IO).
  */
 MUST_USE struct http_server *http_server_new(const struct http_server_options *options, struct error *error);
 /* Closes every connection. All deferred calls must have been answered, and none may be deferred any more. Accepts NULL. */
