@@ -144,7 +144,6 @@ static void dies_with_the_host(void **state)
 {
 	struct host_fixture *fixture = *state;
 	struct launch_options options = fixture_launch_options(fixture);
-	AUTO_FREE char *control = memory_copy_text(options.control.path);
 	int report[2];
 	pid_t enclave = 0;
 	pid_t host;
