@@ -4,8 +4,8 @@
  * outcome is as a status and a sentence. Parsing comes before looking up the key, so a bad body for an unknown key is 400.
  *
  * Errors are JSON, {"code":N,"message":"…"}: 400 malformed, or the signing root is not the message's; 404 unknown key or path;
- * 405 wrong method, with Allow; 406 the client takes no type that the route gives; 412 slashing protection refused; 413 body too large;
- * 503 the keeper or the ledger cannot (nothing was signed, try again); 500 a bug.
+ * 405 wrong method, with Allow; 406 the client takes no type that the route gives; 412 slashing protection refused; 413 body
+ * too large; 503 the keeper or the ledger cannot (nothing was signed, try again); 500 a bug.
  */
 #pragma once
 

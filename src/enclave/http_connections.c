@@ -40,7 +40,10 @@ static struct timespec after_ms(unsigned duration_ms)
 	return when;
 }
 
-/* The server's own thread sees the end of the stream and closes; here the socket is only shut down, under the lock, while it is open. */
+/*
+ * The server's own thread sees the end of the stream and closes; here the socket is only shut down, under the lock, while it is
+ * open.
+ */
 static void shut_down_late(struct http_connections *connections)
 {
 	uint64_t now_ms = clock_monotonic_ms();

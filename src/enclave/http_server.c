@@ -221,8 +221,8 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 }
 
 /*
- * A chunked body shows its size only as it comes, and libmicrohttpd takes no answer before the body's end, which may be as far off as
- * the client likes. So the answer is written straight into the TLS session, and the connection is given up.
+ * A chunked body shows its size only as it comes, and libmicrohttpd takes no answer before the body's end, which may be as far
+ * off as the client likes. So the answer is written straight into the TLS session, and the connection is given up.
  */
 static enum MHD_Result refuse_rest_of_body(struct http_call *call)
 {
@@ -349,8 +349,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 /* ---- life ---- */
 
 /*
- * libmicrohttpd closes its listening socket at the end, and in some of the cases where it does not start, so it gets a descriptor of its own
- * that nobody else closes.
+ * libmicrohttpd closes its listening socket at the end, and in some of the cases where it does not start, so it gets a
+ * descriptor of its own that nobody else closes.
  */
 static int open_listener(int fd, struct error *error)
 {

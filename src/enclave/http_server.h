@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTPS/1.1 server (libmicrohttpd, GnuTLS) for one handler. It owns everything about strangers' connections: TLS 1.2 and 1.3 only, how
- * many there are, how long each may take and how much memory their bodies have together. The handler sees whole requests.
+ * HTTPS/1.1 server (libmicrohttpd, GnuTLS) for one handler. It owns everything about strangers' connections: TLS 1.2 and 1.3
+ * only, how many there are, how long each may take and how much memory their bodies have together. The handler sees whole
+ * requests.
  *
  * Times: a connection has from accept to the end of its first request's first line, and every request from then to its last
  * byte, `request_deadline_ms`; the client has as long again to take the answer. Between requests it may idle for
@@ -69,7 +70,10 @@ MUST_USE struct http_server *http_server_new(const struct http_server_options *o
 /* Closes every connection. All deferred calls must have been answered, and none may be deferred any more. Accepts NULL. */
 void http_server_free(struct http_server *server);
 
-/* Visit each comma-separated entry (trimmed) of every header field `name` until `visit` returns true; returns whether it did. Only inside handle(). */
+/*
+ * Visit each comma-separated entry (trimmed) of every header field `name` until `visit` returns true; returns whether it did.
+ * Only inside handle().
+ */
 bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
 			   const void *context);
 /* The answer will come later. Only inside handle(), and before anything that could bring the answer. */

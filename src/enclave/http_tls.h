@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's key and certificate chain as GnuTLS wants them. The key is imported from DER and handed out by a callback, so that no
- * PEM text of it ever exists. GnuTLS keeps its numbers on the ordinary heap of this hardened process and wipes them on
+ * The server's key and certificate chain as GnuTLS wants them. The key is imported from DER and handed out by a callback, so
+ * that no PEM text of it ever exists. GnuTLS keeps its numbers on the ordinary heap of this hardened process and wipes them on
  * release. GnuTLS gives the callback no context, hence one identity a process.
  */
 #pragma once
@@ -11,8 +11,8 @@
 #include "base/bytes.h"
 
 /*
- * TLS 1.2 (Teku and Nimbus know no other) and 1.3, forward secrecy and authenticated encryption only; our order counts, and begins with
- * what CPUs do in hardware.
+ * TLS 1.2 (Teku and Nimbus know no other) and 1.3, forward secrecy and authenticated encryption only; our order counts, and
+ * begins with what CPUs do in hardware.
  */
 #define HTTP_TLS_PRIORITIES                                                                                                        \
 	"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:"     \

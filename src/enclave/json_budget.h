@@ -7,7 +7,10 @@
 
 #include "base/error.h"
 
-/* A usual request takes 5 KiB, a block with all its operations a few MiB, one text of 10 MiB 36 MiB; a small enclave has 512 MiB. */
+/*
+ * A usual request takes 5 KiB, a block with all its operations a few MiB, one text of 10 MiB 36 MiB; a small enclave has 512
+ * MiB.
+ */
 #define JSON_BUDGET_SIZE (128u << 20)
 
 /* Makes jansson use it. Call before the first JSON value: one that was made before would be taken off when it is freed. */
