@@ -9,7 +9,7 @@
 
 /* An enclave that is a process listens within milliseconds, one in a virtual machine within seconds. */
 #define WAIT_FIRST_DELAY_MS 20u
-#define WAIT_MAX_DELAY_MS 250u
+#define WAIT_MAX_DELAY_MS 100u
 /* For one try. An enclave that is up answers within a second, an emulated one within a few. */
 #define WAIT_TRY_TIMEOUT_MS 5000u
 
@@ -74,7 +74,7 @@ static bool read_key_rows(const struct settings *settings, struct key_rows *ret_
 		return error_set(error, ERROR_NOT_FOUND, "key table: %s does not exist", settings->key_table);
 	table = key_table_open_sqlite(settings->key_table, error);
 	if (!table || !key_table_list(table, settings->web3signer_uuid, true, ret_rows, error))
-		return error_prefix(error, "key table");
+		return error_prefix(error, "%s", settings->key_table);
 	if (ret_rows->count == 0)
 		return error_set(error, ERROR_NOT_FOUND, "key table: no active keys of web3signer_uuid %s in %s",
 				 settings->web3signer_uuid, settings->key_table);
@@ -89,7 +89,7 @@ static bool read_tls_row(const struct settings *settings, struct tls_row *ret_ro
 		return error_set(error, ERROR_NOT_FOUND, "TLS table: %s does not exist", settings->tls_table);
 	table = tls_table_open_sqlite(settings->tls_table, error);
 	if (!table || !tls_table_get(table, TLS_TABLE_KEY_ID, ret_row, error))
-		return error_prefix(error, "TLS table: %s", settings->tls_table);
+		return error_prefix(error, "%s", settings->tls_table);
 	return true;
 }
 
