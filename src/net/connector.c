@@ -281,7 +281,7 @@ static void try_connect(struct connector *connector)
 	attempt_failed(connector, errno);
 }
 
-/* Each address of a name gets an equal share of the time that is left, so that a silent first one does not cost the others theirs. */
+/* Each address of a name gets an equal share of the time left, so that a silent first one does not cost the others theirs. */
 static void try_next_address(struct connector *connector)
 {
 	struct evutil_addrinfo *address = connector->next_address;

@@ -245,8 +245,10 @@ void relay_free(struct relay *relay)
 		event_free(relay->acceptable);
 	if (relay->resume_timer)
 		event_free(relay->resume_timer);
-	while (relay->links)
-		link_free(relay->links);
+	for (struct link *link = relay->links, *next; link; link = next) {
+		next = link->next;
+		link_free(link);
+	}
 	if (relay->resolver)
 		evdns_base_free(relay->resolver, 0);
 	/* Only what this relay bound is removed: where it could not bind, the file is somebody else's. */
