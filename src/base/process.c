@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +29,16 @@ bool process_harden(struct error *error)
 		return error_set_errno(error, ERROR_IO, "cannot make the process undumpable");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return error_set_errno(error, ERROR_IO, "cannot give up new privileges");
+	return true;
+}
+
+bool process_drop_capabilities(struct error *error)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	if (syscall(SYS_capset, &header, none) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot give up capabilities");
 	return true;
 }
 

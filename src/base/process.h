@@ -12,6 +12,9 @@
  */
 MUST_USE bool process_harden(struct error *error);
 
+/* Give up every capability, for good (PR_SET_NO_NEW_PRIVS is on): what root may do, this process may not. */
+MUST_USE bool process_drop_capabilities(struct error *error);
+
 /* A descriptor that the child shall find under a given number. */
 struct process_fd {
 	int fd;

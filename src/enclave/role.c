@@ -9,7 +9,8 @@ bool role_begin(const char *name, size_t secret_heap_size, struct message_start 
 {
 	log_init(name);
 	json_use_wiping_memory();
-	if (!process_harden(error) || !secret_heap_init(secret_heap_size, error))
+	/* Memory is locked first: that may need a capability. */
+	if (!process_harden(error) || !secret_heap_init(secret_heap_size, error) || !process_drop_capabilities(error))
 		return false;
 	if (!message_receive(ROLE_FD_INIT, ret_start, sizeof *ret_start, NULL, error))
 		return error_prefix(error, "waiting for init");

@@ -574,6 +574,33 @@ static void test_harden(void **state)
 	assert_int_equal(wait_status(pid), 0);
 }
 
+/* The effective set as the kernel shows it, with and without what root has to lose. */
+static int check_no_capabilities(void)
+{
+	AUTO_BUFFER struct buffer status = {0};
+	struct error error = {0};
+
+	if (!process_drop_capabilities(&error) || !file_read("/proc/self/status", 65536, &status, &error))
+		return 1;
+	return strstr(buffer_text(&status), "CapEff:\t0000000000000000\n") &&
+			       strstr(buffer_text(&status), "CapPrm:\t0000000000000000\n")
+		       ? 0
+		       : 2;
+}
+
+static void test_capabilities_are_given_up(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0)
+		_exit(check_no_capabilities());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_executable_folder(void **state)
 {
 	struct error error = {0};
@@ -608,6 +635,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_dies_with_parent),
 		cmocka_unit_test(test_alive),
 		cmocka_unit_test(test_harden),
+		cmocka_unit_test(test_capabilities_are_given_up),
 		cmocka_unit_test(test_executable_folder),
 	};
 
