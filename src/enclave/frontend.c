@@ -135,7 +135,7 @@ static bool handle_opener(struct frontend *frontend, bool *ret_closed, struct er
 static bool serve(struct frontend *frontend, struct error *error)
 {
 	struct pollfd fds[] = {{ROLE_FD_INIT, POLLIN, 0}, {ROLE_FD_KEEPER, 0, 0}, {ROLE_FD_OPENER, POLLIN, 0}};
-	bool closed;
+	bool closed = false;
 
 	for (;;) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {

@@ -93,6 +93,9 @@ const struct kms_operation *kms_operation_find(struct view target);
 
 /* Fill the error and remember AWS's name for it. Always false. */
 bool kms_fail(struct kms_call *call, enum kms_exception exception, struct error *error, const char *format, ...) PRINTF_LIKE(4, 5);
+#ifdef __clang_analyzer__ /* as error_set() in base/error.h */
+#define kms_fail(...) (kms_fail(__VA_ARGS__), false)
+#endif
 /* The name for an error, be it remembered or deduced. */
 enum kms_exception kms_call_exception(const struct kms_call *call, const struct error *error);
 
