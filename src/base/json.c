@@ -208,6 +208,18 @@ bool json_read_text_secret(json_t *object, const char *name, struct secret *ret_
 	return json_read_text(object, name, &text, error) && secret_init_copy(ret_secret, view_of_text(text), error);
 }
 
+json_t *json_text_of_any(const char *text)
+{
+	json_t *json = json_string(text);
+	AUTO_BUFFER struct buffer ascii = {0};
+
+	if (json)
+		return json;
+	for (; *text; text++)
+		buffer_append_byte(&ascii, (unsigned char)*text < 0x80 ? (uint8_t)*text : '?');
+	return json_stringn(buffer_text(&ascii), ascii.size);
+}
+
 static int append_chunk(const char *chunk, size_t size, void *context)
 {
 	buffer_append((struct buffer *)context, view_of(chunk, size));

@@ -50,6 +50,11 @@ MUST_USE bool json_read_base64(json_t *object, const char *name, size_t max_size
 MUST_USE bool json_read_base64_secret(json_t *object, const char *name, struct secret *ret_secret, struct error *error);
 MUST_USE bool json_read_text_secret(json_t *object, const char *name, struct secret *ret_secret, struct error *error);
 
+/*
+ * A JSON string of `text`. JSON carries only UTF-8, but an error message may have been cut in the middle of a character: then every
+ * byte outside ASCII becomes a question mark.
+ */
+MUST_USE json_t *json_text_of_any(const char *text);
 /* Compact text of `json`, appended. */
 void json_write(const json_t *json, struct buffer *ret_text);
 /* For JSON with secrets: the compact text as a secret. */

@@ -31,7 +31,7 @@ static struct answer refuse(int status, const struct error *error)
 {
 	return (struct answer){
 		.status = status,
-		.body = json_pack("{s:s, s:s}", "code", error_code_name(error->code), "message", error->message),
+		.body = json_pack("{s:s, s:o}", "code", error_code_name(error->code), "message", json_text_of_any(error->message)),
 	};
 }
 
@@ -57,6 +57,15 @@ static struct answer answer_status(struct opener *opener, json_t *request)
 	return (struct answer){.status = 200, .body = body};
 }
 
+static bool report_provisioned(uint64_t key_count, struct error *error)
+{
+	struct message_provisioned message;
+
+	message_init(&message, MESSAGE_PROVISIONED, 0);
+	message.key_count = key_count;
+	return message_send(ROLE_FD_INIT, &message, error) || error_prefix(error, "init");
+}
+
 static struct answer answer_init(struct opener *opener, json_t *request)
 {
 	struct error error = {0};
@@ -68,6 +77,9 @@ static struct answer answer_init(struct opener *opener, json_t *request)
 		return refuse(409, &error);
 	}
 	outcome = opener_provision(opener, request, &opener->key_count, &error);
+	/* Before the parent hears of it: an opener that died in between would leave an enclave that denies what it said. */
+	if (outcome == OPENER_PROVISIONED && !report_provisioned(opener->key_count, &error))
+		outcome = OPENER_HALF_DONE;
 	if (outcome != OPENER_PROVISIONED) {
 		log_failure(LOG_LEVEL_ERROR, "init_failed", &error);
 		answer = refuse(statuses[error.code], &error);
@@ -127,6 +139,18 @@ static bool wait_readable(int fd, int timeout_ms)
 	return poll(&waiting, 1, timeout_ms) > 0;
 }
 
+/* What follows the length cannot be told from frames: the connection ends with this answer. */
+static bool refuse_too_large(int fd, struct error *error)
+{
+	struct error problem = *error;
+	struct answer answer;
+
+	problem.code = ERROR_INPUT;
+	answer = refuse(413, &problem);
+	(void)send_answer(fd, &answer, &problem);
+	return false;
+}
+
 /* The frame may hold credentials: it is wiped whatever comes of it. */
 static bool serve_frame(struct opener *opener, int fd, enum opener_outcome *ret_outcome, bool *ret_closed, struct error *error)
 {
@@ -134,7 +158,7 @@ static bool serve_frame(struct opener *opener, int fd, enum opener_outcome *ret_
 	struct answer answer;
 
 	if (!frame_read(fd, CONTROL_FRAME_MAX_SIZE, CONTROL_FRAME_TIMEOUT_MS, &frame, ret_closed, error))
-		return false;
+		return errno == EMSGSIZE && refuse_too_large(fd, error);
 	answer = answer_frame(opener, buffer_view(&frame));
 	secret_wipe(frame.data, frame.capacity);
 	*ret_outcome = answer.outcome;
@@ -171,19 +195,6 @@ static bool wait_for_connection(void)
 	return fds[1].revents == 0;
 }
 
-static enum opener_exit report_provisioned(const struct opener *opener)
-{
-	struct message_provisioned message;
-	struct error error = {0};
-
-	message_init(&message, MESSAGE_PROVISIONED, 0);
-	message.key_count = opener->key_count;
-	if (message_send(ROLE_FD_INIT, &message, &error))
-		return OPENER_EXIT_PROVISIONED;
-	log_failure(LOG_LEVEL_ERROR, "init_not_told", &error);
-	return OPENER_EXIT_HALF_DONE;
-}
-
 enum opener_exit opener_serve(struct opener *opener)
 {
 	while (wait_for_connection()) {
@@ -194,7 +205,7 @@ enum opener_exit opener_serve(struct opener *opener)
 			continue;
 		outcome = serve_connection(opener, fd);
 		if (outcome == OPENER_PROVISIONED)
-			return report_provisioned(opener);
+			return OPENER_EXIT_PROVISIONED;
 		if (outcome == OPENER_HALF_DONE)
 			return OPENER_EXIT_HALF_DONE;
 	}

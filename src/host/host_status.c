@@ -15,16 +15,11 @@ const char *host_state_name(enum host_state state)
 	return state_names[state];
 }
 
-/* A peer's text may be no UTF-8, which JSON cannot carry. */
 static json_t *error_to_json(const struct error *error)
 {
-	json_t *message;
-
 	if (error->code == ERROR_NONE)
 		return json_null();
-	message = json_string(error->message);
-	return json_pack("{s:s, s:o}", "code", error_code_name(error->code), "message",
-			 message ? message : json_string("(a message that is not UTF-8)"));
+	return json_pack("{s:s, s:o}", "code", error_code_name(error->code), "message", json_text_of_any(error->message));
 }
 
 bool host_status_write(const struct host_status *status, const char *path, struct error *error)

@@ -46,8 +46,11 @@ bool frame_read(int fd, size_t max_size, unsigned timeout_ms, struct buffer *ret
 		return error_set(error, ERROR_PEER, "frame: the peer closed the connection");
 	}
 	size = load_be32(header);
-	if (size > max_size)
-		return error_set(error, ERROR_PEER, "frame: the peer announces %zu bytes, at most %zu are allowed", size, max_size);
+	if (size > max_size) {
+		(void)error_set(error, ERROR_PEER, "frame: the peer announces %zu bytes, at most %zu are allowed", size, max_size);
+		errno = EMSGSIZE;
+		return false;
+	}
 	make_room(ret_payload, size);
 	if (!deadline_read(fd, ret_payload->data, size, deadline_ms, NULL))
 		return read_failed("payload", timeout_ms, error);

@@ -11,7 +11,8 @@
 
 /*
  * Read one frame of at most max_size bytes into ret_payload (cleared first; its memory is taken once, so no stale copies of
- * what may be secret stay behind). ERROR_PEER when the peer closes, stalls or announces more than max_size.
+ * what may be secret stay behind). ERROR_PEER when the peer closes, stalls or announces more than max_size; errno is EMSGSIZE only
+ * for the last.
  * *ret_closed (may be NULL) tells a clean end of stream before the first byte from everything else.
  */
 MUST_USE bool frame_read(int fd, size_t max_size, unsigned timeout_ms, struct buffer *ret_payload, bool *ret_closed,

@@ -57,7 +57,7 @@ static void describe_failure(json_t *answer, enum kms_exception exception, const
 	if (exception == KMS_INTERNAL)
 		(void)json_object_set_new(answer, member, json_string("internal failure of the simulator; see its log"));
 	else if (error->message[0])
-		(void)json_object_set_new(answer, member, json_string(error->message));
+		(void)json_object_set_new(answer, member, json_text_of_any(error->message));
 }
 
 static void report(const struct kms_service *service, const struct kms_call *call, enum kms_exception exception,

@@ -324,6 +324,21 @@ static void test_write(void **state)
 	assert_null(none.data);
 }
 
+static void test_text_of_any(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *expected;
+	} cases[] = {{"", ""}, {"plain", "plain"}, {"\xc3\xa9", "\xc3\xa9"}, {"cut \xc3", "cut ?"}, {"\xc3\xa9\xff.", "???."}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_JSON json_t *json = json_text_of_any(cases[i].text);
+
+		assert_string_equal(json_string_value(json), cases[i].expected);
+	}
+}
+
 static void test_done_accepts_null(void **state)
 {
 	json_t *json = NULL;
@@ -361,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_read_base64),
 		cmocka_unit_test(test_read_secrets),
 		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_text_of_any),
 		cmocka_unit_test(test_done_accepts_null),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vectors.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -126,6 +127,7 @@ static void test_announcing_too_much_is_refused_before_memory_is_taken(void **st
 	(void)state;
 	assert_true(fd_write_all(pair.there, header, sizeof header));
 	assert_false(frame_read(pair.here, 65536, TIMEOUT_MS, &payload, &closed, &error));
+	assert_int_equal(errno, EMSGSIZE);
 	assert_int_equal(error.code, ERROR_PEER);
 	assert_message_contains(&error, "4294967295");
 	assert_false(closed);
@@ -158,6 +160,7 @@ static void check_close_after(const uint8_t *bytes, size_t size, bool expect_cle
 	assert_true(fd_write_all(pair.there, bytes, size));
 	hang_up(&pair.there);
 	assert_false(frame_read(pair.here, 64, TIMEOUT_MS, &payload, &closed, &error));
+	assert_int_not_equal(errno, EMSGSIZE);
 	assert_int_equal(error.code, ERROR_PEER);
 	assert_message_contains(&error, "closed");
 	assert_int_equal(closed, expect_clean);
