@@ -28,6 +28,8 @@
 #define CONTROL_BACKLOG 16
 /* An opener that fails this often in a row will not get better by another try. */
 #define OPENER_FAILURES_MAX 5
+/* One that lived this long was not broken from the start: it begins a new row. */
+#define OPENER_LIFE_MIN_MS 10000
 #define REQUIRED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static bool read_configuration(struct init *init, struct error *error)
@@ -139,10 +141,20 @@ static bool replace_opener(struct init *init, int wait_status, struct error *err
 
 	if (status == OPENER_EXIT_HALF_DONE)
 		return error_set(error, ERROR_BUG, "keys are loaded, but cannot be served");
-	init->opener_failures = status == OPENER_EXIT_PROVISIONED ? 0 : init->opener_failures + 1;
+	if (status == OPENER_EXIT_PROVISIONED || clock_monotonic_ms() - init->roles[ROLE_OPENER].started_ms >= OPENER_LIFE_MIN_MS)
+		init->opener_failures = 0;
+	if (status != OPENER_EXIT_PROVISIONED)
+		init->opener_failures++;
 	if (init->opener_failures > OPENER_FAILURES_MAX)
 		return error_set(error, ERROR_BUG, "the opener failed %u times in a row", init->opener_failures);
-	return init_start_role(init, ROLE_OPENER, error);
+	if (init_start_role(init, ROLE_OPENER, error))
+		return true;
+	if (init->roles[ROLE_OPENER].pid <= 0)
+		return false;
+	/* It was started but did not get ready: its end is reaped and counted like any other. */
+	log_failure(LOG_LEVEL_WARNING, "opener_not_ready", error);
+	(void)kill(init->roles[ROLE_OPENER].pid, SIGKILL);
+	return true;
 }
 
 static bool handle_child(struct init *init, pid_t pid, int wait_status, struct error *error)

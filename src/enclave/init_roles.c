@@ -101,7 +101,8 @@ static bool spawn_role(struct init *init, enum role_id role, int role_end, int n
 	for (size_t i = 0; i < ROLE_FDS_MAX && plan->fds[i].source != SOURCE_NONE; i++) {
 		int fd = fd_from(init, plan->fds[i].source, plan->fds[i].pair, nsm_fd_number);
 
-		fds[options.fd_count++] = (struct process_fd){fd, (int)plan->fds[i].number};
+		if (fd >= 0)
+			fds[options.fd_count++] = (struct process_fd){fd, (int)plan->fds[i].number};
 	}
 	return process_spawn(&options, &init->roles[role].pid, error);
 }
@@ -143,8 +144,11 @@ bool init_start_role(struct init *init, enum role_id role, struct error *error)
 	AUTO_FD int role_end = -1;
 	int pair[2];
 
-	/* Each opener has a connection of its own: one that died in the middle of an answer leaves nothing behind. */
-	if (role == ROLE_OPENER) {
+	/*
+	 * Each opener has a connection of its own: one that died in the middle of an answer leaves nothing behind. With the keys loaded
+	 * there is nothing left to attest.
+	 */
+	if (role == ROLE_OPENER && !init->is_provisioned) {
 		nsm = nsm_open_simulated(&init->nsm, error);
 		if (!nsm)
 			return error_prefix(error, "NSM");

@@ -45,9 +45,11 @@ static bool begin(int argc, char **argv, struct opener *opener, struct error *er
 	opener->is_provisioned = start.provisioned != 0;
 	opener->key_count = start.key_count;
 	opener->started_ms = start.enclave_started_ms;
-	opener->nsm = nsm_from_fd(ROLE_FD_NSM, nsm_is_device, error);
+	if (!opener->is_provisioned)
+		opener->nsm = nsm_from_fd(ROLE_FD_NSM, nsm_is_device, error);
 	/* What libraries read when they start, they must read before the sandbox. */
-	return opener->nsm && http_client_prepare(error) && sandbox_enter(SANDBOX_OPENER, error) && role_ready(error);
+	return (opener->nsm || opener->is_provisioned) && http_client_prepare(error) && sandbox_enter(SANDBOX_OPENER, error) &&
+	       role_ready(error);
 }
 
 int opener_main(int argc, char **argv)

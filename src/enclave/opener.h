@@ -13,7 +13,7 @@
 struct opener {
 	struct configuration configuration;
 	struct address kms_relay;
-	struct nsm *nsm;
+	struct nsm *nsm; /* NULL once provisioned */
 	bool is_provisioned;
 	uint64_t key_count;
 	uint64_t started_ms; /* monotonic */
