@@ -36,6 +36,7 @@ struct opening {
 	struct data_key data_keys[DATA_KEYS_MAX];
 	size_t next_data_key;
 	uint64_t loaded;
+	bool keeper_has_keys; /* from an opener that died before it could say so */
 };
 
 static void opening_done(struct opening *opening)
@@ -66,8 +67,23 @@ static bool opening_init(struct opening *opening, struct opener *opener, json_t 
 		.timeout_ms = KMS_TIMEOUT_MS,
 		.attempts = KMS_ATTEMPTS,
 	};
+	return true;
+}
+
+/* Costs as much as a hundred signatures: a request that is refused by its form alone never gets here. */
+static bool make_recipient(struct opening *opening, struct error *error)
+{
+	if (opening->recipient)
+		return true;
 	opening->recipient = cms_recipient_key_generate(error);
 	return opening->recipient && cms_recipient_key_spki(opening->recipient, &opening->recipient_spki, error);
+}
+
+/* CMS that does not open for the key we just named is KMS's fault, neither the request's nor the row's. */
+static bool blame_kms(struct error *error)
+{
+	error->code = ERROR_PEER;
+	return error_prefix(error, "answer of KMS: CiphertextForRecipient");
 }
 
 static bool attested_decrypt(struct opening *opening, struct kms_context context, struct view ciphertext,
@@ -76,11 +92,12 @@ static bool attested_decrypt(struct opening *opening, struct kms_context context
 	AUTO_BUFFER struct buffer document = {0};
 	AUTO_BUFFER struct buffer blob = {0};
 
-	return nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0}, buffer_view(&opening->recipient_spki),
+	return make_recipient(opening, error) &&
+	       nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0}, buffer_view(&opening->recipient_spki),
 			  &document, error) &&
 	       kms_decrypt_attested(&opening->kms, opening->opener->configuration.kms_key_arn, context, ciphertext,
 				    buffer_view(&document), &blob, error) &&
-	       cms_open(opening->recipient, buffer_view(&blob), ret_plaintext, error);
+	       (cms_open(opening->recipient, buffer_view(&blob), ret_plaintext, error) || blame_kms(error));
 }
 
 /* A base64 KMS ciphertext out of `object`, opened. */
@@ -232,46 +249,78 @@ static const struct row_form *form_of(json_t *row, struct error *error)
 	return (void)error_set(error, ERROR_INPUT, "neither sealed_key_b64 nor encrypted_key_password_mnemonic_b64"), NULL;
 }
 
-static bool load_row(struct opening *opening, json_t *row, const char *pubkey, struct error *error)
+/* One row of the request, well formed and for this network. */
+struct row {
+	json_t *members;
+	const struct row_form *form;
+	const char *pubkey;
+	const char *chain;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+};
+
+static bool read_row(const struct opening *opening, json_t *members, struct row *ret_row, struct error *error)
+{
+	const char *network = opening->opener->configuration.network.name;
+
+	ret_row->members = members;
+	if (!json_read_text(members, "pubkey", &ret_row->pubkey, error))
+		return false;
+	ret_row->form = form_of(members, error);
+	if (!ret_row->form || !json_read_hex(members, "pubkey", ret_row->public_key, sizeof ret_row->public_key, error) ||
+	    !json_read_text(members, "chain", &ret_row->chain, error))
+		return false;
+	if (strcmp(ret_row->chain, network) != 0)
+		return error_set(error, ERROR_CRYPTO, "chain: the row is for %.32s, this enclave's network is %s", ret_row->chain,
+				 network);
+	return true;
+}
+
+static bool load_row(struct opening *opening, const struct row *row, struct error *error)
 {
 	AUTO_SECRET struct secret secret_key = {0};
-	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
-	const struct row_form *form = form_of(row, error);
-	const char *network = opening->opener->configuration.network.name;
-	const char *chain;
 
-	if (!form || !json_read_hex(row, "pubkey", public_key, sizeof public_key, error) ||
-	    !json_read_text(row, "chain", &chain, error))
-		return false;
-	if (strcmp(chain, network) != 0)
-		return error_set(error, ERROR_CRYPTO, "chain: the row is for %.32s, this enclave's network is %s", chain, network);
-	if (!form->open(opening, row, pubkey, chain, &secret_key, error) || !send_key(public_key, &secret_key, error))
+	if (!row->form->open(opening, row->members, row->pubkey, row->chain, &secret_key, error) ||
+	    !send_key(row->public_key, &secret_key, error))
 		return false;
 	opening->loaded++;
 	return true;
 }
 
+/* Read every row and do something with it; NULL: nothing more. */
+static bool each_row(struct opening *opening, json_t *rows, bool (*act)(struct opening *, const struct row *, struct error *),
+		     struct error *error)
+{
+	json_t *members;
+	size_t index;
+
+	json_array_foreach(rows, index, members)
+	{
+		struct row row = {.pubkey = "?"};
+
+		if (!json_is_object(members))
+			return error_set(error, ERROR_INPUT, "encrypted_validator_keys[%zu]: not an object", index);
+		if (!read_row(opening, members, &row, error) || (act && !act(opening, &row, error)))
+			return error_prefix(error, "encrypted_validator_keys[%zu] (pubkey %.98s)", index, row.pubkey);
+	}
+	return true;
+}
+
+/* Before KMS is asked for anything: a row that cannot be right is told at once. */
+static bool check_rows(struct opening *opening, json_t *rows, struct error *error)
+{
+	if (json_array_size(rows) == 0)
+		return error_set(error, ERROR_INPUT, "encrypted_validator_keys: empty, there is nothing to sign with");
+	return each_row(opening, rows, NULL, error);
+}
+
 static bool load_rows(struct opening *opening, json_t *rows, struct error *error)
 {
 	struct message_load_begin begin;
-	json_t *row;
-	size_t index;
 
-	if (json_array_size(rows) == 0)
-		return error_set(error, ERROR_INPUT, "encrypted_validator_keys: empty, there is nothing to sign with");
 	message_init(&begin, MESSAGE_LOAD_BEGIN, 0);
 	if (!message_send(ROLE_FD_KEEPER, &begin, error))
 		return error_prefix(error, "keeper");
-	json_array_foreach(rows, index, row)
-	{
-		const char *pubkey = "?";
-
-		if (!json_is_object(row))
-			return error_set(error, ERROR_INPUT, "encrypted_validator_keys[%zu]: not an object", index);
-		if (!json_read_text(row, "pubkey", &pubkey, error) || !load_row(opening, row, pubkey, error))
-			return error_prefix(error, "encrypted_validator_keys[%zu] (pubkey %.98s)", index, pubkey);
-	}
-	return true;
+	return each_row(opening, rows, load_row, error);
 }
 
 /* The answer to a question with this id; older answers, to an opener that died, are passed over. */
@@ -310,7 +359,7 @@ static bool judge_load(const struct message_load_result *result, struct error *e
 	return error_set(error, ERROR_CRYPTO, "keeper: key %s: %s", public_key, reasons[result->status]);
 }
 
-static bool finish_load(const struct opening *opening, struct error *error)
+static bool finish_load(struct opening *opening, struct error *error)
 {
 	struct message_load_end end;
 	union message answer;
@@ -320,6 +369,7 @@ static bool finish_load(const struct opening *opening, struct error *error)
 	if (!message_send(ROLE_FD_KEEPER, &end, error) ||
 	    !receive_answer(ROLE_FD_KEEPER, MESSAGE_LOAD_RESULT, end.header.id, &answer, error))
 		return error_prefix(error, "keeper");
+	opening->keeper_has_keys = answer.load_result.status == LOAD_REFUSED;
 	return judge_load(&answer.load_result, error);
 }
 
@@ -350,7 +400,7 @@ static bool open_everything(struct opening *opening, json_t *request, struct tls
 {
 	json_t *rows;
 
-	return json_read_array(request, "encrypted_validator_keys", &rows, error) &&
+	return json_read_array(request, "encrypted_validator_keys", &rows, error) && check_rows(opening, rows, error) &&
 	       open_tls_identity(opening, request, ret_identity, error) && load_rows(opening, rows, error) &&
 	       finish_load(opening, error);
 }
@@ -361,7 +411,7 @@ enum opener_outcome opener_provision(struct opener *opener, json_t *request, uin
 	AUTO_TLS_IDENTITY struct tls_identity identity = {0};
 
 	if (!opening_init(&opening, opener, request, error) || !open_everything(&opening, request, &identity, error))
-		return OPENER_NOTHING_CHANGED;
+		return opening.keeper_has_keys ? OPENER_HALF_DONE : OPENER_NOTHING_CHANGED;
 	if (!start_frontend(&identity, error))
 		return OPENER_HALF_DONE;
 	*ret_key_count = opening.loaded;
