@@ -5,10 +5,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct settings settings = {0};
+	static struct settings settings; /* some 50 KB; owns nothing */
 	struct error error;
 
-	if (settings_parse(view_of(data, size), &settings, &error))
-		settings_done(&settings);
+	/* What the host relies on wherever it was parsed. */
+	if (settings_parse(view_of(data, size), &settings, &error) && !settings_find_relay(&settings, "kms"))
+		abort();
 	return 0;
 }
