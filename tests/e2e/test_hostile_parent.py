@@ -1,0 +1,500 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parent is not trusted: whatever it sends, cuts, corrupts or kills, keys stay safe, errors are clear, and nothing dies unless
+dying is the safe answer."""
+import base64
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import struct
+import threading
+import time
+import unittest
+
+from parent import (ROLES, FalseKms, ParentTest, SigningSocket, answer_garbage, corrupt_at, cut_after, forward, http_answer, stall,
+                    unix_connection)
+from signer import attestation, wait_for
+
+FRAME_MAX = 64 << 20
+# Wherever a long message is cut, it is in the middle of a character of one of the two.
+LONG_TEXTS = [prefix + "\u00e9" * 800 for prefix in ["", "a"]]
+
+
+def flipped(text_b64, place):
+    data = bytearray(base64.b64decode(text_b64))
+    data[place] ^= 1
+    return base64.b64encode(data).decode()
+
+
+def without(members, name):
+    return {key: value for key, value in members.items() if key != name}
+
+
+class ControlChannel(ParentTest):
+    def test_bad_frames(self):
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        self.assertEqual(sorted(roles), ROLES)
+        self.assert_waiting(enclave)
+        status, body = enclave.ask({"operation": "status"})
+        self.assertEqual((status, body["initialized"], body["network"], body["slashing_protection"]), (200, False, "mainnet", True))
+        refused = [({"operation": "nonsense"}, 404, "nonsense"), ({}, 400, "operation: missing"), ({"operation": 1}, 400, "operation"),
+                   (b"", 400, "empty"), (b"{", 400, "malformed JSON"), (b"[]", 400, "not a JSON object"), (b"1", 400, "malformed"),
+                   (b"\0" * 100, 400, "malformed"), (os.urandom(5000), 400, "malformed"), (b"[" * 100000, 400, "malformed"),
+                   (b'{"operation":"init_state","operation":"init"}', 400, "malformed"),
+                   (b'{"operation":"init_state"} {}', 400, "malformed"), (b'{"operation":"\xff"}', 400, "malformed")]
+        refused += [({"operation": text}, 404, "operation") for text in LONG_TEXTS]
+        with enclave.control() as control:  # all on one connection
+            for request, expected, text in refused:
+                status, body = control.ask(request)
+                self.assertEqual(status, expected, request)
+                self.assertIn(text, body["message"])
+                self.assertLess(len(body["message"]), 1024)
+        # The parser may not quote what it could not read: it may be a credential.
+        self.assertNotIn("SECRET", enclave.ask(b'{"operation":"init","credential":{"secret_access_key":"SECRET" "x"}}')[1]["message"])
+        self.assertNotIn("SECRET", enclave.log)
+
+        for size in [0xFFFFFFFF, FRAME_MAX + 1, 0x80000000]:
+            with enclave.control() as control:
+                control.socket.sendall(struct.pack(">I", size))
+                status, body = control.receive()
+                self.assertEqual(status, 413)
+                self.assertIn(str(size), body["message"])
+                self.assertTrue(control.is_closed())
+        for half in [b"\0", b"\0\0\0", struct.pack(">I", 100) + b"{", struct.pack(">I", FRAME_MAX) + b"x" * 1000]:
+            with enclave.control() as control:
+                control.socket.sendall(half)
+        with enclave.control() as control:  # half closed in the middle
+            control.socket.sendall(struct.pack(">I", 100) + b"{")
+            control.socket.shutdown(socket.SHUT_WR)
+            self.assertTrue(control.is_closed())
+        # The largest frame there is, of the kind that takes a parser the most memory for its size... and is cheap to refuse.
+        with enclave.control() as control:
+            self.assertEqual(control.ask(b'{"operation":"nonsense","x":"' + b"a" * (FRAME_MAX - 31) + b'"}')[0], 404)
+        self.assert_waiting(enclave)
+        self.assertEqual(enclave.roles(), roles)
+
+    def test_many_connections(self):
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+
+        def connect():
+            with contextlib.suppress(OSError):
+                unix_connection(enclave.control_path, 10).close()
+
+        threads = [threading.Thread(target=connect) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assert_waiting(enclave)
+        with enclave.control() as idle:
+            begun = time.monotonic()
+            self.assert_waiting(enclave)
+            self.assertLess(time.monotonic() - begun, 9, "an idle connection keeps the next one waiting")
+            self.assertTrue(idle.is_closed())
+        # One that asks but does not read the answers: they stay in the socket's buffer, and then the connection is given up.
+        with enclave.control() as deaf:
+            deaf.send(b'{"operation":"init_state"}')
+            deaf.send(b'{"operation":"init_state"}')
+        self.assert_waiting(enclave)
+        self.assertEqual(enclave.roles(), roles)
+        self.assert_init(enclave)
+        self.assert_signs(enclave)
+
+    def replaced_opener(self, enclave, roles):
+        """The roles after a kill of the opener: the others are who they were."""
+        os.kill(roles["opener"], signal.SIGKILL)
+        wait_for(lambda: enclave.roles()["opener"] != roles["opener"], "a new opener")
+        self.assertEqual(without(enclave.roles(), "opener"), without(roles, "opener"))
+        return enclave.roles()
+
+    def check_opener_dies_half_way(self):
+        """The keeper has the keys, but nobody knows whether they are served: the enclave ends, and the parent starts another."""
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        os.kill(roles["frontend"], signal.SIGSTOP)
+        with enclave.control() as control:
+            control.send(json.dumps(self.init_request()).encode())
+            wait_for(lambda: "keys_loaded" in enclave.log, "the keeper has the keys")
+            roles = self.replaced_opener(enclave, roles)
+        os.kill(roles["frontend"], signal.SIGCONT)
+        status, body = enclave.ask(self.init_request())
+        self.assertEqual(status, 422)
+        self.assertIn("already", body["message"])
+        self.assertEqual(enclave.wait_end(), 1)
+        self.assertIn("keys are loaded, but cannot be served", enclave.log)
+
+    def check_opener_that_always_dies(self):
+        enclave, _ = self.boot()
+        for _ in range(6):
+            opener = enclave.roles()["opener"]
+            os.kill(opener, signal.SIGKILL)
+            wait_for(lambda: enclave.process.poll() is not None or enclave.find_roles().get("opener", opener) != opener,
+                     "a new opener or the end")
+        self.assertEqual(enclave.wait_end(), 1)
+        self.assertIn("the opener failed 6 times in a row", enclave.log)
+
+    def test_killed_opener(self):
+        self.check_opener_that_always_dies()
+        self.check_opener_dies_half_way()
+        enclave, _ = self.boot()
+        self.replaced_opener(enclave, enclave.roles())
+        self.assert_waiting(enclave)
+        self.assert_init(enclave)
+        # Signing needs neither the opener nor what it alone talks to.
+        os.kill(self.endpoints["pid"], signal.SIGKILL)
+        self.replaced_opener(enclave, enclave.roles())
+        self.assertEqual(enclave.ask({"operation": "init_state"}), (200, {"initialized": True, "key_count": 2}))
+        self.assertEqual(enclave.ask({"operation": "init"})[0], 409)
+        self.assert_signs(enclave)
+
+
+class BadInit(ParentTest):
+    def test_requests(self):
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        good = self.init_request()
+        for name in ["credential", "encrypted_tls_key", "encrypted_validator_keys"]:
+            self.refused(enclave, without(good, name), 400, name, "missing")
+            self.refused(enclave, {**good, name: 7}, 400, name)
+        for name in ["access_key_id", "secret_access_key"]:
+            self.refused(enclave, {**good, "credential": without(good["credential"], name)}, 400, "credential", name)
+        for value in ["!!!", "AAA", "A" * 100001]:
+            self.refused(enclave, {**good, "encrypted_tls_key": value}, 400, "encrypted_tls_key")
+        self.refused(enclave, {**good, "encrypted_validator_keys": []}, 400, "encrypted_validator_keys: empty")
+        self.refused(enclave, {**good, "encrypted_validator_keys": good["encrypted_validator_keys"] + [[]]}, 400,
+                     "encrypted_validator_keys[2]", "not an object")
+        for changes, text in [({"pubkey": None}, "pubkey: missing"), ({"pubkey": "12"}, "pubkey"), ({"pubkey": "zz" * 48}, "pubkey"),
+                              ({"chain": None}, "chain: missing"), ({"sealed_key_b64": None}, "neither"),
+                              ({"sealed_key_b64": "?"}, "sealed_key_b64: not base64"), ({"sealed_key_b64": "A" * 400}, "sealed_key_b64"),
+                              ({"data_key_b64": None}, "data_key_b64: missing"), ({"data_key_b64": "="}, "data_key_b64"),
+                              ({"pubkey": "line\nbreak"}, "pubkey"),
+                              *(({"pubkey": text}, "pubkey") for text in LONG_TEXTS)]:
+            self.refused_row(enclave, good, changes, 400, text)
+        self.check_credentials(enclave, good)
+        self.assertNotIn("\nbreak", enclave.log)
+        self.accepted_after_all(enclave, roles)
+
+    def check_credentials(self, enclave, good):
+        credential = good["credential"]
+        operator = json.loads((self.local / "sim/operator-credentials.json").read_text())
+        for changes, status, text in [({"secret_access_key": "x" * 40}, 502, "Signature"),
+                                      ({"access_key_id": "ASIA" + "A" * 16}, 502, "UnrecognizedClientException"),
+                                      ({"token": "nonsense"}, 502, "UnrecognizedClientException"),
+                                      ({"token": "line\r\nX-Other: header"}, 400, "token"),
+                                      ({"access_key_id": "line\nbreak"}, 400, "access_key_id")]:
+            self.refused(enclave, {**good, "credential": {**credential, **changes}}, status, text)
+        # Known to KMS, but the key policy gives Decrypt to the enclave's role only.
+        self.refused(enclave, {**good, "credential": {"token": "", **operator}}, 403, "AccessDeniedException")
+
+    def refused_row(self, enclave, good, changes, status, *texts):
+        """The second row changed: all is refused, and the row is named."""
+        rows = [good["encrypted_validator_keys"][0], {**good["encrypted_validator_keys"][1], **changes}]
+        self.refused(enclave, {**good, "encrypted_validator_keys": rows}, status, "encrypted_validator_keys[1]", *texts)
+
+    def test_rows(self):
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        good = self.init_request()
+        first, second = good["encrypted_validator_keys"]
+        for chain in ["hoodi", "", *LONG_TEXTS]:
+            self.refused_row(enclave, good, {"chain": chain}, 422, second["pubkey"], "chain")
+        for place in [0, 30, -1]:
+            changes = {"sealed_key_b64": flipped(second["sealed_key_b64"], place)}
+            self.refused_row(enclave, good, changes, 422, second["pubkey"], "sealed_key_b64")
+        self.refused_row(enclave, good, {"sealed_key_b64": "AAAA"}, 422, second["pubkey"], "sealed_key_b64")
+        # Each row has the other's key.
+        for name in ["sealed_key_b64", "pubkey"]:
+            swapped = [{**first, name: second[name]}, {**second, name: first[name]}]
+            self.refused(enclave, {**good, "encrypted_validator_keys": swapped}, 422, "encrypted_validator_keys[0]", swapped[0]["pubkey"])
+        self.refused(enclave, {**good, "encrypted_validator_keys": [first, first]}, 422, first["pubkey"], "twice")
+        # KMS itself says no to these.
+        for changes in [{"data_key_b64": flipped(second["data_key_b64"], -1)}, {"data_key_b64": self.tls_key},
+                        {"data_key_b64": base64.b64encode(os.urandom(200)).decode()}]:
+            self.refused_row(enclave, good, changes, 502, "data_key_b64", "InvalidCiphertextException")
+        for tls_key in [first["data_key_b64"], flipped(self.tls_key, -1), base64.b64encode(os.urandom(200)).decode()]:
+            self.refused(enclave, {**good, "encrypted_tls_key": tls_key}, 502, "encrypted_tls_key", "InvalidCiphertextException")
+        # A form that the row's data cannot have.
+        as_keystore = {**without(second, "sealed_key_b64"), "encrypted_key_password_mnemonic_b64": self.tls_key}
+        self.refused(enclave, {**good, "encrypted_validator_keys": [first, as_keystore]}, 422, "encrypted_validator_keys[1]", "keystore_b64")
+        self.accepted_after_all(enclave, roles)
+
+
+class BadRelay(ParentTest):
+    def whole_answer(self, enclave, relay):
+        """Bytes that KMS sends for the TLS identity, its first answer."""
+        totals = []
+        relay.behave = forward(self.kms_address, totals=totals)
+        good = self.init_request()
+        rows = [{**good["encrypted_validator_keys"][0], "sealed_key_b64": "AAAA"}]
+        self.refused(enclave, {**good, "encrypted_validator_keys": rows}, 422, "sealed_key_b64")
+        return wait_for(lambda: totals, "the relay's count")[0]
+
+    def test_relay(self):
+        enclave, relay = self.boot()
+        roles = enclave.roles()
+        total = self.whole_answer(enclave, relay)
+        good = self.init_request()
+        for cut in [0, total // 4, total - 200]:
+            relay.behave = forward(self.kms_address, cut_after(cut))
+            self.refused(enclave, good, 502, "encrypted_tls_key")
+        for place in [0, 60, total - 200]:
+            relay.behave = forward(self.kms_address, corrupt_at(place))
+            self.refused(enclave, good, 502, "encrypted_tls_key")
+        for behave in [answer_garbage(os.urandom(5000)), answer_garbage(b"HTTP/1.1 200 OK\r\n\r\n{}"), stall(0.5)]:
+            relay.behave = behave
+            self.refused(enclave, good, 502, "encrypted_tls_key")
+        relay.behave = forward(self.other_simulator())
+        self.refused(enclave, good, 502, "encrypted_tls_key", "certificate")
+        relay.stop()
+        self.refused(enclave, good, 502, "encrypted_tls_key", str(enclave.kms_path))
+        self.relay(enclave, forward(self.kms_address))
+        self.accepted_after_all(enclave, roles)
+
+    def test_false_kms(self):
+        """TLS is broken and the answers are of the attacker's choice."""
+        enclave, relay = self.boot()
+        roles = enclave.roles()
+        kms = FalseKms(self.local / "sim", self.folder)
+        self.addCleanup(kms.stop)
+        relay.behave = forward(kms.address)
+        good = self.init_request()
+        blobs = [os.urandom(500), bytes.fromhex("3080") * 200, b"\x30\x84\xff\xff\xff\xff"]
+        for answer, *texts in [
+            (http_answer(b"not JSON"), "malformed JSON"),
+            (http_answer(b""), "CiphertextForRecipient: missing"),
+            (http_answer(b'{"CiphertextForRecipient":null,"Plaintext":"AAAA"}'), "CiphertextForRecipient: missing"),
+            (http_answer(b'{"CiphertextForRecipient":""}'), "CiphertextForRecipient: empty"),
+            (http_answer(b'{"CiphertextForRecipient":"?"}'), "CiphertextForRecipient: not base64"),
+            (http_answer(b'{"CiphertextForRecipient":"' + b"A" * 40000 + b'"}'), "CiphertextForRecipient"),
+            (http_answer(b" " * (8 << 20)), "larger than"),
+            (http_answer(b"", "200 OK", *(f"X-{i}: {'x' * 1000}" for i in range(100))), "headers"),
+            (http_answer(b"{", length=1000),),
+            (b"\0" * 1000,),
+            (http_answer(b"", "302 Found", "Location: https://localhost:1/"), "302"),
+            (http_answer(b"<html>", "503 Slow Down"), "503"),
+            *((http_answer(json.dumps({"__type": "E", "message": text}, ensure_ascii=False).encode(), "400 Bad"), "E")
+              for text in LONG_TEXTS),
+            *((http_answer(json.dumps({"CiphertextForRecipient": base64.b64encode(blob).decode()}).encode()), "CMS") for blob in blobs),
+        ]:
+            kms.answer = answer
+            with self.subTest(answer[:100]):
+                self.refused(enclave, good, 502, "encrypted_tls_key", *texts)
+        kms.answer = http_answer(b'{"__type":"AccessDeniedException","message":"no"}', "400 Bad")
+        self.refused(enclave, good, 403, "encrypted_tls_key", "AccessDeniedException: no")
+
+        true_answers = []
+
+        def replay(request):
+            """The first answer of the real KMS, over and over."""
+            if not true_answers:
+                context = ssl.create_default_context(cafile=self.endpoints["kms_ca_file"])
+                with context.wrap_socket(socket.create_connection(self.kms_address), server_hostname="localhost") as real:
+                    real.sendall(request)
+                    answer = http.client.HTTPResponse(real)
+                    answer.begin()
+                    true_answers.append(http_answer(answer.read()))
+            return true_answers[0]
+
+        kms.answer = replay
+        self.refused(enclave, good, 422, "sealed_key_b64")  # the TLS secret is no data key
+        self.refused(enclave, good, 502, "encrypted_tls_key", "CMS")  # sealed for the key of the try before
+        relay.behave = forward(self.kms_address)
+        self.accepted_after_all(enclave, roles)
+
+
+class Walls(ParentTest):
+    # Standard streams and what init_roles.c lists; then what the role opened by itself before its sandbox.
+    DESCRIPTORS = {
+        "keeper": [{3: "socket", 5: "socket", 6: "socket", 7: "socket"}, set()],
+        "ledger": [{3: "socket", 4: "socket", 11: "/store"}, {"/store/slashing.sqlite", "/store/slashing.sqlite-wal"}],
+        "frontend": [{3: "socket", 4: "socket", 7: "socket", 8: "socket"}, {"anon_inode", "socket"}],
+        "opener": [{3: "socket", 4: "socket", 5: "socket", 8: "socket", 10: "/memfd:configuration (deleted)"}, set()],
+    }
+
+    def test_second_init(self):
+        enclave, relay = self.boot()
+        before = enclave.roles()
+        self.assert_init(enclave)
+        wait_for(lambda: enclave.roles()["opener"] != before["opener"], "a new opener")
+        roles = enclave.roles()
+        self.assertFalse(os.path.exists(f"/proc/{before['opener']}"), "the opener that saw the keys is still there")
+        self.assertEqual(without(roles, "opener"), without(before, "opener"))
+        for request in [self.init_request(), {"operation": "init"}]:
+            status, body = enclave.ask(request)
+            self.assertEqual(status, 409)
+            self.assertIn("already", body["message"])
+        status, body = enclave.ask({"operation": "status"})
+        self.assertEqual((status, body["initialized"], body["key_count"], body["network"]), (200, True, 2, "mainnet"))
+        self.assertEqual(enclave.roles(), roles)
+        # KMS is not needed to sign.
+        relay.stop()
+        self.assert_signs(enclave)
+        self.check_walls(roles)
+
+    def check_walls(self, roles):
+        for role, pid in roles.items():
+            status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+            self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"), role)
+            limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+            self.assertRegex(limits, r"Max core file size +0 +0 ", role)
+            self.assertEqual(self.environment(pid), b"", role)
+            self.check_descriptors(role, pid)
+
+    def environment(self, pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        except PermissionError:
+            return b""  # not dumpable: even its own user may not look
+
+    def check_descriptors(self, role, pid):
+        try:
+            found = {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        except PermissionError:
+            return
+        given, own = self.DESCRIPTORS[role]
+        for fd, what in given.items():
+            self.assertTrue(what in found[fd] and (what.startswith("/") or found[fd].startswith(what)), f"{role}: {fd} is {found[fd]}")
+        for fd in found.keys() - given.keys() - {0, 1, 2}:
+            kind = found[fd].split(":")[0]
+            self.assertTrue(any(kind.endswith(allowed) for allowed in own), f"{role}: {fd} is {found[fd]}")
+
+    def test_configuration(self):
+        configuration = json.loads(self.configuration)
+
+        def changed(**changes):
+            return json.dumps({**configuration, **changes}).encode()
+
+        for contents, seals, text in [(self.configuration, 0, "seals"), (b"", None, "empty"), (b"{", None, "malformed"),
+                                      (changed(nonsense=1), None, "nonsense: no such setting"), (changed(network="x"), None, "network"),
+                                      (changed(version=2), None, "version"), (changed(slashing_protection="no"), None, "slashing_protection"),
+                                      (changed(ca_pem="x"), None, "ca_pem"), (changed(fleet=""), None, "fleet"),
+                                      (changed(kms_host="a b"), None, "kms_host")]:
+            options = {} if seals is None else {"seals": seals}
+            enclave = self.launch(contents, **options)
+            self.assertEqual(enclave.wait_end(), 2, contents)
+            self.assertIn("enclave_not_started", enclave.log)
+            self.assertIn(text, enclave.log)
+        # Well-formed, but not what the key policy names: another configuration, and another program.
+        other = self.folder / "other-program"
+        other.write_bytes(self.program.read_bytes() + b"\0")
+        other.chmod(0o700)
+        for options in [{"configuration": changed(slashing_protection=False)}, {"configuration": self.configuration + b"\n"},
+                        {"program": other}]:
+            enclave, _ = self.boot(**options)
+            for _ in range(2):
+                status, body = enclave.ask(self.init_request())
+                self.assertEqual(status, 403, body)
+                self.assertIn("AccessDeniedException", body["message"])
+                self.assert_waiting(enclave)
+            enclave.stop()
+        self.assertEqual(self.measurement(self.configuration), self.signer["measurement"]["PCR0"])
+
+
+class Signing(ParentTest):
+    def vote(self, enclave, request):
+        with contextlib.closing(SigningSocket(enclave.signing_path, self.signer["ca_file"])) as connection:
+            return connection.sign(self.cases[0]["public_key"], request)
+
+    def check_watermarks(self):
+        enclave, _ = self.serve()
+        self.assertEqual(self.vote(enclave, attestation(10))[0], 200)
+        enclave.stop()  # by SIGKILL
+        again, _ = self.serve(store=enclave.store)
+        self.assertEqual(self.vote(again, attestation(10, root="0x" + "99" * 32))[0], 412)
+        self.assertEqual(self.vote(again, attestation(9))[0], 412)
+        self.assertEqual(self.vote(again, attestation(11))[0], 200)
+
+    def check_deaths(self):
+        for role in ["keeper", "ledger", "frontend"]:
+            enclave, _ = self.serve()
+            roles = enclave.roles()
+            os.kill(roles[role], signal.SIGKILL)
+            self.assertEqual(enclave.wait_end(), 1)
+            self.assertIn(f"the {role} died (signal 9)", enclave.log)
+            self.assertEqual([name for name, pid in roles.items() if os.path.exists(f"/proc/{pid}")], [])
+        for number in [signal.SIGTERM, signal.SIGINT]:
+            enclave, _ = self.boot()
+            enclave.process.send_signal(number)
+            self.assertEqual(enclave.wait_end(), 0)
+            self.assertIn("enclave_stopped", enclave.log)
+        # init's own death takes everything with it.
+        enclave, _ = self.serve()
+        roles = enclave.roles()
+        enclave.stop()
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in roles.values()), "the roles are gone")
+
+    def check_two_enclaves_of_one_store(self):
+        """Side by side on one folder they would each believe to be alone: the second must not start."""
+        enclave, _ = self.serve()
+        second = self.launch(store=enclave.store)
+        self.assertEqual(second.wait_end(), 1)
+        self.assertIn("ledger", second.log)
+        self.assert_signs(enclave)
+
+    def test_deadlines(self):
+        """Whoever trickles is cut off after 30 s, on either port, and nobody else notices."""
+        enclave, _ = self.serve()
+        stopping = threading.Event()
+        ended = {}
+        begun = time.monotonic()
+        context = ssl.create_default_context(cafile=self.signer["ca_file"])
+
+        def trickle(name, connection, byte):
+            with connection, contextlib.suppress(OSError):
+                while not stopping.wait(0.5):
+                    connection.sendall(byte)
+            ended[name] = time.monotonic() - begun
+
+        slow_frame = unix_connection(enclave.control_path)
+        slow_frame.sendall(struct.pack(">I", 1000))
+        slow_headers = context.wrap_socket(unix_connection(enclave.signing_path), server_hostname="localhost")
+        slow_headers.sendall(b"GET /upcheck HTTP/1.1\r\nX-Slow: ")
+        slow_hello = unix_connection(enclave.signing_path)
+        slow_hello.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        threads = [threading.Thread(target=trickle, args=arguments) for arguments in
+                   [("frame", slow_frame, b" "), ("headers", slow_headers, b"x"), ("hello", slow_hello, b"x")]]
+        for thread in threads:
+            thread.start()
+        try:
+            with contextlib.ExitStack() as half_open:
+                for _ in range(200):
+                    half_open.enter_context(unix_connection(enclave.signing_path))
+                self.abuse(enclave)
+                # Whatever happens in other enclaves meanwhile.
+                for check in [self.check_watermarks, self.check_two_enclaves_of_one_store, self.check_deaths]:
+                    check()
+                    self.assert_signs(enclave)
+                with enclave.control() as waiting:
+                    self.assertEqual(waiting.ask({"operation": "init_state"})[1]["key_count"], 2)
+                self.assertLess(abs(time.monotonic() - begun - 30), 8, "the trickled frame's deadline")
+                while len(ended) < 3 and time.monotonic() - begun < 45:
+                    self.assert_signs(enclave)
+                    time.sleep(0.5)
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+        for name, seconds in ended.items():
+            self.assertLess(abs(seconds - 30), 8, f"the trickled {name}'s deadline")
+        self.assertIn("did not arrive within 30000 ms", enclave.log)
+
+    def abuse(self, enclave):
+        for garbage in [b"GET /upcheck HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" + b"\xff" * 600, os.urandom(5000), b"\0" * 70000]:
+            with unix_connection(enclave.signing_path) as connection, contextlib.suppress(ConnectionError):
+                connection.sendall(garbage)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):
+                    pass
+            begun = time.monotonic()
+            self.assert_signs(enclave)
+            self.assertLess(time.monotonic() - begun, 5, "others slow a client down")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
