@@ -72,8 +72,13 @@ class ControlChannel(ParentTest):
             control.socket.sendall(struct.pack(">I", 100) + b"{")
             control.socket.shutdown(socket.SHUT_WR)
             self.assertTrue(control.is_closed())
-        # The largest frame there is, of the kind that takes a parser the most memory for its size... and is cheap to refuse.
         with enclave.control() as control:
+            for value in [b"0", b"[]", b"{}"]:  # parsed they would take twenty times as much memory and more
+                status, body = control.ask(b'{"operation":"nonsense","x":[' + (value + b",") * (1 << 20) + b"0]}")
+                self.assertEqual(status, 413)
+                self.assertIn("values", body["message"])
+            self.assertEqual(control.ask(b'{"operation":"nonsense","x":[' + b"0," * 1000000 + b"0]}")[0], 404)
+            # The largest frame there is.
             self.assertEqual(control.ask(b'{"operation":"nonsense","x":"' + b"a" * (FRAME_MAX - 31) + b'"}')[0], 404)
         self.assert_waiting(enclave)
         self.assertEqual(enclave.roles(), roles)
