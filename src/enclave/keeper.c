@@ -5,6 +5,7 @@
  * and watermarks; signing threads only read a secret and write a signature.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/sysinfo.h>
 
@@ -365,6 +366,8 @@ int keeper_main(int argc, char **argv)
 	(void)argv;
 	if (!role_begin("keeper", SECRET_HEAP_SIZE_KEEPER, &start, &error))
 		return role_failed(&error);
+	/* The heaps that malloc gives to further threads open a file of /proc when they shrink, which the sandbox kills for. */
+	(void)mallopt(M_ARENA_MAX, 1);
 	keeper->network = start.network;
 	keeper->slashing_protection = start.slashing_protection != 0;
 	keeper->queue = keeper_queue_new((unsigned)get_nprocs(), send_result, keeper, &error);

@@ -6,10 +6,13 @@
 #include "enclave/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
 
@@ -43,7 +46,6 @@ static const int common_calls[] = {
 	SCMP_SYS(getrandom),
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
-	SCMP_SYS(tgkill),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(rt_sigprocmask),
@@ -74,19 +76,21 @@ static const int ledger_calls[] = {
 
 /* One TLS connection at a time to KMS. bind, listen and dup3: net/curl_socket.h says what for. */
 static const int opener_calls[] = {
-	SCMP_SYS(bind),       SCMP_SYS(listen),    SCMP_SYS(dup3),        SCMP_SYS(socket),      SCMP_SYS(connect),
-	SCMP_SYS(accept4),    SCMP_SYS(accept),    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt), SCMP_SYS(fcntl),     SCMP_SYS(ioctl),       SCMP_SYS(pread64),     SCMP_SYS(socketpair),
-	SCMP_SYS(eventfd2),   SCMP_SYS(pipe2),     SCMP_SYS(uname),       SCMP_SYS(lseek),       SCMP_SYS(getuid),
-	SCMP_SYS(geteuid),    SCMP_SYS(getgid),    SCMP_SYS(getegid),     SCMP_SYS(mlock),       SCMP_SYS(munlock),
-	SCMP_SYS(sysinfo),    SCMP_SYS(fadvise64),
+	SCMP_SYS(bind),   SCMP_SYS(listen),      SCMP_SYS(dup3),        SCMP_SYS(connect),    SCMP_SYS(accept4),
+	SCMP_SYS(accept), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+	SCMP_SYS(fcntl),  SCMP_SYS(pread64),     SCMP_SYS(eventfd2),    SCMP_SYS(pipe2),      SCMP_SYS(uname),
+	SCMP_SYS(lseek),  SCMP_SYS(getuid),      SCMP_SYS(geteuid),     SCMP_SYS(getgid),     SCMP_SYS(getegid),
+	SCMP_SYS(mlock),  SCMP_SYS(munlock),     SCMP_SYS(sysinfo),     SCMP_SYS(fadvise64),
 };
 
-/* Libraries look for optional configuration files; for these roles the answer is that there are none. */
+/*
+ * Libraries look for optional files, and malloc for the kernel's overcommit setting when it shrinks a thread's heap. For these
+ * roles the answer is that there are none.
+ */
 static const int file_calls[] = {
-	SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(openat2),    SCMP_SYS(access),   SCMP_SYS(faccessat),
-	SCMP_SYS(faccessat2), SCMP_SYS(stat),       SCMP_SYS(newfstatat), SCMP_SYS(lstat),    SCMP_SYS(statx),
-	SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
+	SCMP_SYS(open),       SCMP_SYS(openat), SCMP_SYS(openat2),  SCMP_SYS(access), SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2), SCMP_SYS(stat),   SCMP_SYS(lstat),    SCMP_SYS(statx),  SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 };
 
 /* What no process of the enclave needs after boot, init included. */
@@ -94,6 +98,9 @@ static const int init_denied_calls[] = {
 	SCMP_SYS(ptrace),
 	SCMP_SYS(process_vm_readv),
 	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(kcmp),
 	SCMP_SYS(bpf),
 	SCMP_SYS(perf_event_open),
 	SCMP_SYS(userfaultfd),
@@ -108,12 +115,49 @@ static const int init_denied_calls[] = {
 	SCMP_SYS(swapon),
 	SCMP_SYS(acct),
 	SCMP_SYS(mount),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(fsconfig),
+	SCMP_SYS(fsmount),
+	SCMP_SYS(fspick),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(mount_setattr),
 	SCMP_SYS(umount2),
 	SCMP_SYS(pivot_root),
 	SCMP_SYS(chroot),
 	SCMP_SYS(unshare),
 	SCMP_SYS(setns),
 	SCMP_SYS(io_uring_setup),
+};
+
+#define BIT(role) (1u << (role))
+#define CONFINED (BIT(SANDBOX_FRONTEND) | BIT(SANDBOX_KEEPER) | BIT(SANDBOX_LEDGER) | BIT(SANDBOX_OPENER))
+#define CONNECTING BIT(SANDBOX_OPENER)
+#define NSM_IOCTL 0xc0200a00u
+
+/*
+ * Calls that depend on one argument. An fstat() of glibc 2.36 is newfstatat() with an empty path. Sockets are only those that
+ * lead to the parent. clone3's flags lie in memory where a filter cannot see them: ENOSYS makes glibc fall back to clone, whose
+ * flags say that it makes a thread. Thread names are all that prctl is for.
+ */
+static const struct conditional {
+	uint32_t roles;
+	int call;
+	uint32_t action;
+	struct scmp_arg_cmp condition;
+} conditionals[] = {
+	{CONFINED, SCMP_SYS(mmap), SCMP_ACT_ALLOW, {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
+	{CONFINED, SCMP_SYS(mprotect), SCMP_ACT_ALLOW, {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
+	{CONFINED, SCMP_SYS(newfstatat), SCMP_ACT_ALLOW, {3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH}},
+	{CONFINED & ~BIT(SANDBOX_KEEPER), SCMP_SYS(newfstatat), SCMP_ACT_ERRNO(ENOENT), {3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0}},
+	{BIT(SANDBOX_FRONTEND), SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS), {1, SCMP_CMP_GE, 0, 0}},
+	{BIT(SANDBOX_FRONTEND), SCMP_SYS(clone), SCMP_ACT_ALLOW, {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}},
+	{BIT(SANDBOX_FRONTEND), SCMP_SYS(prctl), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, PR_SET_NAME, 0}},
+	{CONNECTING, SCMP_SYS(socket), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+	{CONNECTING, SCMP_SYS(socket), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, AF_VSOCK, 0}},
+	{CONNECTING, SCMP_SYS(socketpair), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+	{CONNECTING, SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, FIONBIO, 0}},
+	{CONNECTING, SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, NSM_IOCTL, 0}},
 };
 
 struct call_list {
@@ -129,24 +173,17 @@ struct call_list {
 
 static const struct role_rules {
 	uint32_t default_action;
-	bool may_make_threads;
-	bool confine_memory; /* no executable mappings, ever */
 	struct call_list lists[4];
 } rules[SANDBOX_ROLE_COUNT] = {
-	[SANDBOX_INIT] = {SCMP_ACT_ALLOW, true, false, {LIST(init_denied_calls, SCMP_ACT_KILL_PROCESS)}},
+	[SANDBOX_INIT] = {SCMP_ACT_ALLOW, {LIST(init_denied_calls, SCMP_ACT_KILL_PROCESS)}},
 	[SANDBOX_FRONTEND] = {SCMP_ACT_KILL_PROCESS,
-			      true,
-			      true,
-			      {LIST(common_calls, SCMP_ACT_ALLOW), LIST(frontend_calls, SCMP_ACT_ALLOW)}},
-	[SANDBOX_KEEPER] = {SCMP_ACT_KILL_PROCESS, false, true, {LIST(common_calls, SCMP_ACT_ALLOW)}},
+			      {LIST(common_calls, SCMP_ACT_ALLOW), LIST(frontend_calls, SCMP_ACT_ALLOW),
+			       LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
+	[SANDBOX_KEEPER] = {SCMP_ACT_KILL_PROCESS, {LIST(common_calls, SCMP_ACT_ALLOW)}},
 	[SANDBOX_LEDGER] = {SCMP_ACT_KILL_PROCESS,
-			    false,
-			    true,
 			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(ledger_calls, SCMP_ACT_ALLOW),
-			     LIST(file_calls, SCMP_ACT_ERRNO(EACCES))}},
+			     LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
 	[SANDBOX_OPENER] = {SCMP_ACT_KILL_PROCESS,
-			    false,
-			    true,
 			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(opener_calls, SCMP_ACT_ALLOW),
 			     LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
 };
@@ -162,47 +199,39 @@ static int add_list(scmp_filter_ctx filter, const struct call_list *list)
 	return 0;
 }
 
-/* mmap and mprotect without PROT_EXEC only. */
-static int add_memory_rules(scmp_filter_ctx filter)
+static int add_conditionals(scmp_filter_ctx filter, enum sandbox_role role)
 {
-	static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+	for (size_t i = 0; i < ARRAY_SIZE(conditionals); i++) {
+		const struct conditional *rule = &conditionals[i];
+		int result = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-
+		if (rule->roles & BIT(role))
+			result = seccomp_rule_add_array(filter, rule->action, rule->call, 1, &rule->condition);
 		if (result != 0)
 			return result;
 	}
 	return 0;
 }
 
-/* Threads of this process, never a new process. clone3's flags lie in memory where a filter cannot see them: ENOSYS makes
- * glibc fall back to clone. Thread names are all that prctl is for. */
-static int add_thread_rules(scmp_filter_ctx filter)
+/* abort() signals its own thread; a neighbour is not to be stopped. */
+static int add_own_signals(scmp_filter_ctx filter)
 {
-	int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-
-	if (result == 0)
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-					  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-	if (result == 0)
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-	return result;
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 }
 
-static int fill_filter(scmp_filter_ctx filter, const struct role_rules *role)
+static int fill_filter(scmp_filter_ctx filter, enum sandbox_role role)
 {
 	/* All threads at once; a syscall of another architecture is as bad as a forbidden one. */
 	int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 
 	if (result == 0)
 		result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(role->lists); i++)
-		result = add_list(filter, &role->lists[i]);
-	if (result == 0 && role->confine_memory)
-		result = add_memory_rules(filter);
-	if (result == 0 && role->confine_memory && role->may_make_threads)
-		result = add_thread_rules(filter);
+	for (size_t i = 0; result == 0 && i < ARRAY_SIZE(rules[role].lists); i++)
+		result = add_list(filter, &rules[role].lists[i]);
+	if (result == 0)
+		result = add_conditionals(filter, role);
+	if (result == 0 && BIT(role) & CONFINED)
+		result = add_own_signals(filter);
 	return result;
 }
 
@@ -216,7 +245,7 @@ bool sandbox_enter(enum sandbox_role role, struct error *error)
 	filter = seccomp_init(rules[role].default_action);
 	if (!filter)
 		return error_set(error, ERROR_IO, "cannot make a seccomp filter");
-	result = fill_filter(filter, &rules[role]);
+	result = fill_filter(filter, role);
 	if (result == 0)
 		result = seccomp_load(filter);
 	seccomp_release(filter);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,9 +19,41 @@
 #define ENDED_WELL 0
 
 /* Each attempt returns the errno of the call (0: it worked), if it returns at all. */
-static int try_socket(void)
+static int try_internet_socket(void)
 {
 	return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : errno;
+}
+
+static int try_netlink_socket(void)
+{
+	return syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 0) >= 0 ? 0 : errno;
+}
+
+static int try_unix_socket(void)
+{
+	return syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0 : errno;
+}
+
+static int try_terminal(void)
+{
+	return syscall(SYS_ioctl, 0, TIOCSTI, "x") >= 0 ? 0 : errno;
+}
+
+static int try_signal_to_neighbour(void)
+{
+	return syscall(SYS_tgkill, getppid(), getppid(), 0) >= 0 ? 0 : errno;
+}
+
+static int try_signal_to_itself(void)
+{
+	return syscall(SYS_tgkill, getpid(), getpid(), 0) >= 0 ? 0 : errno;
+}
+
+static int try_file_size(void)
+{
+	struct stat status;
+
+	return fstat(STDERR_FILENO, &status) == 0 ? 0 : errno;
 }
 
 static int try_open(void)
@@ -106,15 +140,21 @@ static const struct expectation {
 	int (*attempt)(void);
 	int outcome[SANDBOX_ROLE_COUNT]; /* by role; only the confined ones are looked at */
 } expectations[] = {
-	{"socket",
-	 try_socket,
+	{"internet socket",
+	 try_internet_socket,
+	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = KILLED, [SANDBOX_OPENER] = KILLED}},
+	{"netlink socket",
+	 try_netlink_socket,
+	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = KILLED, [SANDBOX_OPENER] = KILLED}},
+	{"unix socket",
+	 try_unix_socket,
 	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = KILLED, [SANDBOX_OPENER] = 0}},
 	{"open",
 	 try_open,
-	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = EACCES, [SANDBOX_OPENER] = ENOENT}},
+	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = ENOENT, [SANDBOX_LEDGER] = ENOENT, [SANDBOX_OPENER] = ENOENT}},
 	{"openat",
 	 try_openat,
-	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = EACCES, [SANDBOX_OPENER] = ENOENT}},
+	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = ENOENT, [SANDBOX_LEDGER] = ENOENT, [SANDBOX_OPENER] = ENOENT}},
 	{"execve",
 	 try_execve,
 	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = KILLED, [SANDBOX_OPENER] = KILLED}},
@@ -133,6 +173,18 @@ static const struct expectation {
 	{"connect",
 	 try_connect,
 	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = KILLED, [SANDBOX_OPENER] = ENOTSOCK}},
+	{"terminal",
+	 try_terminal,
+	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = KILLED, [SANDBOX_OPENER] = KILLED}},
+	{"signal to a neighbour",
+	 try_signal_to_neighbour,
+	 {[SANDBOX_KEEPER] = KILLED, [SANDBOX_FRONTEND] = KILLED, [SANDBOX_LEDGER] = KILLED, [SANDBOX_OPENER] = KILLED}},
+	{"signal to itself",
+	 try_signal_to_itself,
+	 {[SANDBOX_KEEPER] = 0, [SANDBOX_FRONTEND] = 0, [SANDBOX_LEDGER] = 0, [SANDBOX_OPENER] = 0}},
+	{"size of an open file",
+	 try_file_size,
+	 {[SANDBOX_KEEPER] = 0, [SANDBOX_FRONTEND] = 0, [SANDBOX_LEDGER] = 0, [SANDBOX_OPENER] = 0}},
 	{"memory and time",
 	 try_memory_and_time,
 	 {[SANDBOX_KEEPER] = 0, [SANDBOX_FRONTEND] = 0, [SANDBOX_LEDGER] = 0, [SANDBOX_OPENER] = 0}},
@@ -166,7 +218,7 @@ static void ledger_reaches_nothing_new(void **state)
 	check_role(SANDBOX_LEDGER);
 }
 
-static void opener_connects_but_opens_no_file(void **state)
+static void opener_connects_to_the_parent_but_opens_no_file(void **state)
 {
 	(void)state;
 	check_role(SANDBOX_OPENER);
@@ -185,7 +237,7 @@ int main(void)
 		cmocka_unit_test(keeper_is_killed_for_what_it_does_not_need),
 		cmocka_unit_test(frontend_cannot_open_or_execute),
 		cmocka_unit_test(ledger_reaches_nothing_new),
-		cmocka_unit_test(opener_connects_but_opens_no_file),
+		cmocka_unit_test(opener_connects_to_the_parent_but_opens_no_file),
 		cmocka_unit_test(init_cannot_trace),
 	};
 
