@@ -22,6 +22,13 @@
  */
 #define COMMITS_IN_FLIGHT_MAX 128
 
+/* Job numbers, first in, first out; as long as the pool of jobs, so it is never full. */
+struct job_ring {
+	uint32_t numbers[KEEPER_JOBS_MAX];
+	size_t first;
+	size_t count;
+};
+
 struct keeper {
 	struct network network;
 	bool slashing_protection;
@@ -30,9 +37,8 @@ struct keeper {
 	uint64_t loading_count;
 	struct message_load_result load_failure; /* the first fault of this load; status LOAD_OK: none */
 	struct keeper_queue *queue;
-	uint32_t waiting_commits[KEEPER_JOBS_MAX]; /* ring of job numbers that are not yet with the ledger */
-	size_t waiting_first;
-	size_t waiting_count;
+	struct job_ring waiting_urgent; /* for the ledger; proposals go first */
+	struct job_ring waiting_ordinary;
 	size_t commits_in_flight;
 };
 
@@ -100,17 +106,29 @@ static void fill_commit(struct message_commit *commit, const struct message_sign
 
 static bool send_waiting_commits(struct keeper *keeper, struct error *error)
 {
-	while (keeper->waiting_count > 0 && keeper->commits_in_flight < COMMITS_IN_FLIGHT_MAX) {
-		struct keeper_job *job = keeper_queue_job_at(keeper->queue, keeper->waiting_commits[keeper->waiting_first]);
+	while (keeper->commits_in_flight < COMMITS_IN_FLIGHT_MAX) {
+		struct job_ring *ring = keeper->waiting_urgent.count ? &keeper->waiting_urgent : &keeper->waiting_ordinary;
+		struct keeper_job *job;
 
-		keeper->waiting_first = (keeper->waiting_first + 1) % KEEPER_JOBS_MAX;
-		keeper->waiting_count--;
+		if (ring->count == 0)
+			return true;
+		job = keeper_queue_job_at(keeper->queue, ring->numbers[ring->first]);
+		ring->first = (ring->first + 1) % KEEPER_JOBS_MAX;
+		ring->count--;
 		keeper->commits_in_flight++;
 		job->is_with_ledger = true;
 		if (!message_send(ROLE_FD_LEDGER, &job->commit, error))
 			return error_prefix(error, "ledger");
 	}
 	return true;
+}
+
+static void wait_for_ledger(struct keeper *keeper, const struct keeper_job *job)
+{
+	struct job_ring *ring = job->is_urgent ? &keeper->waiting_urgent : &keeper->waiting_ordinary;
+
+	ring->numbers[(ring->first + ring->count) % KEEPER_JOBS_MAX] = (uint32_t)keeper_queue_job_number(keeper->queue, job);
+	ring->count++;
 }
 
 /*
@@ -121,7 +139,6 @@ static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct er
 {
 	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
 	enum slashing_verdict verdict = check_commit(watermark, &job->commit);
-	size_t last;
 
 	if (verdict != SLASHING_SAFE && verdict != SLASHING_REPEAT) {
 		job->result.status = SIGN_SLASHABLE;
@@ -133,9 +150,7 @@ static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct er
 	}
 	if (verdict == SLASHING_SAFE)
 		record_commit(watermark, &job->commit);
-	last = (keeper->waiting_first + keeper->waiting_count) % KEEPER_JOBS_MAX;
-	keeper->waiting_commits[last] = (uint32_t)keeper_queue_job_number(keeper->queue, job);
-	keeper->waiting_count++;
+	wait_for_ledger(keeper, job);
 	keeper_queue_submit(keeper->queue, job, true);
 	return send_waiting_commits(keeper, error);
 }
@@ -168,7 +183,7 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 
 	if (!artifact)
 		return send_status(request, SIGN_BAD_REQUEST), true;
-	job = keeper_queue_take(keeper->queue);
+	job = keeper_queue_take(keeper->queue, artifact->is_urgent);
 	if (!job)
 		return send_status(request, SIGN_OVERLOADED), true;
 	message_init(&job->result, MESSAGE_SIGN_RESULT, request->header.id);
@@ -179,7 +194,6 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 		keeper_queue_part_done(keeper->queue, job);
 		return true;
 	}
-	job->is_urgent = artifact->is_urgent;
 	job->secret_key = keeper_keys_secret(keeper->keys, job->key_index);
 	if (!artifact->duty || !keeper->slashing_protection) {
 		keeper_queue_submit(keeper->queue, job, false);

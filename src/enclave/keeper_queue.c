@@ -7,6 +7,14 @@
 /* More threads than any enclave has cores would only cost memory. */
 #define KEEPER_THREADS_MAX 64
 
+/*
+ * Proposals overtake attestations, but not for ever: after this many of them one ordinary job has its turn, so a client that asks
+ * for nothing but RANDAO reveals cannot stop the attestations of the rest.
+ */
+#define URGENT_IN_A_ROW_MAX 8
+/* Jobs that only urgent requests may take: a proposal finds a place in the middle of any burst. */
+#define JOBS_FOR_URGENT 64
+
 /* First in, first out, of job numbers; as long as the pool, so it is never full. */
 struct ring {
 	uint32_t numbers[KEEPER_JOBS_MAX];
@@ -23,6 +31,7 @@ struct keeper_queue {
 	struct ring urgent;
 	struct ring ordinary;
 	struct ring free_jobs;
+	unsigned urgent_in_a_row;
 	pthread_t threads[KEEPER_THREADS_MAX];
 	unsigned thread_count;
 	struct keeper_job jobs[KEEPER_JOBS_MAX];
@@ -43,6 +52,15 @@ static uint32_t ring_take(struct ring *ring)
 	return number;
 }
 
+/* With the lock held and a job waiting. */
+static struct ring *choose_ring(struct keeper_queue *queue)
+{
+	bool urgent = queue->urgent.count > 0 && (queue->ordinary.count == 0 || queue->urgent_in_a_row < URGENT_IN_A_ROW_MAX);
+
+	queue->urgent_in_a_row = urgent ? queue->urgent_in_a_row + 1 : 0;
+	return urgent ? &queue->urgent : &queue->ordinary;
+}
+
 /* The next job in order of urgency; NULL when the queue is being stopped. */
 static struct keeper_job *wait_for_job(struct keeper_queue *queue)
 {
@@ -52,7 +70,7 @@ static struct keeper_job *wait_for_job(struct keeper_queue *queue)
 	while (!queue->stopping && queue->urgent.count == 0 && queue->ordinary.count == 0)
 		(void)pthread_cond_wait(&queue->work, &queue->lock);
 	if (!queue->stopping)
-		job = &queue->jobs[ring_take(queue->urgent.count ? &queue->urgent : &queue->ordinary)];
+		job = &queue->jobs[ring_take(choose_ring(queue))];
 	(void)pthread_mutex_unlock(&queue->lock);
 	return job;
 }
@@ -109,16 +127,19 @@ void keeper_queue_free(struct keeper_queue *queue)
 	free(queue);
 }
 
-struct keeper_job *keeper_queue_take(struct keeper_queue *queue)
+struct keeper_job *keeper_queue_take(struct keeper_queue *queue, bool is_urgent)
 {
+	size_t reserved = is_urgent ? 0 : JOBS_FOR_URGENT;
 	struct keeper_job *job = NULL;
 
 	(void)pthread_mutex_lock(&queue->lock);
-	if (queue->free_jobs.count)
+	if (queue->free_jobs.count > reserved)
 		job = &queue->jobs[ring_take(&queue->free_jobs)];
 	(void)pthread_mutex_unlock(&queue->lock);
-	if (job)
-		memset(job, 0, sizeof *job);
+	if (!job)
+		return NULL;
+	memset(job, 0, sizeof *job);
+	job->is_urgent = is_urgent;
 	return job;
 }
 

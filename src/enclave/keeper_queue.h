@@ -33,8 +33,8 @@ typedef void keeper_finish(void *context, const struct message_sign_result *resu
 MUST_USE struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, void *context, struct error *error);
 /* Waits for the threads; jobs that are not signed are dropped. */
 void keeper_queue_free(struct keeper_queue *queue);
-/* A job to fill in, or NULL when all are busy. */
-struct keeper_job *keeper_queue_take(struct keeper_queue *queue);
+/* A job to fill in, or NULL when all that this kind of request may have are busy. */
+struct keeper_job *keeper_queue_take(struct keeper_queue *queue, bool is_urgent);
 /* Number of a job, 0 to KEEPER_JOBS_MAX - 1, and back (NULL when out of range). */
 uint64_t keeper_queue_job_number(const struct keeper_queue *queue, const struct keeper_job *job);
 struct keeper_job *keeper_queue_job_at(struct keeper_queue *queue, uint64_t number);
