@@ -7,9 +7,6 @@
 #define SETTINGS_VERSION 1
 #define SETTINGS_MAX_SIZE 16384 /* ours is under 1 KiB */
 
-/* Networks with stakes worth money: a signer without slashing protection is not for them. */
-static const char *const networks_with_stakes[] = {"mainnet", "gnosis"};
-
 static const struct text_member {
 	const char *name;
 	size_t offset;
@@ -28,7 +25,6 @@ static const struct bool_member {
 } bool_members[] = {
 	{"any_port", offsetof(struct local_settings, any_port)},
 	{"slashing_protection", offsetof(struct local_settings, slashing_protection)},
-	{"test_keys_only", offsetof(struct local_settings, test_keys_only)},
 };
 
 void local_settings_default(struct local_settings *ret_settings)
@@ -128,14 +124,6 @@ bool local_settings_check(const struct local_settings *settings, struct error *e
 {
 	if (!network_find(settings->network, error))
 		return error_prefix(error, "--network");
-	if (settings->slashing_protection || settings->test_keys_only)
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(networks_with_stakes); i++) {
-		if (strcmp(settings->network, networks_with_stakes[i]) == 0)
-			return error_set(error, ERROR_INPUT,
-					 "--slashing off is for test networks; on %s it could cost a validator its stake",
-					 settings->network);
-	}
 	return true;
 }
 

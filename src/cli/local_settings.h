@@ -19,7 +19,6 @@ struct local_settings {
 	bool any_port;                  /* the port was the kernel's choice, and may change when it is taken */
 	char network[NETWORK_NAME_SIZE];
 	bool slashing_protection;
-	bool test_keys_only;                /* the user says so: allows slashing_protection off on a network with real stakes */
 	char kms_key_arn[KMS_ARN_SIZE];     /* "" before the first `up` */
 	char tls_listen[LOCAL_LISTEN_SIZE]; /* host that the TLS certificate was made for besides localhost; "" none yet */
 	uint64_t tls_created_ms;            /* realtime */
@@ -35,7 +34,7 @@ MUST_USE bool local_settings_write(const char *path, const struct local_settings
 MUST_USE bool local_settings_set_listen(struct local_settings *settings, const char *listen, struct error *error);
 /* "on" or "off"; ERROR_INPUT names --slashing. */
 MUST_USE bool local_settings_set_slashing(struct local_settings *settings, const char *slashing, struct error *error);
-/* Whether these settings belong together (network known, slashing protection not off where stakes are real). */
+/* Whether these settings can be used: the network is known. */
 MUST_USE bool local_settings_check(const struct local_settings *settings, struct error *error);
 
 /* Host part of listen, without brackets, and the port. */

@@ -35,7 +35,6 @@ struct up_options {
 	struct key_source keys;
 	const char *network;
 	const char *slashing;
-	bool test_keys_only;
 	bool as_json;
 };
 
@@ -101,8 +100,6 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 	}
 	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
 		return false;
-	if (options->test_keys_only)
-		settings->test_keys_only = true;
 	*ret_changed = strcmp(before.listen, settings->listen) != 0 || strcmp(before.network, settings->network) != 0 ||
 		       before.slashing_protection != settings->slashing_protection;
 	return local_settings_check(settings, error);
@@ -195,8 +192,10 @@ static void warn_about_slashing(const struct local_settings *settings)
 	if (settings->slashing_protection)
 		return;
 	(void)fprintf(stderr,
+		      "WARNING: ******************************************************************************\n"
 		      "WARNING: slashing protection is OFF: this signer signs double votes and double proposals on %s.\n"
-		      "WARNING: never give it a key that has a validator behind it.\n",
+		      "WARNING: it is for test networks and tests. Never give it a key that has a validator behind it.\n"
+		      "WARNING: ******************************************************************************\n",
 		      settings->network);
 }
 
@@ -269,9 +268,7 @@ static int run(const struct up_options *options, struct up *up)
 	up->started_ms = clock_monotonic_ms();
 	if (!check_key_options(&options->keys, &error) || !local_folder_init(options->dir, &up->folder, &error) ||
 	    !merge_settings(options, up, &changed, &error))
-		return command_fail(&error, strncmp(error.message, "--slashing off", 14) == 0
-						    ? "For keys that no validator uses, add --test-keys-only."
-						    : "See: ensign local up --help");
+		return command_fail(&error, "See: ensign local up --help");
 	if (!local_folder_make(&up->folder, &error))
 		return command_fail(&error, "Give another folder with --dir.");
 	lock = local_folder_lock(&up->folder, &error);
@@ -306,8 +303,6 @@ int local_up_main(int argc, char **argv)
 		{"network", OPTION_TEXT, &values.network, "N",
 		 "mainnet (default), hoodi, sepolia, holesky, gnosis, chiado, minimal"},
 		{"slashing", OPTION_TEXT, &values.slashing, "on|off", "off signs everything: for test networks only; measured"},
-		{"test-keys-only", OPTION_FLAG, &values.test_keys_only, NULL,
-		 "allow --slashing off on mainnet and gnosis, for tests"},
 		{"json", OPTION_FLAG, &values.as_json, NULL, "print one JSON object"},
 	};
 	struct up up = {0};

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/process.h"
 #include "enclave/opener.h"
 #include "enclave/sandbox.h"
 
@@ -30,6 +31,8 @@
 #define OPENER_FAILURES_MAX 5
 /* One that lived this long was not broken from the start: it begins a new row. */
 #define OPENER_LIFE_MIN_MS 10000
+/* Of one role: the keeper's heap is the largest. */
+#define LOCKED_MEMORY_MAX (2 * SECRET_HEAP_SIZE_KEEPER)
 #define REQUIRED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static bool read_configuration(struct init *init, struct error *error)
@@ -92,7 +95,10 @@ static bool read_arguments(struct init *init, int argc, char **argv, bool *ret_h
 static bool harden(struct error *error)
 {
 	const struct rlimit none = {0, 0};
+	const struct rlimit locked = {LOCKED_MEMORY_MAX, LOCKED_MEMORY_MAX};
 
+	/* Openers to come lock memory, which is a privilege that will be gone by then. As much as the system gives is enough. */
+	(void)setrlimit(RLIMIT_MEMLOCK, &locked);
 	if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return error_set_errno(error, ERROR_IO, "cannot give up core dumps and new privileges");
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -223,7 +229,7 @@ static bool supervise(struct init *init, struct error *error)
 static bool run(struct init *init, struct error *error)
 {
 	if (!harden(error) || !watch_signals(init, error) || !open_descriptors(init, error) || !start_roles(init, error) ||
-	    !sandbox_enter(SANDBOX_INIT, error))
+	    !process_drop_capabilities(error) || !sandbox_enter(SANDBOX_INIT, error))
 		return false;
 	log_info("waiting_for_keys", "network=%s slashing_protection=%s", init->configuration.network.name,
 		 init->configuration.slashing_protection ? "on" : "off");

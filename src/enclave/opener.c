@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/opener.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -14,6 +16,23 @@ static bool read_configuration(struct configuration *ret_configuration, struct e
 
 	return file_read_fd(ROLE_FD_CONFIGURATION, "measured configuration", CONFIGURATION_MAX_SIZE, &text, error) &&
 	       configuration_parse(buffer_view(&text), ret_configuration, error);
+}
+
+/*
+ * A path too long for a socket's name is reached through its folder, which the sandbox would not let us open any more: so the
+ * opener moves into that folder first and keeps the name alone.
+ */
+static bool shorten_relay_path(struct address *relay, struct error *error)
+{
+	char *slash = relay->kind == ADDRESS_UNIX ? strrchr(relay->path, '/') : NULL;
+
+	if (!slash)
+		return true;
+	*slash = 0;
+	if (chdir(relay->path[0] ? relay->path : "/") != 0)
+		return error_set_errno(error, ERROR_IO, "--kms: %s", relay->path);
+	memmove(relay->path, slash + 1, strlen(slash + 1) + 1);
+	return true;
 }
 
 /* init names the places that differ between a real enclave and a local one. */
@@ -31,7 +50,7 @@ static bool read_arguments(int argc, char **argv, struct opener *opener, bool *r
 		return false;
 	if (!kms_relay)
 		return error_set(error, ERROR_BUG, "--kms is missing");
-	return address_parse(kms_relay, &opener->kms_relay, error);
+	return address_parse(kms_relay, &opener->kms_relay, error) && shorten_relay_path(&opener->kms_relay, error);
 }
 
 static bool begin(int argc, char **argv, struct opener *opener, struct error *error)

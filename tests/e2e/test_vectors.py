@@ -54,7 +54,7 @@ class Vectors(SignerTest):
 
     def test_signing_unprotected(self):
         cases = signing_cases()
-        connection = self.serve([case["secret_key"] for case in cases], "--slashing", "off", "--test-keys-only")
+        connection = self.serve([case["secret_key"] for case in cases], "--slashing", "off")
         self.check(connection, self.own(cases))
 
     def signing_roots(self, network, *options):
@@ -64,7 +64,7 @@ class Vectors(SignerTest):
         self.check(connection, [(c["name"], c["pubkey"], c["request"], c["signing_root"], c["signature"]) for c in cases])
 
     def test_signing_roots_mainnet(self):
-        self.signing_roots("mainnet", "--test-keys-only")
+        self.signing_roots("mainnet")
 
     def test_signing_roots_hoodi(self):
         self.signing_roots("hoodi")

@@ -16,7 +16,6 @@ static void defaults_are_safe(void **state)
 	(void)state;
 	local_settings_default(&settings);
 	assert_true(settings.slashing_protection);
-	assert_false(settings.test_keys_only);
 	assert_ok(local_settings_check(&settings, &error), &error);
 }
 
@@ -29,7 +28,6 @@ static void written_is_read(void **state)
 	local_settings_default(&settings);
 	assert_ok(local_settings_set_listen(&settings, "[::1]:9000", &error), &error);
 	settings.slashing_protection = false;
-	settings.test_keys_only = true;
 	settings.tls_created_ms = 1795392000123;
 	(void)snprintf(settings.kms_key_arn, sizeof settings.kms_key_arn, "arn:aws:kms:us-east-1:000000000000:key/1");
 	assert_ok(local_settings_write(TEST_FILE, &settings, &error), &error);
@@ -38,7 +36,6 @@ static void written_is_read(void **state)
 	assert_string_equal(settings.network, again.network);
 	assert_string_equal(settings.kms_key_arn, again.kms_key_arn);
 	assert_false(again.slashing_protection);
-	assert_true(again.test_keys_only);
 	assert_false(again.any_port);
 	assert_int_equal(settings.tls_created_ms, again.tls_created_ms);
 	(void)unlink(TEST_FILE);
@@ -56,7 +53,7 @@ static void bad_files_are_refused(void **state)
 		"{\"version\":1,\"listen\":7}",
 		"{\"version\":1,\"listen\":\"a:1\",\"network\":\"a name that is much longer than any network has or ever will\"}",
 		("{\"version\":1,\"listen\":\"a:1\",\"network\":\"mainnet\",\"kms_key_arn\":\"\",\"tls_listen\":\"\",\"pcr0\":\"\","
-		 "\"any_port\":false,\"slashing_protection\":\"false\",\"test_keys_only\":false,\"tls_created_ms\":0}"),
+		 "\"any_port\":false,\"slashing_protection\":\"false\",\"tls_created_ms\":0}"),
 	};
 	struct local_settings settings;
 
@@ -71,30 +68,18 @@ static void bad_files_are_refused(void **state)
 	(void)unlink(TEST_FILE);
 }
 
-static void slashing_off_is_for_test_networks(void **state)
+static void network_must_be_known(void **state)
 {
-	static const struct {
-		const char *network;
-		bool test_keys_only;
-		bool allowed;
-	} cases[] = {
-		{"mainnet", false, false}, {"gnosis", false, false}, {"mainnet", true, true},
-		{"hoodi", false, true},    {"minimal", false, true}, {"nonsense", true, false},
-	};
+	struct local_settings settings;
+	struct error error = {0};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct local_settings settings;
-		struct error error = {0};
-
-		local_settings_default(&settings);
-		assert_ok(local_settings_set_slashing(&settings, "off", &error), &error);
-		(void)snprintf(settings.network, sizeof settings.network, "%s", cases[i].network);
-		settings.test_keys_only = cases[i].test_keys_only;
-		assert_int_equal(local_settings_check(&settings, &error), cases[i].allowed);
-		if (!cases[i].allowed)
-			assert_int_equal(error.code, ERROR_INPUT);
-	}
+	local_settings_default(&settings);
+	assert_ok(local_settings_check(&settings, &error), &error);
+	(void)snprintf(settings.network, sizeof settings.network, "nonsense");
+	assert_false(local_settings_check(&settings, &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_message_contains(&error, "--network");
 }
 
 static void options_are_checked(void **state)
@@ -142,7 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_safe),     cmocka_unit_test(written_is_read),
-		cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(slashing_off_is_for_test_networks),
+		cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(network_must_be_known),
 		cmocka_unit_test(options_are_checked),   cmocka_unit_test(url_is_for_clients_here),
 	};
 
