@@ -24,7 +24,8 @@ static bool read_configuration(struct configuration *ret_configuration, struct e
  */
 static bool shorten_relay_path(struct address *relay, struct error *error)
 {
-	char *slash = relay->kind == ADDRESS_UNIX ? strrchr(relay->path, '/') : NULL;
+	bool is_long = relay->kind == ADDRESS_UNIX && strlen(relay->path) >= sizeof((struct sockaddr_un *)0)->sun_path;
+	char *slash = is_long ? strrchr(relay->path, '/') : NULL;
 
 	if (!slash)
 		return true;
