@@ -2,12 +2,15 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 static const char *log_program = "ensign";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
+static _Atomic uint64_t log_dropped; /* lines since the last that was written */
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -41,29 +44,94 @@ static size_t append_escaped(char *line, size_t used, const char *text)
 	return used;
 }
 
-void log_write(enum log_level level, const char *event, const char *format, ...)
+/*
+ * stderr is shared with other processes, so O_NONBLOCK is not ours to set: look for room first. A pipe that is not full takes a
+ * line (less than PIPE_BUF) whole. Only if several writers go for the last room at the same time may one have to wait.
+ */
+static bool has_room(void)
+{
+	struct pollfd standard_error = {STDERR_FILENO, POLLOUT, 0};
+
+	return poll(&standard_error, 1, 0) != 0;
+}
+
+static size_t append_count(char *line, size_t used, const char *name, uint64_t count)
+{
+	if (count == 0 || used >= LOG_LINE_SIZE)
+		return used;
+	return used + (size_t)snprintf(line + used, LOG_LINE_SIZE - used, " %s=%" PRIu64, name, count);
+}
+
+/* The counts stand first: what follows may hold a peer's text, and may be cut. */
+static __attribute__((format(printf, 4, 0))) void write_line(enum log_level level, const char *event, uint64_t suppressed,
+							     const char *format, va_list arguments)
 {
 	int saved = errno;
+	uint64_t dropped = atomic_exchange_explicit(&log_dropped, 0, memory_order_relaxed);
 	char line[LOG_LINE_SIZE];
 	char fields[LOG_LINE_SIZE];
 	char time[CLOCK_TEXT_SIZE];
-	va_list arguments;
 	size_t used;
+
+	(void)vsnprintf(fields, sizeof fields, format, arguments);
+	clock_format(clock_realtime_ms(), time);
+	used = (size_t)snprintf(line, sizeof line, "%s %s %s %s", time, level_names[level], log_program, event);
+	used = append_count(line, used, "dropped", dropped);
+	used = append_count(line, used, "suppressed", suppressed);
+	used = append_escaped(line, used < sizeof line ? used : sizeof line - 1, fields[0] ? " " : "");
+	used = append_escaped(line, used, fields);
+	line[used++] = '\n';
+	/* A log that cannot be written must not stop a signer; there is nobody left to tell but who reads it later. */
+	if (!has_room() || write(STDERR_FILENO, line, used) < 0)
+		(void)atomic_fetch_add_explicit(&log_dropped, dropped + suppressed + 1, memory_order_relaxed);
+	errno = saved;
+}
+
+void log_write(enum log_level level, const char *event, const char *format, ...)
+{
+	va_list arguments;
 
 	if (level > log_threshold)
 		return;
 	va_start(arguments, format);
-	(void)vsnprintf(fields, sizeof fields, format, arguments);
+	write_line(level, event, 0, format, arguments);
 	va_end(arguments);
-	clock_format(clock_realtime_ms(), time);
-	used = (size_t)snprintf(line, sizeof line, "%s %s %s %s%s", time, level_names[level], log_program, event,
-				fields[0] ? " " : "");
-	used = append_escaped(line, used < sizeof line ? used : sizeof line - 1, fields);
-	line[used++] = '\n';
-	/* A log that cannot be written must not stop a signer; there is nobody left to tell. */
-	if (write(STDERR_FILENO, line, used) < 0)
-		errno = saved;
-	errno = saved;
+}
+
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *event, const char *format, ...)
+{
+	uint64_t suppressed = 0;
+	va_list arguments;
+
+	if (level > log_threshold || !log_limit_take(limit, clock_monotonic_ms(), &suppressed))
+		return;
+	va_start(arguments, format);
+	write_line(level, event, suppressed, format, arguments);
+	va_end(arguments);
+}
+
+bool log_limit_take(struct log_limit *limit, uint64_t monotonic_ms, uint64_t *ret_suppressed)
+{
+	uint64_t before = atomic_load_explicit(&limit->taken, memory_order_relaxed);
+	uint64_t second;
+	uint32_t lines;
+
+	do {
+		second = monotonic_ms / 1000;
+		lines = 0;
+		/* A thread that read the clock before another but comes after it counts in the other's second. */
+		if (second <= before >> 32) {
+			second = before >> 32;
+			lines = (uint32_t)before;
+		}
+		if (lines >= limit->per_second) {
+			(void)atomic_fetch_add_explicit(&limit->suppressed, 1, memory_order_relaxed);
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak_explicit(&limit->taken, &before, second << 32 | (lines + 1), memory_order_relaxed,
+							memory_order_relaxed));
+	*ret_suppressed = atomic_exchange_explicit(&limit->suppressed, 0, memory_order_relaxed);
+	return true;
 }
 
 void log_failure(enum log_level level, const char *event, const struct error *error)

@@ -6,8 +6,13 @@
  *
  * One write(2) a line to stderr, so lines of several processes do not mix. Control characters and non-ASCII bytes are
  * escaped: a peer's text can neither forge a line nor reach a terminal. Nothing secret has a printer.
+ *
+ * Who reads the log cannot hold up who writes it: a line for which there is no room is dropped, and the next one that finds room
+ * says dropped=N.
  */
 #pragma once
+
+#include <stdatomic.h>
 
 #include "base/error.h"
 
@@ -22,6 +27,21 @@ void log_set_level(enum log_level level);
 
 /* `event` is one word, snake_case; the format gives "key=value key=value" (may be ""). Keeps errno. */
 void log_write(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/*
+ * How many lines a second there may be of a kind that strangers can cause. One for each kind, in static memory, with only
+ * `per_second` set; any thread may use it.
+ */
+struct log_limit {
+	uint32_t per_second;
+	_Atomic uint64_t taken;      /* the latest second << 32 | lines in it */
+	_Atomic uint64_t suppressed; /* since the last line */
+};
+
+/* Take a line of that second's allowance. True: write it, and say that *ret_suppressed were not written before it. */
+MUST_USE bool log_limit_take(struct log_limit *limit, uint64_t monotonic_ms, uint64_t *ret_suppressed);
+/* log_write() within a limit: nothing beyond it, and the next line says suppressed=N before its fields. */
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(4, 5);
 
 #define log_error(event, ...) log_write(LOG_LEVEL_ERROR, event, __VA_ARGS__)
 #define log_warning(event, ...) log_write(LOG_LEVEL_WARNING, event, __VA_ARGS__)

@@ -2,6 +2,9 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -229,6 +232,150 @@ static void test_keeps_errno(void **state)
 	assert_int_equal(errno, ENOTTY);
 	end_capture(&capture, &line);
 	assert_int_equal(count_of(&line, '\n'), 1);
+	/* but the next one says that it is missing */
+	line.size = 0;
+	capture = begin_capture();
+	log_info("x", "%s", "");
+	end_capture(&capture, &line);
+	assert_string_equal(after_time(&line), "info keeper x dropped=1\n");
+}
+
+/* ---- limits ---- */
+
+static void test_limit_counts_by_the_second(void **state)
+{
+	struct log_limit limit = {.per_second = 3};
+	uint64_t suppressed;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		suppressed = 99;
+		assert_true(log_limit_take(&limit, 5000 + i, &suppressed));
+		assert_int_equal(suppressed, 0);
+	}
+	suppressed = 99;
+	for (unsigned i = 0; i < 7; i++)
+		assert_false(log_limit_take(&limit, 5999, &suppressed));
+	assert_int_equal(suppressed, 99);
+	/* a new second; it says once what is missing */
+	assert_true(log_limit_take(&limit, 6000, &suppressed));
+	assert_int_equal(suppressed, 7);
+	assert_true(log_limit_take(&limit, 6001, &suppressed));
+	assert_int_equal(suppressed, 0);
+	/* a thread that comes late with an old time does not bring an allowance with it */
+	assert_true(log_limit_take(&limit, 5500, &suppressed));
+	assert_false(log_limit_take(&limit, 5500, &suppressed));
+	assert_false(log_limit_take(&limit, 6500, &suppressed));
+	assert_true(log_limit_take(&limit, UINT32_MAX * 1000ull, &suppressed));
+	assert_int_equal(suppressed, 2);
+}
+
+#define TAKERS 4
+#define TAKES 5000
+
+struct taker {
+	struct log_limit *limit;
+	uint64_t allowed;
+	uint64_t suppressed;
+};
+
+static void *take_often(void *context)
+{
+	struct taker *taker = (struct taker *)context;
+
+	for (unsigned i = 0; i < TAKES; i++) {
+		uint64_t suppressed;
+
+		if (!log_limit_take(taker->limit, 1000 + i, &suppressed))
+			continue;
+		taker->allowed++;
+		taker->suppressed += suppressed;
+	}
+	return NULL;
+}
+
+static void test_limit_is_for_all_threads_together(void **state)
+{
+	struct log_limit limit = {.per_second = 100};
+	struct taker takers[TAKERS] = {0};
+	pthread_t threads[TAKERS];
+	uint64_t allowed = 1;
+	uint64_t suppressed;
+
+	(void)state;
+	for (size_t i = 0; i < TAKERS; i++) {
+		takers[i].limit = &limit;
+		assert_int_equal(pthread_create(&threads[i], NULL, take_often, &takers[i]), 0);
+	}
+	for (size_t i = 0; i < TAKERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_true(log_limit_take(&limit, 60000, &suppressed));
+	for (size_t i = 0; i < TAKERS; i++) {
+		allowed += takers[i].allowed;
+		suppressed += takers[i].suppressed;
+	}
+	/* five seconds, not one line more, and every other is accounted for */
+	assert_in_range(allowed, 101, 5 * 100 + 1);
+	assert_int_equal(allowed + suppressed, TAKERS * TAKES + 1);
+}
+
+static void test_limited_lines(void **state)
+{
+	static struct log_limit limit = {.per_second = 2};
+	AUTO_BUFFER struct buffer many = {0};
+	AUTO_BUFFER struct buffer next = {0};
+	struct capture capture = begin_capture();
+	uint64_t lines;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		log_write_limited(&limit, LOG_LEVEL_WARNING, "refused", "status=%u", 412);
+	/* what the level leaves out takes nothing */
+	for (unsigned i = 0; i < 100; i++)
+		log_write_limited(&limit, LOG_LEVEL_DEBUG, "refused", "status=%u", 400);
+	end_capture(&capture, &many);
+	lines = count_of(&many, '\n');
+	assert_in_range(lines, 2, 20);
+	(void)poll(NULL, 0, 1100);
+	capture = begin_capture();
+	log_write_limited(&limit, LOG_LEVEL_WARNING, "refused", "status=%u", 412);
+	end_capture(&capture, &next);
+	if (lines == 2) /* else they took more than a second, and a line among them said it */
+		assert_string_equal(after_time(&next), "warning keeper refused suppressed=98 status=412\n");
+}
+
+/* ---- a reader that has stopped ---- */
+
+static void test_full_pipe_does_not_block(void **state)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	struct capture capture = begin_capture();
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	char piece[4096];
+	ssize_t got;
+
+	(void)state;
+	memset(piece, '.', sizeof piece);
+	assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK), 0);
+	while (write(STDERR_FILENO, piece, sizeof piece) > 0)
+		;
+	assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags), 0);
+	/* without a look for room the first would wait for ever */
+	(void)alarm(20);
+	for (unsigned i = 0; i < 3; i++)
+		log_info("lost", "i=%u", i);
+	(void)alarm(0);
+	/* room again */
+	for (unsigned i = 0; i < 4; i++) {
+		got = read(capture.reader, piece, sizeof piece);
+		assert_int_equal(got, sizeof piece);
+	}
+	log_info("found", "i=%u", 3);
+	log_info("found", "i=%u", 4);
+	end_capture(&capture, &text);
+	assert_null(strstr(buffer_text(&text), "lost"));
+	assert_non_null(strstr(buffer_text(&text), "info keeper found dropped=3 i=3\n"));
+	assert_non_null(strstr(buffer_text(&text), "info keeper found i=4\n"));
 }
 
 static int set_up(void **state)
@@ -250,6 +397,10 @@ int main(void)
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_failure_of_any_length),
 		cmocka_unit_test(test_keeps_errno),
+		cmocka_unit_test(test_limit_counts_by_the_second),
+		cmocka_unit_test(test_limit_is_for_all_threads_together),
+		cmocka_unit_test(test_limited_lines),
+		cmocka_unit_test(test_full_pipe_does_not_block),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
