@@ -57,6 +57,11 @@ static bool refuse(const struct place *place, struct error *error, const char *f
 	return error_set(error, ERROR_INPUT, "%s%s%s", buffer_text(&text), place ? ": " : "", reason);
 }
 
+/* As in base/error.h: the analyser does not look into a function of variable arguments. */
+#ifdef __clang_analyzer__
+#define refuse(...) (refuse(__VA_ARGS__), false)
+#endif
+
 static bool read_uint64(const json_t *value, const struct place *place, uint8_t *ret_bytes, struct error *error)
 {
 	struct view text = view_of(json_string_value(value), json_string_length(value));
@@ -262,6 +267,7 @@ static bool bitlist_root(const struct ssz_type *type, const json_t *value, const
 	struct view digits;
 	uint8_t root[ROOT_SIZE];
 	uint8_t last = 0;
+	uint8_t content_mask;
 	unsigned end_bit;
 	uint64_t count;
 
@@ -274,10 +280,13 @@ static bool bitlist_root(const struct ssz_type *type, const json_t *value, const
 	if (!type->progressive && count > type->size)
 		return refuse(place, error, "%" PRIu64 " bits, at most %" PRIu64 " are allowed", count, type->size);
 	/* The end bit is no content, and a last byte with nothing else in it is none either. */
-	if (end_bit == 0)
+	content_mask = (uint8_t)((1u << end_bit) - 1);
+	if (end_bit == 0) {
 		digits.size -= 2;
+		content_mask = UINT8_MAX;
+	}
 	init_stream(type, divide_up(type->size, BITS_PER_CHUNK), &stream);
-	if (!add_digits(digits, end_bit ? (uint8_t)((1u << end_bit) - 1) : UINT8_MAX, place, &stream, error))
+	if (!add_digits(digits, content_mask, place, &stream, error))
 		return false;
 	ssz_stream_root(&stream, root);
 	ssz_mix_in(root, count, ret_root);
