@@ -27,7 +27,7 @@ MUST_USE bool tls_client_connect(struct tls_client *client, const struct address
 void tls_client_done(struct tls_client *client);
 /* False when the server has hung up. */
 MUST_USE bool tls_client_send(struct tls_client *client, struct view bytes);
-/* One answer with a Content-Length, within five seconds; false at the end of the stream. */
+/* One answer with a Content-Length, within a minute; false at the end of the stream. */
 MUST_USE bool tls_client_receive(struct tls_client *client, struct answer *ret_answer);
 /* Milliseconds until the server hangs up, at most max_ms. */
 unsigned tls_client_wait_for_end(struct tls_client *client, unsigned max_ms);
