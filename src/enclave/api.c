@@ -20,13 +20,42 @@ static void append_json_text(struct buffer *text, const char *message)
 	buffer_append_byte(text, '"');
 }
 
-/* Log a refusal and append its body. Those that an operator should look at are warnings: slashing, and our own failures. */
+/*
+ * The log shares a disk with the slashing store, and every client can cause these lines: two a second of each kind are at most
+ * 0.2 GB a day, and enough to see what is going on; suppressed=N says how much of it.
+ */
+#define REFUSAL_LINES_PER_SECOND 2
+/* Both are the client's words; our longest path has 116 characters. */
+#define LOGGED_METHOD_SIZE 16
+#define LOGGED_PATH_SIZE 128
+
+/* Each kind has a limit of its own, so that a flood of one does not hide the other. Warnings are what an operator should look at. */
+static struct refusal_kind {
+	unsigned status_min;
+	unsigned status_max;
+	enum log_level level;
+	struct log_limit limit;
+} refusal_kinds[] = {
+	{412, 412, LOG_LEVEL_WARNING, {.per_second = REFUSAL_LINES_PER_SECOND}}, /* slashing, another network */
+	{500, 599, LOG_LEVEL_WARNING, {.per_second = REFUSAL_LINES_PER_SECOND}}, /* our own failures */
+	{0, 999, LOG_LEVEL_DEBUG, {.per_second = REFUSAL_LINES_PER_SECOND}},
+};
+
+static void log_refusal(const struct http_call *call, unsigned status, const char *message)
+{
+	struct refusal_kind *kind = refusal_kinds;
+
+	while (status < kind->status_min || status > kind->status_max)
+		kind++;
+	log_write_limited(&kind->limit, kind->level, "request_refused", "status=%u method=%.*s path=%.*s reason=\"%s\"", status,
+			  LOGGED_METHOD_SIZE, call->method, LOGGED_PATH_SIZE, call->path, message);
+}
+
+/* Log a refusal and append its body. */
 static void write_error(void *context, const struct http_call *call, unsigned status, const char *message, struct buffer *ret_body)
 {
-	enum log_level level = status == 412 || status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
-
 	(void)context;
-	log_write(level, "request_refused", "status=%u method=%s path=%s reason=\"%s\"", status, call->method, call->path, message);
+	log_refusal(call, status, message);
 	buffer_append_format(ret_body, "{\"code\":%u,\"message\":", status);
 	append_json_text(ret_body, message);
 	buffer_append_byte(ret_body, '}');

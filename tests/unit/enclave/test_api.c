@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vectors.h"
 
+#include <poll.h>
 #include <signal.h>
 
+#include "base/file.h"
 #include "net/http_client.h"
 #include "server_fixture.h"
 
@@ -15,6 +17,9 @@
 #define JSON_TYPE "application/json; charset=utf-8"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
+/* The answers are what is looked at here, not when they come: a sanitizer's build on a machine at work is slow. */
+#define PATIENCE_MS 60000
+
 #define SIGNATURE_HEX_SIZE (2 * BLS_SIGNATURE_SIZE)
 
 static struct fixture fixture;
@@ -23,7 +28,8 @@ static int start(void **state)
 {
 	(void)state;
 	(void)signal(SIGPIPE, SIG_IGN);
-	fixture_start(&fixture, &(struct fixture_options){.key_count = 150});
+	fixture_start(&fixture, &(struct fixture_options){
+					.key_count = 150, .request_deadline_ms = PATIENCE_MS, .keeper_deadline_ms = PATIENCE_MS});
 	return 0;
 }
 
@@ -350,6 +356,73 @@ static void largest_body_is_taken(void **state)
 	assert_int_equal(answer.status, 200);
 }
 
+/* ---- the log ---- */
+
+#define FLOOD 60
+/* Longer than the second that an allowance is for. */
+#define NEXT_SECOND_MS 1100
+
+static void refuse_often(struct tls_client *client, unsigned count, uint8_t status)
+{
+	for (unsigned i = 0; i < count; i++) {
+		AUTO_FREE char *text = memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s",
+						     sign_path(status, 0), strlen(RANDAO), RANDAO);
+		AUTO_ANSWER struct answer answer = {0};
+
+		assert_true(tls_client_send(client, view_of_text(text)));
+		assert_true(tls_client_receive(client, &answer));
+		assert_true(answer.status == 412 || answer.status == 503);
+	}
+}
+
+/* Warnings of `status` in the log, and those that it says were not written. */
+static void count_lines(const char *log, const char *status, unsigned *ret_lines, unsigned *ret_suppressed)
+{
+	*ret_lines = *ret_suppressed = 0;
+	for (const char *line = log; *line; line = strchr(line, '\n') + 1) {
+		AUTO_FREE char *text = memory_format("%.*s", (int)strcspn(line, "\n"), line);
+		const char *suppressed = strstr(text, "suppressed=");
+
+		if (!strstr(text, "warning") || !strstr(text, status))
+			continue;
+		++*ret_lines;
+		*ret_suppressed += suppressed ? (unsigned)strtoul(suppressed + strlen("suppressed="), NULL, 10) : 0;
+	}
+}
+
+/* A client that is refused all the time does not fill the disk, and does not hide refusals of the other kind. */
+static void flood_of_refusals_is_few_lines(void **state)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	char path[] = "/tmp/ensign-test-log-XXXXXX";
+	AUTO_FD int saved = dup(STDERR_FILENO);
+	AUTO_FD int log = mkstemp(path);
+	AUTO_BUFFER struct buffer text = {0};
+	struct error error;
+	unsigned suppressed;
+	unsigned lines;
+
+	(void)state;
+	assert_true(saved >= 0 && log >= 0 && unlink(path) == 0);
+	fixture_connect(&fixture, &client);
+	/* what earlier tests left is said before the log of this one begins */
+	(void)poll(NULL, 0, NEXT_SECOND_MS);
+	refuse_often(&client, 1, SIGN_SLASHABLE);
+	(void)poll(NULL, 0, NEXT_SECOND_MS);
+	assert_true(dup2(log, STDERR_FILENO) >= 0);
+	refuse_often(&client, FLOOD, SIGN_SLASHABLE);
+	refuse_often(&client, 1, SIGN_LEDGER_FAILED);
+	(void)poll(NULL, 0, NEXT_SECOND_MS);
+	refuse_often(&client, 1, SIGN_SLASHABLE);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	assert_ok(file_read_fd(log, "log", 1 << 20, &text, &error), &error);
+	count_lines(buffer_text(&text), "status=412", &lines, &suppressed);
+	assert_in_range(lines, 2, FLOOD / 2);
+	assert_int_equal(lines + suppressed, FLOOD + 1);
+	count_lines(buffer_text(&text), "status=503", &lines, &suppressed);
+	assert_int_equal(lines, 1);
+}
+
 static void libcurl_is_a_client(void **state)
 {
 	static const char *const headers[] = {"Accept: application/json", "Content-Type: application/json", NULL};
@@ -362,7 +435,7 @@ static void libcurl_is_a_client(void **state)
 				       .headers = headers,
 				       .body = view_of_text(RANDAO),
 				       .max_response_size = 4096,
-				       .timeout_ms = 5000};
+				       .timeout_ms = PATIENCE_MS};
 	struct error error;
 
 	(void)state;
@@ -417,6 +490,7 @@ int main(void)
 		cmocka_unit_test(bad_bodies_are_400),
 		cmocka_unit_test(costly_json_is_503_and_leaves_no_trace),
 		cmocka_unit_test(largest_body_is_taken),
+		cmocka_unit_test(flood_of_refusals_is_few_lines),
 		cmocka_unit_test(libcurl_is_a_client),
 		cmocka_unit_test(no_keys_is_an_empty_list),
 	};
