@@ -45,8 +45,9 @@ static void on_page(void *context, const union message *answer, const struct err
 		api_answer_error(call, 500, "the keeper's list of keys has a gap; please report this", NULL);
 		return;
 	}
-	if (!http_call_charge(call, page->count * KEY_TEXT_SIZE)) {
-		api_answer_error(call, 503, "too many large requests at one time; try again", NULL);
+	/* Twice: the list, and the copy that the server sends. */
+	if (!http_call_charge(call, 2 * page->count * KEY_TEXT_SIZE)) {
+		api_answer_error(call, 503, "too many lists of keys are on their way at one time; try again", NULL);
 		return;
 	}
 	append_page(&state->list, page);

@@ -20,7 +20,9 @@ struct http_server {
 	struct http_server_options options;
 	struct MHD_Daemon *daemon;
 	struct http_connections *connections;
-	_Atomic size_t charged; /* bytes of all calls together */
+	/* bytes of all calls together */
+	_Atomic size_t bodies_charged;
+	_Atomic size_t answers_charged;
 };
 
 struct http_call_private {
@@ -30,7 +32,7 @@ struct http_call_private {
 	struct buffer body;
 	size_t received; /* bytes of body, kept or not */
 	size_t body_charged;
-	size_t charged;
+	size_t answer_charged;
 	const char *refusal; /* decided while the body was still coming: why the answer will be 503 */
 	bool is_deferred;
 	unsigned status; /* 0: not answered yet */
@@ -44,29 +46,39 @@ struct call_memory {
 	_Alignas(max_align_t) uint8_t state[];
 };
 
-/* ---- the body budget ---- */
+/* ---- budgets ---- */
 
-static bool charge(struct http_server *server, size_t size)
+/* The total is never beyond the budget, not even for a moment: whoever needs nothing of it is not refused. */
+static bool charge(_Atomic size_t *total, size_t budget, size_t size)
 {
-	size_t before = atomic_fetch_add_explicit(&server->charged, size, memory_order_relaxed);
+	size_t before = atomic_load_explicit(total, memory_order_relaxed);
 
-	if (before <= server->options.body_budget && size <= server->options.body_budget - before)
-		return true;
-	(void)atomic_fetch_sub_explicit(&server->charged, size, memory_order_relaxed);
-	return false;
+	do
+		if (size > budget - before)
+			return false;
+	while (!atomic_compare_exchange_weak_explicit(total, &before, before + size, memory_order_relaxed, memory_order_relaxed));
+	return true;
 }
 
-static void discharge(struct http_server *server, size_t *size)
+static void discharge(_Atomic size_t *total, size_t *size)
 {
-	(void)atomic_fetch_sub_explicit(&server->charged, *size, memory_order_relaxed);
+	(void)atomic_fetch_sub_explicit(total, *size, memory_order_relaxed);
 	*size = 0;
+}
+
+/* What of a body of this size is charged. */
+static size_t size_beyond_small(size_t size)
+{
+	return size > HTTP_SERVER_SMALL_BODY_SIZE ? size - HTTP_SERVER_SMALL_BODY_SIZE : 0;
 }
 
 bool http_call_charge(struct http_call *call, size_t size)
 {
-	if (!charge(call->private->server, size))
+	struct http_server *server = call->private->server;
+
+	if (!charge(&server->answers_charged, server->options.answer_budget, size))
 		return false;
-	call->private->charged += size;
+	call->private->answer_charged += size;
 	return true;
 }
 
@@ -95,7 +107,7 @@ static void call_drop_body(struct http_call *call)
 {
 	call->body = view_of(NULL, 0);
 	buffer_done(&call->private->body);
-	discharge(call->private->server, &call->private->body_charged);
+	discharge(&call->private->server->bodies_charged, &call->private->body_charged);
 }
 
 static void call_free(struct http_call *call)
@@ -105,7 +117,7 @@ static void call_free(struct http_call *call)
 	if (server->options.state_done)
 		server->options.state_done(call->state);
 	call_drop_body(call);
-	discharge(server, &call->private->charged);
+	discharge(&server->answers_charged, &call->private->answer_charged);
 	if (call->private->response)
 		MHD_destroy_response(call->private->response);
 	free(call); /* the first member of its call_memory */
@@ -250,18 +262,21 @@ static enum MHD_Result refuse_rest_of_body(struct http_call *call)
 static enum MHD_Result receive_body(struct http_call *call, struct view bytes)
 {
 	struct http_call_private *private = call->private;
+	struct http_server *server = private->server;
+	size_t size;
 
-	if (bytes.size > private->server->options.body_max_size - private->received)
+	if (bytes.size > server->options.body_max_size - private->received)
 		return refuse_rest_of_body(call);
 	private->received += bytes.size;
 	if (private->refusal)
 		return MHD_YES;
-	if (!charge(private->server, bytes.size)) {
+	size = size_beyond_small(private->received) - private->body_charged;
+	if (!charge(&server->bodies_charged, server->options.body_budget, size)) {
 		call_drop_body(call);
 		private->refusal = "too many large requests at one time; try again";
 		return MHD_YES;
 	}
-	private->body_charged += bytes.size;
+	private->body_charged += size;
 	buffer_append(&private->body, bytes);
 	return MHD_YES;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTPS/1.1 server (libmicrohttpd, GnuTLS) for one handler. It owns everything about strangers' connections: TLS 1.2 and 1.3
- * only, how many there are, how long each may take and how much memory their bodies have together. The handler sees whole
- * requests.
+ * only, how many there are, how long each may take and how much memory their bodies and answers have together. The handler sees
+ * whole requests.
  *
  * Times: a connection has from accept to the end of its first request's first line, and every request from then to its last
  * byte, `request_deadline_ms`; the client has as long again to take the answer. Between requests it may idle for
@@ -12,6 +12,13 @@
 #pragma once
 
 #include "base/bytes.h"
+
+/*
+ * Of each body this much is not charged to the body budget: whoever holds the budget by sending slowly keeps others from large
+ * requests only. An attestation is 1 KiB, an aggregate of a whole slot's committees 10 KiB; connection_limit of them are memory
+ * enough to reckon with.
+ */
+#define HTTP_SERVER_SMALL_BODY_SIZE (16u << 10)
 
 struct http_server;
 struct http_call;
@@ -24,7 +31,8 @@ struct http_server_options {
 	unsigned idle_timeout_ms;
 	unsigned request_deadline_ms;
 	size_t body_max_size; /* more is 413, and the connection is closed */
-	size_t body_budget;   /* bytes of all bodies together; a request that would exceed it is 503 */
+	size_t body_budget;   /* bytes of all bodies together, beyond the small part of each; what would exceed it is 503 */
+	size_t answer_budget; /* bytes of http_call_charge() together; of its own, so that unread answers leave room for bodies */
 
 	struct view tls_key;   /* PKCS#8 DER; parsed at start, not kept */
 	struct view tls_chain; /* PEM, leaf first */
@@ -81,7 +89,7 @@ void http_call_defer(struct http_call *call);
 /* Once a call. After it a deferred call may be gone. */
 void http_call_answer(struct http_call *call, const struct http_answer *answer);
 /*
- * Account for `size` more bytes that the handler holds for this call against the body budget. False: there is no room.
- * Given back when the call ends.
+ * Account for `size` more bytes of a large answer to this call against the answer budget. False: there is no room. Given back when
+ * the call ends, which is up to request_deadline_ms after the answer: the client may be slow to read it.
  */
 MUST_USE bool http_call_charge(struct http_call *call, size_t size);

@@ -107,7 +107,7 @@ static size_t or_default(size_t value, size_t otherwise)
 
 void fixture_start(struct fixture *fixture, const struct fixture_options *options)
 {
-	struct http_server_options server_options = {.threads = 2};
+	struct http_server_options server_options = {.threads = (unsigned)or_default(options->threads, 2)};
 	const struct network *network;
 	struct error error;
 
@@ -129,6 +129,7 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 	server_options.request_deadline_ms = (unsigned)or_default(options->request_deadline_ms, 5000);
 	server_options.idle_timeout_ms = (unsigned)or_default(options->idle_timeout_ms, 5000);
 	server_options.body_budget = or_default(options->body_budget, 64u << 20);
+	server_options.answer_budget = or_default(options->answer_budget, 64u << 20);
 	server_options.tls_key = secret_view(&fixture->identity.key);
 	server_options.tls_chain = buffer_view(&fixture->identity.chain);
 	api_fill_options(fixture->api, &server_options);

@@ -15,6 +15,8 @@ struct fixture_options {
 	unsigned connection_limit;    /* 0: 1024 */
 	size_t keeper_capacity;       /* 0: connection_limit */
 	size_t body_budget;           /* 0: 64 MiB */
+	size_t answer_budget;         /* 0: 64 MiB */
+	unsigned threads;             /* 0: 2 */
 	uint64_t key_count;           /* of the keeper */
 };
 

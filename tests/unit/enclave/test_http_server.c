@@ -210,41 +210,6 @@ static void expect_continue_is_answered(void **state)
 	assert_answer(&client, 200);
 }
 
-static void bodies_share_a_budget(void **state)
-{
-	AUTO_TLS_CLIENT struct tls_client holder;
-	AUTO_TLS_CLIENT struct tls_client second;
-	AUTO_TLS_CLIENT struct tls_client third;
-	AUTO_BUFFER struct buffer most = {0};
-
-	(void)state;
-	start(&(struct fixture_options){.body_budget = 100000});
-	fixture_connect(&fixture, &holder);
-	fixture_connect(&fixture, &second);
-	send_text(&holder, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n");
-	for (size_t i = 0; i < 99998; i++)
-		buffer_append_byte(&most, ' ');
-	assert_true(tls_client_send(&holder, buffer_view(&most)));
-	/* its bytes have come when a request behind them on another connection is refused for lack of room */
-	for (unsigned tries = 0;; tries++) {
-		AUTO_ANSWER struct answer answer = {0};
-
-		send_sign(&second, sign_path(0, 0), "");
-		assert_true(tls_client_receive(&second, &answer));
-		if (answer.status == 503)
-			break;
-		assert_true(tries < 1000);
-	}
-	/* room comes back with the end of the request */
-	send_text(&holder, " ");
-	assert_answer(&holder, 400);
-	send_sign(&second, sign_path(0, 0), "");
-	assert_answer(&second, 200);
-	fixture_connect(&fixture, &third);
-	send_sign(&third, sign_path(0, 0), "");
-	assert_answer(&third, 200);
-}
-
 /* ---- HTTP ---- */
 
 static void nonsense_is_refused(void **state)
@@ -519,7 +484,6 @@ int main(void)
 		with_server(endless_chunks_are_413),
 		with_server(chunked_body_is_a_body),
 		with_server(expect_continue_is_answered),
-		with_server(bodies_share_a_budget),
 		with_server(nonsense_is_refused),
 		with_server(huge_headers_are_refused),
 		with_server(keep_alive_and_pipelining),
