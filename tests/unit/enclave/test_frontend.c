@@ -182,6 +182,32 @@ static void whole_life_in_the_sandbox(void **state)
 	role_release(&role);
 }
 
+/*
+ * Freeing many small values that end in one large block makes malloc give back the end of its thread's heap, for which it asks the
+ * kernel for the overcommit setting.
+ */
+static void many_values_do_not_end_it(void **state)
+{
+	AUTO_BUFFER struct buffer body = {0};
+	struct role role;
+
+	(void)state;
+	buffer_append_text(&body, "[0");
+	for (unsigned i = 1; i < 8100; i++)
+		buffer_append_text(&body, ",0");
+	buffer_append_text(&body, "]");
+	role_start(&role);
+	send_start(&role);
+	assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1);
+	for (unsigned i = 0; i < 20; i++)
+		check_request(&role, "POST", sign_path(SIGN_OK, 0), buffer_text(&body), 400);
+	assert_int_equal(waitpid(role.pid, NULL, WNOHANG), 0);
+	check_request(&role, "GET", "/upcheck", "", 200);
+	hang_up(&role, INIT);
+	assert_int_equal(role_wait(&role), 1);
+	role_release(&role);
+}
+
 static void ends_with_init(void **state)
 {
 	struct role role;
@@ -225,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_life_in_the_sandbox),
+		cmocka_unit_test(many_values_do_not_end_it),
 		cmocka_unit_test(ends_with_init),
 		cmocka_unit_test(ends_when_init_says_nothing),
 		cmocka_unit_test(opener_must_keep_to_its_messages),
