@@ -72,7 +72,7 @@ struct message_provisioned {
 
 /* ---- frontend ↔ keeper ---- */
 
-/* What can be signed. The keeper fixes domain, epoch rule and slashing rule from this, in one table (enclave/keeper_artifacts.c). */
+/* What can be signed. The keeper fixes domain, epoch rule and slashing rule from this, in one table (enclave/keeper/artifacts.c). */
 enum artifact_type {
 	ARTIFACT_ATTESTATION = 1,
 	ARTIFACT_BLOCK, /* any fork, by its header: equal to the root of the full block */

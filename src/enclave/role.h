@@ -19,6 +19,13 @@ enum role_fd {
 	ROLE_FD_STORE = 11,         /* ledger: the folder of the slashing store */
 };
 
+/* What an opener that ends tells init by its exit status. */
+enum opener_exit {
+	OPENER_EXIT_PROVISIONED = 0, /* keys are loaded and served: start one that says so */
+	OPENER_EXIT_FAILED = 1,      /* it broke before it changed anything: start another */
+	OPENER_EXIT_HALF_DONE = 3,   /* keys are loaded but not served: the enclave must end */
+};
+
 int frontend_main(int argc, char **argv);
 int keeper_main(int argc, char **argv);
 int ledger_main(int argc, char **argv);

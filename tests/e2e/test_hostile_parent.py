@@ -314,7 +314,7 @@ class BadRelay(ParentTest):
 
 
 class Walls(ParentTest):
-    # Standard streams and what init_roles.c lists; then what the role opened by itself before its sandbox.
+    # Standard streams and what init/roles.c lists; then what the role opened by itself before its sandbox.
     DESCRIPTORS = {
         "keeper": [{3: "socket", 5: "socket", 6: "socket", 7: "socket"}, set()],
         "ledger": [{3: "socket", 4: "socket", 11: "/store"}, {"/store/slashing.sqlite", "/store/slashing.sqlite-wal"}],

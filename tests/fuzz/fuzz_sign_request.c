@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 
-#include "enclave/sign_request.h"
+#include "enclave/frontend/sign_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "crypto/tls_identity.h"
-#include "enclave/api.h"
+#include "enclave/frontend/api.h"
 #include "tls_client.h"
 
 struct fixture_options {

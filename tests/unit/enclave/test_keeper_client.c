@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "enclave/keeper_client.h"
+#include "enclave/frontend/keeper_client.h"
 
 #define PATIENCE_MS 5000
 

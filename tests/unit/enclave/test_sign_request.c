@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vectors.h"
 
-#include "enclave/sign_request.h"
+#include "enclave/frontend/sign_request.h"
 
 static const uint8_t some_key[BLS_PUBLIC_KEY_SIZE] = {0x93, 0x01};
 

@@ -2,7 +2,7 @@
 /*
  * The opener: answers the control channel and, once, opens the keys: attested KMS decrypts, CMS, PKCS#12, keystores. It holds plaintext
  * keys for a moment, hands each to the keeper and ends; init starts a fresh one that knows the work is done. Split into the
- * control channel (opener_control.c) and the opening (opener_keys.c).
+ * control channel (control.c) and the opening (keys.c).
  */
 #pragma once
 
@@ -17,13 +17,6 @@ struct opener {
 	bool is_provisioned;
 	uint64_t key_count;
 	uint64_t started_ms; /* monotonic */
-};
-
-/* What an opener that ends tells init by its exit status. */
-enum opener_exit {
-	OPENER_EXIT_PROVISIONED = 0, /* keys are loaded and served: start one that says so */
-	OPENER_EXIT_FAILED = 1,      /* it broke before it changed anything: start another */
-	OPENER_EXIT_HALF_DONE = 3,   /* keys are loaded but not served: the enclave must end */
 };
 
 /* Serve the control channel until keys are provisioned or the opener has to end. */

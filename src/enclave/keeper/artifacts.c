@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/keeper_artifacts.h"
+#include "enclave/keeper/artifacts.h"
 
 static uint64_t attestation_epoch(const struct message_sign *request, const struct network *network)
 {

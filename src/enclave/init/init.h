@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* init's parts: the settings and descriptors it holds (init.c), and starting the roles with just what each needs (init_roles.c). */
+/* init's parts: the settings and descriptors it holds (init.c), and starting the roles with just what each needs (roles.c). */
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/keeper_queue.h"
+#include "enclave/keeper/queue.h"
 
 #include <errno.h>
 #include <pthread.h>

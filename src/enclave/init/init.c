@@ -4,7 +4,7 @@
  * needs, replaces an opener that has done its work, and ends the enclave when any other role dies: a signer that lost a part
  * of itself is started anew by the parent, from attestation on.
  */
-#include "enclave/init.h"
+#include "enclave/init/init.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,6 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process.h"
-#include "enclave/opener.h"
 #include "enclave/sandbox.h"
 
 /* Where the launcher puts the measured configuration. */

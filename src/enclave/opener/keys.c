@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/cms.h"
-#include "enclave/opener.h"
+#include "enclave/opener/opener.h"
 #include "eth/keystore.h"
 #include "tables/sealed_key.h"
 

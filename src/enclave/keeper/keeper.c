@@ -10,9 +10,9 @@
 #include <sys/sysinfo.h>
 
 #include "base/log.h"
-#include "enclave/keeper_artifacts.h"
-#include "enclave/keeper_keys.h"
-#include "enclave/keeper_queue.h"
+#include "enclave/keeper/artifacts.h"
+#include "enclave/keeper/keys.h"
+#include "enclave/keeper/queue.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
 

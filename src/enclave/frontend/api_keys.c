@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/api_internal.h"
+#include "enclave/frontend/api_internal.h"
 
 /* "0x…", and a comma */
 #define KEY_TEXT_SIZE (2 * BLS_PUBLIC_KEY_SIZE + 5)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/json_budget.h"
+#include "enclave/frontend/json_budget.h"
 
 #include <jansson.h>
 #include <malloc.h>

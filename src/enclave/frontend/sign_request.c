@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/sign_request.h"
+#include "enclave/frontend/sign_request.h"
 
 #include "base/json.h"
 
@@ -82,7 +82,7 @@ static bool parse_aggregation_slot(json_t *payload, const struct network *networ
 	return json_read_u64(payload, "slot", &message->object.slot, error);
 }
 
-/* What can be asked for. The domain and the slashing rule of each are the keeper's affair (enclave/keeper_artifacts.c). */
+/* What can be asked for. The domain and the slashing rule of each are the keeper's affair (enclave/keeper/artifacts.c). */
 static const struct artifact {
 	const char *type;
 	enum artifact_type artifact_type;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/http_connections.h"
+#include "enclave/frontend/http_connections.h"
 
 #include <errno.h>
 #include <pthread.h>

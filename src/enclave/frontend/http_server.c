@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/http_server.h"
+#include "enclave/frontend/http_server.h"
 
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "enclave/http_connections.h"
-#include "enclave/http_tls.h"
+#include "enclave/frontend/http_connections.h"
+#include "enclave/frontend/http_tls.h"
 
 /* Enough for the burst of a client that connects anew for every request (Prysm: Go keeps only two idle sockets a host). */
 #define LISTEN_BACKLOG 1024

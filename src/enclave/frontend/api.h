@@ -9,8 +9,8 @@
  */
 #pragma once
 
-#include "enclave/http_server.h"
-#include "enclave/keeper_client.h"
+#include "enclave/frontend/http_server.h"
+#include "enclave/frontend/keeper_client.h"
 
 /* Web3Signer's own limit. */
 #define API_BODY_MAX_SIZE (10u << 20)

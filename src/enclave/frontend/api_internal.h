@@ -2,7 +2,7 @@
 /* What the files of the API share: state of a call, answers. Nobody else includes this. */
 #pragma once
 
-#include "enclave/api.h"
+#include "enclave/frontend/api.h"
 
 struct api {
 	struct network network;

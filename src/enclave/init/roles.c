@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/process.h"
-#include "enclave/init.h"
+#include "enclave/init/init.h"
 
 /* A role is ready when its libraries are initialised: milliseconds, but seconds on an emulated CPU. */
 #define ROLE_READY_TIMEOUT_MS 60000

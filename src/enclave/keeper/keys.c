@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/keeper_keys.h"
+#include "enclave/keeper/keys.h"
 
 /* Twice the most keys, rounded up to a power of two: chains stay short. */
 #define INDEX_SLOTS (1u << 18)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/api_internal.h"
+#include "enclave/frontend/api_internal.h"
 
 #include <inttypes.h>
 
-#include "enclave/json_budget.h"
-#include "enclave/sign_request.h"
+#include "enclave/frontend/json_budget.h"
+#include "enclave/frontend/sign_request.h"
 
 #define ROOT_TEXT_SIZE (2 * ROOT_SIZE + 1)
 #define SIGNATURE_TEXT_SIZE (2 * BLS_SIGNATURE_SIZE + 1)

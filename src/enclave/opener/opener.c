@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/opener.h"
+#include "enclave/opener/opener.h"
 
 #include <unistd.h>
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "enclave/opener.h"
+#include "enclave/opener/opener.h"
 #include "net/frame.h"
 
 /* 100,000 sealed rows are some 60 MB. */

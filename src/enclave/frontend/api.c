@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/api_internal.h"
+#include "enclave/frontend/api_internal.h"
 
 #include "base/log.h"
-#include "enclave/json_budget.h"
+#include "enclave/frontend/json_budget.h"
 
 /* ---- answers ---- */
 

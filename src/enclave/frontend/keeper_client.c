@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/keeper_client.h"
+#include "enclave/frontend/keeper_client.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enclave/http_tls.h"
+#include "enclave/frontend/http_tls.h"
 
 /* Leaf, intermediates, root: longer chains do not fit TLS_IDENTITY_CHAIN_MAX_SIZE anyway. */
 #define CHAIN_MAX_LENGTH 16

@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "enclave/api.h"
+#include "enclave/frontend/api.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
 
