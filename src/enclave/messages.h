@@ -72,13 +72,42 @@ struct message_provisioned {
 
 /* ---- frontend ↔ keeper ---- */
 
-/* What can be signed. The keeper fixes domain, epoch rule and slashing rule from this, in one table (enclave/keeper/artifacts.c). */
+/*
+ * What can be signed. The keeper fixes domain, epoch rule, fork-version rule and slashing rule from this, in one table
+ * (enclave/keeper/artifacts.c).
+ */
 enum artifact_type {
 	ARTIFACT_ATTESTATION = 1,
 	ARTIFACT_BLOCK, /* any fork, by its header: equal to the root of the full block */
 	ARTIFACT_RANDAO_REVEAL,
 	ARTIFACT_AGGREGATION_SLOT,
+	ARTIFACT_AGGREGATE_AND_PROOF,
+	ARTIFACT_DEPOSIT,
+	ARTIFACT_VOLUNTARY_EXIT,
+	ARTIFACT_SYNC_COMMITTEE_MESSAGE,
+	ARTIFACT_SYNC_COMMITTEE_SELECTION_PROOF,
+	ARTIFACT_CONTRIBUTION_AND_PROOF,
+	ARTIFACT_VALIDATOR_REGISTRATION,
+	ARTIFACT_EXECUTION_PAYLOAD_BID,
+	ARTIFACT_EXECUTION_PAYLOAD_ENVELOPE,
+	ARTIFACT_PAYLOAD_ATTESTATION,
+	ARTIFACT_PROPOSER_PREFERENCES,
+	ARTIFACT_BUILDER_REQUEST_AUTH,
 	ARTIFACT_TYPE_COUNT,
+};
+
+/*
+ * An object too large for a message, as the frontend merkleized it. Whatever root a lying frontend puts here is signed under the domain
+ * of the artifact type, so no type that is slashable may use it.
+ */
+struct merkleized_object {
+	uint8_t root[ROOT_SIZE];
+	uint64_t slot; /* whose epoch picks the fork version */
+};
+
+struct deposit_request {
+	struct deposit_message message;
+	uint8_t genesis_fork_version[FORK_VERSION_SIZE];
 };
 
 struct message_sign {
@@ -87,12 +116,21 @@ struct message_sign {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	uint8_t has_signing_root; /* 0 or 1: the client said which root it expects */
 	uint8_t signing_root[ROOT_SIZE];
-	struct fork_info fork_info;
+	struct fork_info fork_info; /* zero for the types that are signed under a genesis fork version */
 	union {
 		struct attestation_data attestation;
 		struct beacon_block_header block;
 		uint64_t epoch; /* RANDAO_REVEAL */
 		uint64_t slot;  /* AGGREGATION_SLOT */
+		struct deposit_request deposit;
+		struct voluntary_exit voluntary_exit;
+		struct sync_committee_vote sync_committee; /* SYNC_COMMITTEE_MESSAGE */
+		struct sync_aggregator_selection_data sync_selection;
+		struct validator_registration registration;
+		struct payload_attestation_data payload_attestation;
+		struct proposer_preferences preferences;
+		/* AGGREGATE_AND_PROOF, CONTRIBUTION_AND_PROOF, EXECUTION_PAYLOAD_BID and _ENVELOPE, BUILDER_REQUEST_AUTH */
+		struct merkleized_object merkleized;
 	} object;
 };
 

@@ -39,3 +39,80 @@ void beacon_block_header_root(const struct beacon_block_header *header, uint8_t 
 	memcpy(fields[4], header->body_root, ROOT_SIZE);
 	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
 }
+
+/* Fewer than 32 bytes as a chunk: zeros behind them. */
+static void short_bytes_chunk(const uint8_t *bytes, size_t size, uint8_t ret_chunk[ROOT_SIZE])
+{
+	memset(ret_chunk, 0, ROOT_SIZE);
+	memcpy(ret_chunk, bytes, size);
+}
+
+static void public_key_root(const uint8_t public_key[SSZ_PUBLIC_KEY_SIZE], uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t rest[ROOT_SIZE];
+
+	short_bytes_chunk(public_key + ROOT_SIZE, SSZ_PUBLIC_KEY_SIZE - ROOT_SIZE, rest);
+	ssz_hash_pair(public_key, rest, ret_root);
+}
+
+void voluntary_exit_root(const struct voluntary_exit *message, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[2][ROOT_SIZE];
+
+	ssz_uint64_chunk(message->epoch, fields[0]);
+	ssz_uint64_chunk(message->validator_index, fields[1]);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}
+
+void sync_aggregator_selection_data_root(const struct sync_aggregator_selection_data *data, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[2][ROOT_SIZE];
+
+	ssz_uint64_chunk(data->slot, fields[0]);
+	ssz_uint64_chunk(data->subcommittee_index, fields[1]);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}
+
+void deposit_message_root(const struct deposit_message *message, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[3][ROOT_SIZE];
+
+	public_key_root(message->pubkey, fields[0]);
+	memcpy(fields[1], message->withdrawal_credentials, ROOT_SIZE);
+	ssz_uint64_chunk(message->amount, fields[2]);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}
+
+void validator_registration_root(const struct validator_registration *registration, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[4][ROOT_SIZE];
+
+	short_bytes_chunk(registration->fee_recipient, EXECUTION_ADDRESS_SIZE, fields[0]);
+	ssz_uint64_chunk(registration->gas_limit, fields[1]);
+	ssz_uint64_chunk(registration->timestamp, fields[2]);
+	public_key_root(registration->pubkey, fields[3]);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}
+
+void payload_attestation_data_root(const struct payload_attestation_data *data, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[4][ROOT_SIZE];
+
+	memcpy(fields[0], data->beacon_block_root, ROOT_SIZE);
+	ssz_uint64_chunk(data->slot, fields[1]);
+	ssz_uint64_chunk(data->payload_present != 0, fields[2]);
+	ssz_uint64_chunk(data->blob_data_available != 0, fields[3]);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}
+
+void proposer_preferences_root(const struct proposer_preferences *preferences, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[5][ROOT_SIZE];
+
+	memcpy(fields[0], preferences->dependent_root, ROOT_SIZE);
+	ssz_uint64_chunk(preferences->proposal_slot, fields[1]);
+	ssz_uint64_chunk(preferences->validator_index, fields[2]);
+	short_bytes_chunk(preferences->fee_recipient, EXECUTION_ADDRESS_SIZE, fields[3]);
+	ssz_uint64_chunk(preferences->target_gas_limit, fields[4]);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}

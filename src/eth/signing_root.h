@@ -16,7 +16,18 @@ struct fork_info {
 extern const uint8_t DOMAIN_BEACON_PROPOSER[DOMAIN_TYPE_SIZE];
 extern const uint8_t DOMAIN_BEACON_ATTESTER[DOMAIN_TYPE_SIZE];
 extern const uint8_t DOMAIN_RANDAO[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_DEPOSIT[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_VOLUNTARY_EXIT[DOMAIN_TYPE_SIZE];
 extern const uint8_t DOMAIN_SELECTION_PROOF[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_AGGREGATE_AND_PROOF[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_SYNC_COMMITTEE[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_SYNC_COMMITTEE_SELECTION_PROOF[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_CONTRIBUTION_AND_PROOF[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_BEACON_BUILDER[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_PTC_ATTESTER[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_PROPOSER_PREFERENCES[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_APPLICATION_BUILDER[DOMAIN_TYPE_SIZE];
+extern const uint8_t DOMAIN_BUILDER_REQUEST_AUTH[DOMAIN_TYPE_SIZE];
 
 /* previous_version before fork.epoch, current_version from it on. */
 const uint8_t *fork_info_version(const struct fork_info *info, uint64_t message_epoch);

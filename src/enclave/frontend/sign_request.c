@@ -1,99 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/frontend/sign_request.h"
 
-#include "base/json.h"
+#include "enclave/frontend/artifact_parsers.h"
 
 /* The longest name in the field has 37 letters; a longer text is not echoed. */
 #define TYPE_TEXT_MAX_SIZE 64
 
-static bool read_checkpoint(json_t *object, const char *name, struct checkpoint *ret_checkpoint, struct error *error)
-{
-	json_t *member;
+/* More names than this no payload has in the field. */
+#define PAYLOAD_NAMES_MAX 2
 
-	if (!json_read_object(object, name, &member, error))
-		return false;
-	if (!json_read_u64(member, "epoch", &ret_checkpoint->epoch, error) ||
-	    !json_read_bytes32(member, "root", ret_checkpoint->root, error))
-		return error_prefix(error, "%s", name);
-	return true;
-}
+enum wrapping {
+	BARE,
+	WRAPPED_OR_BARE, /* {"version": …, "data": the object}, or the object */
+};
 
-static bool parse_attestation(json_t *payload, const struct network *network, struct message_sign *message, struct error *error)
-{
-	struct attestation_data *data = &message->object.attestation;
-
-	(void)network; /* the same container in every fork */
-	return json_read_u64(payload, "slot", &data->slot, error) && json_read_u64(payload, "index", &data->index, error) &&
-	       json_read_bytes32(payload, "beacon_block_root", data->beacon_block_root, error) &&
-	       read_checkpoint(payload, "source", &data->source, error) && read_checkpoint(payload, "target", &data->target, error);
-}
-
-static bool read_block_version(json_t *payload, enum fork *ret_fork, struct error *error)
-{
-	const char *version;
-
-	if (!json_read_text(payload, "version", &version, error))
-		return false;
-	if (!fork_parse(version, ret_fork))
-		return error_set(error, ERROR_INPUT, "version: not the upper-case name of a fork (BELLATRIX to HEZE)");
-	return true;
-}
-
-static bool parse_block_header(json_t *payload, struct beacon_block_header *block, struct error *error)
-{
-	json_t *header;
-
-	if (!json_read_object(payload, "block_header", &header, error))
-		return false;
-	if (!json_read_u64(header, "slot", &block->slot, error) ||
-	    !json_read_u64(header, "proposer_index", &block->proposer_index, error) ||
-	    !json_read_bytes32(header, "parent_root", block->parent_root, error) ||
-	    !json_read_bytes32(header, "state_root", block->state_root, error) ||
-	    !json_read_bytes32(header, "body_root", block->body_root, error))
-		return error_prefix(error, "block_header");
-	return true;
-}
-
-static bool parse_block(json_t *payload, const struct network *network, struct message_sign *message, struct error *error)
-{
-	enum fork fork;
-
-	(void)network; /* the version is the client's word; a header has the same form in every fork */
-	if (!read_block_version(payload, &fork, error))
-		return false;
-	if (fork < FORK_BELLATRIX)
-		return error_set(error, ERROR_INPUT,
-				 "version: %s needs the full block in beacon_block.block, which this signer does not take; "
-				 "BELLATRIX and later are signed by beacon_block.block_header",
-				 fork_name(fork));
-	return parse_block_header(payload, &message->object.block, error);
-}
-
-static bool parse_randao_reveal(json_t *payload, const struct network *network, struct message_sign *message, struct error *error)
-{
-	(void)network; /* a bare epoch */
-	return json_read_u64(payload, "epoch", &message->object.epoch, error);
-}
-
-static bool parse_aggregation_slot(json_t *payload, const struct network *network, struct message_sign *message,
-				   struct error *error)
-{
-	(void)network; /* a bare slot */
-	return json_read_u64(payload, "slot", &message->object.slot, error);
-}
-
-/* What can be asked for. The domain and the slashing rule of each are the keeper's affair (enclave/keeper/artifacts.c). */
+/*
+ * What can be asked for: docs/artifacts.md. The domain, the fork-version rule and the slashing rule of each are the keeper's affair
+ * (enclave/keeper/artifacts.c).
+ */
+// clang-format off
 static const struct artifact {
 	const char *type;
+	const char *payloads[PAYLOAD_NAMES_MAX]; /* member that holds the object; some clients use another name */
+	enum wrapping wrapping;
+	artifact_parser *parse;
 	enum artifact_type artifact_type;
-	const char *payload; /* member that holds the object */
-	bool (*parse)(json_t *payload, const struct network *network, struct message_sign *message, struct error *error);
+	bool needs_fork_info;
 } artifacts[] = {
-	{"ATTESTATION", ARTIFACT_ATTESTATION, "attestation", parse_attestation},
-	{"BLOCK_V2", ARTIFACT_BLOCK, "beacon_block", parse_block},
-	{"RANDAO_REVEAL", ARTIFACT_RANDAO_REVEAL, "randao_reveal", parse_randao_reveal},
-	{"AGGREGATION_SLOT", ARTIFACT_AGGREGATION_SLOT, "aggregation_slot", parse_aggregation_slot},
+	{"ATTESTATION", {"attestation"}, BARE, artifact_parse_attestation, ARTIFACT_ATTESTATION, true},
+	{"BLOCK_V2", {"beacon_block"}, BARE, artifact_parse_block, ARTIFACT_BLOCK, true},
+	{"BLOCK", {"block"}, BARE, artifact_parse_block_phase0, ARTIFACT_BLOCK, true},
+	{"RANDAO_REVEAL", {"randao_reveal"}, BARE, artifact_parse_randao_reveal, ARTIFACT_RANDAO_REVEAL, true},
+	{"AGGREGATION_SLOT", {"aggregation_slot"}, BARE, artifact_parse_aggregation_slot, ARTIFACT_AGGREGATION_SLOT, true},
+	{"AGGREGATE_AND_PROOF", {"aggregate_and_proof"}, WRAPPED_OR_BARE,
+	 artifact_parse_aggregate, ARTIFACT_AGGREGATE_AND_PROOF, true},
+	{"AGGREGATE_AND_PROOF_V2", {"aggregate_and_proof"}, WRAPPED_OR_BARE,
+	 artifact_parse_aggregate, ARTIFACT_AGGREGATE_AND_PROOF, true},
+	{"SYNC_COMMITTEE_MESSAGE", {"sync_committee_message"}, BARE,
+	 artifact_parse_sync_committee_message, ARTIFACT_SYNC_COMMITTEE_MESSAGE, true},
+	{"SYNC_COMMITTEE_SELECTION_PROOF", {"sync_aggregator_selection_data"}, BARE,
+	 artifact_parse_sync_selection, ARTIFACT_SYNC_COMMITTEE_SELECTION_PROOF, true},
+	{"SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF", {"contribution_and_proof"}, BARE,
+	 artifact_parse_contribution, ARTIFACT_CONTRIBUTION_AND_PROOF, true},
+	{"VOLUNTARY_EXIT", {"voluntary_exit"}, BARE, artifact_parse_voluntary_exit, ARTIFACT_VOLUNTARY_EXIT, true},
+	{"DEPOSIT", {"deposit"}, BARE, artifact_parse_deposit, ARTIFACT_DEPOSIT, false},
+	{"VALIDATOR_REGISTRATION", {"validator_registration"}, BARE,
+	 artifact_parse_registration, ARTIFACT_VALIDATOR_REGISTRATION, false},
+	{"EXECUTION_PAYLOAD_BID", {"execution_payload_bid"}, WRAPPED_OR_BARE,
+	 artifact_parse_bid, ARTIFACT_EXECUTION_PAYLOAD_BID, true},
+	{"EXECUTION_PAYLOAD_ENVELOPE", {"execution_payload_envelope"}, WRAPPED_OR_BARE,
+	 artifact_parse_envelope, ARTIFACT_EXECUTION_PAYLOAD_ENVELOPE, true},
+	{"PAYLOAD_ATTESTATION_MESSAGE", {"payload_attestation_message", "payload_attestation_data"}, WRAPPED_OR_BARE,
+	 artifact_parse_payload_attestation, ARTIFACT_PAYLOAD_ATTESTATION, true},
+	{"PAYLOAD_ATTESTATION", {"payload_attestation_data", "payload_attestation_message"}, WRAPPED_OR_BARE,
+	 artifact_parse_payload_attestation, ARTIFACT_PAYLOAD_ATTESTATION, true},
+	{"PROPOSER_PREFERENCES", {"proposer_preferences"}, WRAPPED_OR_BARE,
+	 artifact_parse_preferences, ARTIFACT_PROPOSER_PREFERENCES, true},
+	{"BUILDER_REQUEST_AUTH", {"builder_request_auth", "request_auth"}, WRAPPED_OR_BARE,
+	 artifact_parse_request_auth, ARTIFACT_BUILDER_REQUEST_AUTH, false},
+	{"REQUEST_AUTH", {"request_auth", "builder_request_auth"}, WRAPPED_OR_BARE,
+	 artifact_parse_request_auth, ARTIFACT_BUILDER_REQUEST_AUTH, false},
 };
+// clang-format on
 
 static const struct artifact *find_artifact(json_t *request, struct error *error)
 {
@@ -107,24 +75,6 @@ static const struct artifact *find_artifact(json_t *request, struct error *error
 	if (strlen(type) > TYPE_TEXT_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "type: unknown"), NULL;
 	return error_set(error, ERROR_INPUT, "type: \"%s\" is unknown", type), NULL;
-}
-
-static bool read_fork_info(json_t *request, struct fork_info *ret_info, struct error *error)
-{
-	json_t *info;
-	json_t *fork;
-
-	if (!json_read_object(request, "fork_info", &info, error))
-		return false;
-	if (!json_read_object(info, "fork", &fork, error))
-		return error_prefix(error, "fork_info");
-	if (!json_read_hex(fork, "previous_version", ret_info->previous_version, FORK_VERSION_SIZE, error) ||
-	    !json_read_hex(fork, "current_version", ret_info->current_version, FORK_VERSION_SIZE, error) ||
-	    !json_read_u64(fork, "epoch", &ret_info->epoch, error))
-		return error_prefix(error, "fork_info: fork");
-	if (!json_read_bytes32(info, "genesis_validators_root", ret_info->genesis_validators_root, error))
-		return error_prefix(error, "fork_info");
-	return true;
 }
 
 /* Absent and null are the same, under either name. */
@@ -148,15 +98,65 @@ static bool read_signing_root(json_t *request, struct message_sign *message, str
 	return true;
 }
 
+static bool is_given(json_t *object, const char *name)
+{
+	json_t *member = json_object_get(object, name);
+
+	return member && !json_is_null(member);
+}
+
+/* The name that the request uses; two of them could be two objects, and only one would be signed. */
+static bool find_payload_name(json_t *request, const struct artifact *artifact, const char **ret_name, struct error *error)
+{
+	const char *other = artifact->payloads[1];
+
+	*ret_name = artifact->payloads[0];
+	if (!other || !is_given(request, other))
+		return true;
+	if (is_given(request, artifact->payloads[0]))
+		return error_set(error, ERROR_INPUT, "%s: beside %s, of which it is another name", other, artifact->payloads[0]);
+	*ret_name = other;
+	return true;
+}
+
+static bool read_version(json_t *wrapper, struct artifact_source *source, struct error *error)
+{
+	const char *version;
+
+	if (!json_read_text(wrapper, "version", &version, error))
+		return false;
+	for (enum fork fork = FORK_PHASE0; fork < FORK_COUNT; fork++) {
+		if (strcasecmp(version, fork_name(fork)) == 0) {
+			source->has_version = true;
+			source->version = fork;
+			return true;
+		}
+	}
+	return error_set(error, ERROR_INPUT, "version: not the name of a fork (PHASE0 to HEZE)");
+}
+
+/* A bare object may have a "data" of its own (a request auth's is hex), but none has a "version". */
+static bool unwrap(const struct artifact *artifact, struct artifact_source *source, struct error *error)
+{
+	json_t *wrapper = source->object;
+
+	if (artifact->wrapping == BARE)
+		return true;
+	if (!is_given(wrapper, "version") && !json_is_object(json_object_get(wrapper, "data")))
+		return true;
+	return read_version(wrapper, source, error) && json_read_object(wrapper, "data", &source->object, error);
+}
+
 static bool read_payload(json_t *request, const struct artifact *artifact, const struct network *network,
 			 struct message_sign *message, struct error *error)
 {
-	json_t *payload;
+	struct artifact_source source = {.request = request, .network = network};
+	const char *name;
 
-	if (!json_read_object(request, artifact->payload, &payload, error))
+	if (!find_payload_name(request, artifact, &name, error) || !json_read_object(request, name, &source.object, error))
 		return false;
-	if (!artifact->parse(payload, network, message, error))
-		return error_prefix(error, "%s", artifact->payload);
+	if (!unwrap(artifact, &source, error) || !artifact->parse(&source, message, error))
+		return error_prefix(error, "%s", name);
 	return true;
 }
 
@@ -176,7 +176,8 @@ bool sign_request_parse(struct view body, const uint8_t public_key[BLS_PUBLIC_KE
 	message_init(&message, MESSAGE_SIGN, 0);
 	message.artifact_type = artifact->artifact_type;
 	memcpy(message.public_key, public_key, BLS_PUBLIC_KEY_SIZE);
-	if (!read_payload(request, artifact, network, &message, error) || !read_fork_info(request, &message.fork_info, error) ||
+	if (!read_payload(request, artifact, network, &message, error) ||
+	    (artifact->needs_fork_info && !artifact_read_fork_info(request, &message.fork_info, error)) ||
 	    !read_signing_root(request, &message, error))
 		return false;
 	memcpy(ret_message, &message, sizeof message);

@@ -14,7 +14,7 @@
 
 /*
  * ERROR_INPUT with "member: member: reason" when the body is not a request that can be signed. On success the header's id is 0.
- * `network` is for types whose form depends on the fork schedule.
+ * `network` decides the container where its form depends on the fork (docs/decisions/0006-artifacts.md), and the preset's sizes.
  */
 MUST_USE bool sign_request_parse(struct view body, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct network *network,
 				 struct message_sign *ret_message, struct error *error);
