@@ -142,7 +142,9 @@ class Api(SignerTest):
         os.kill(ledger, signal.SIGSTOP)
         try:
             answers = []
-            voter = threading.Thread(target=lambda: answers.append(Connection(self.signer).sign(self.key, attestation(31))[0]))
+            other = Connection(self.signer)
+            self.addCleanup(other.close)
+            voter = threading.Thread(target=lambda: answers.append(other.sign(self.key, attestation(31))[0]))
             voter.start()
             status, checks = wait_for(lambda: health() if health()[0] == 503 else None, "the healthcheck sees a stalled ledger")
             self.assertEqual(checks["slashing-protection-db-health-check"]["status"], "DOWN")

@@ -277,6 +277,26 @@ static void silent_keeper_is_an_error_for_each_key(void **state)
 	fixture_stop(&own);
 }
 
+/* The first ones use up the time, the others are not begun; more than the 10 s that a batch has. */
+static void late_keys_are_not_begun(void **state)
+{
+	AUTO_BUFFER struct buffer body = {0};
+	AUTO_JSON json_t *results = NULL;
+	struct fixture own;
+	char key[2 * BLS_PUBLIC_KEY_SIZE + 3];
+
+	(void)state;
+	fixture_start(&own, &(struct fixture_options){.keeper_deadline_ms = 10500, .request_deadline_ms = PATIENCE_MS});
+	append_body(&body, 2 * WINDOW, SIGN_OK, KEY_SILENT);
+	results = exchange(&own, &body);
+	assert_int_equal(json_array_size(results), 2 * WINDOW);
+	for (unsigned i = 0; i < 2 * WINDOW; i++) {
+		format_key(SIGN_OK, KEY_SILENT, i, key);
+		assert_refused(json_array_get(results, i), key, 503, i < WINDOW ? "did not answer" : "no time was left");
+	}
+	fixture_stop(&own);
+}
+
 static void answers_are_charged(void **state)
 {
 	AUTO_BUFFER struct buffer large = {0};
@@ -355,6 +375,7 @@ int main(void)
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(dead_keeper_is_an_error_for_each_key),
 		cmocka_unit_test(silent_keeper_is_an_error_for_each_key),
+		cmocka_unit_test(late_keys_are_not_begun),
 		cmocka_unit_test(answers_are_charged),
 		cmocka_unit_test(further_batches_are_503),
 	};
