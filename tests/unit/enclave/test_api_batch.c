@@ -318,13 +318,20 @@ static void answers_are_charged(void **state)
 
 #define BATCHES_MAX 16
 
+/* Until it has a place: the batch that looks for a refusal has one now and then. */
 static void *silent_batch(void *context)
 {
 	AUTO_BUFFER struct buffer body = {0};
-	AUTO_JSON json_t *results = NULL;
+	unsigned status = 503;
 
 	append_body(&body, 1, SIGN_OK, KEY_SILENT);
-	results = exchange((struct fixture *)context, &body);
+	while (status == 503) {
+		AUTO_ANSWER struct answer answer = {0};
+
+		fixture_exchange((struct fixture *)context, "POST", PATH, "", buffer_view(&body), &answer);
+		status = answer.status;
+	}
+	assert_int_equal(status, 200);
 	return NULL;
 }
 
