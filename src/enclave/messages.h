@@ -5,8 +5,8 @@
  * pointers, no strings of the peer's choosing and no lengths to trust (where a blob is shorter than its field, the count is
  * checked against the field by message_receive()).
  *
- *   frontend ── SIGN, LIST_KEYS ──────────────► keeper      the only way to a signature
- *   frontend ◄─ SIGN_RESULT, KEYS ───────────── keeper
+ *   frontend ── SIGN, LIST_KEYS, HEALTH ──────► keeper      the only way to a signature
+ *   frontend ◄─ SIGN_RESULT, KEYS, HEALTH_RESULT keeper
  *   keeper   ── COMMIT ───────────────────────► ledger      a watermark to make durable
  *   keeper   ◄─ COMMIT_RESULT ───────────────── ledger
  *   opener   ── LOAD_BEGIN, LOAD_KEY, LOAD_END ► keeper     plaintext keys, once
@@ -32,6 +32,8 @@ enum message_type {
 	MESSAGE_SIGN_RESULT,
 	MESSAGE_LIST_KEYS,
 	MESSAGE_KEYS,
+	MESSAGE_HEALTH,
+	MESSAGE_HEALTH_RESULT,
 	MESSAGE_COMMIT,
 	MESSAGE_COMMIT_RESULT,
 	MESSAGE_LOAD_BEGIN,
@@ -172,6 +174,22 @@ struct message_keys {
 	uint8_t keys[MESSAGE_KEYS_CAPACITY][BLS_PUBLIC_KEY_SIZE];
 };
 
+struct message_health {
+	struct message_header header;
+};
+
+/* What the keeper has seen; whether that is well is for the reader to say. */
+struct message_health_result {
+	struct message_header header;
+	uint64_t key_count;
+	uint8_t slashing_protection; /* 0 or 1; the rest is zero without it */
+	uint8_t has_commit;          /* 0 or 1: something became durable since the start, */
+	uint8_t has_failure;         /* the store failed */
+	uint64_t commit_age_ms;      /* since the last of each */
+	uint64_t failure_age_ms;
+	uint64_t ledger_waiting_ms; /* how long the ledger has owed an answer without giving any; 0 when it owes none */
+};
+
 /* ---- keeper ↔ ledger ---- */
 
 enum duty { DUTY_BLOCK = 1, DUTY_ATTESTATION };
@@ -255,6 +273,8 @@ union message {
 	struct message_sign_result sign_result;
 	struct message_list_keys list_keys;
 	struct message_keys keys;
+	struct message_health health;
+	struct message_health_result health_result;
 	struct message_commit commit;
 	struct message_commit_result commit_result;
 	struct message_load_begin load_begin;

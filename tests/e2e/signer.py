@@ -47,6 +47,13 @@ def processes_of(folder):
     return found
 
 
+def role_of(folder, role):
+    """The pid of one role of the enclave that runs in this folder."""
+    found = [pid for pid, arguments in processes_of(folder) if f"--role {role}" in arguments]
+    assert len(found) == 1, (role, found)
+    return found[0]
+
+
 def wait_for(condition, what, timeout=30):
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -80,6 +87,10 @@ class Connection:
             return status, json.loads(answer)
         except ValueError:
             return status, answer
+
+    def sign_batch(self, keys, body):
+        status, _, answer = self.request("POST", "/api/v1/eth2/sign", json.dumps({"identifiers": keys, "signing_request": body}))
+        return status, json.loads(answer)
 
     def close(self):
         self.http.close()

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The signing API over real TLS: statuses, content types, bad input, bad clients. After each, the signer still signs."""
 import json
+import os
+import signal
 import socket
 import ssl
+import threading
 import time
 import unittest
 import warnings
 
-from signer import Connection, SignerTest, attestation, randao
+from signer import Connection, SignerTest, attestation, randao, role_of, wait_for
 
 KEYS_PATH = "/api/v1/eth2/publicKeys"
 
@@ -101,6 +104,56 @@ class Api(SignerTest):
         self.assertEqual(self.sign(attestation(9, source=8))[0], 412)
         self.assertEqual(self.sign(attestation(11, genesis="0x" + "01" * 32))[0], 412)
         self.assertEqual(self.sign(attestation(11))[0], 200)
+
+    def test_batch(self):
+        folder, password_file, keys = self.keystores(count=200)
+        up = self.up("many", "--keystores", folder, "--password-file", password_file)
+        with Connection(up, timeout=60) as connection:
+            vote = attestation(20)
+            status, results = connection.sign_batch(keys, vote)
+            self.assertEqual((status, [result["identifier"] for result in results]), (200, keys))
+            self.assertEqual(len({result["signature"] for result in results}), len(keys))
+            # Each is what the key signs alone, and a repeat is the same again.
+            self.assertEqual(connection.sign(keys[7], vote), (200, {"signature": results[7]["signature"]}))
+            self.assertEqual(connection.sign_batch(keys, vote), (200, results))
+            # One key has voted for something else, one is not here, one is there twice.
+            self.assertEqual(connection.sign(keys[1], attestation(21, root="0x" + "98" * 32))[0], 200)
+            unknown = "0x" + "ab" * 48
+            status, results = connection.sign_batch([keys[0], keys[1], unknown, keys[0]], attestation(21))
+            self.assertEqual(status, 200)
+            self.assertEqual([result.get("error", {"code": 200})["code"] for result in results], [200, 412, 404, 200])
+            self.assertEqual(results[0], results[3])
+            self.assertIn("21", results[1]["error"]["message"])
+            self.assertEqual(connection.request("POST", "/api/v1/eth2/sign", json.dumps({"identifiers": [unknown]}))[0], 400)
+
+    def test_health_follows_the_ledger(self):
+        def health():
+            status, _, body = self.connection.request("GET", "/healthcheck")
+            body = json.loads(body)
+            self.assertEqual(body["status"], "UP" if status == 200 else "DOWN")
+            return status, {check["id"]: check for check in body["checks"]}
+
+        status, checks = health()
+        self.assertEqual((status, checks["keys-check"]["data"]["keys-loaded"]), (200, 1))
+        self.assertNotIn("last-commit-age-ms", checks["slashing-protection-db-health-check"]["data"])
+        self.assertEqual(self.sign(attestation(30))[0], 200)
+        self.assertIn("last-commit-age-ms", health()[1]["slashing-protection-db-health-check"]["data"])
+        ledger = role_of(self.folder, "ledger")
+        os.kill(ledger, signal.SIGSTOP)
+        try:
+            answers = []
+            other = Connection(self.signer)
+            self.addCleanup(other.close)
+            voter = threading.Thread(target=lambda: answers.append(other.sign(self.key, attestation(31))[0]))
+            voter.start()
+            status, checks = wait_for(lambda: health() if health()[0] == 503 else None, "the healthcheck sees a stalled ledger")
+            self.assertEqual(checks["slashing-protection-db-health-check"]["status"], "DOWN")
+            self.assertEqual(checks["default-check"]["status"], "UP")
+        finally:
+            os.kill(ledger, signal.SIGCONT)
+        voter.join()
+        self.assertEqual(answers, [200])
+        self.assertEqual(health()[0], 200)
 
     def test_bad_clients(self):
         for _ in range(50):

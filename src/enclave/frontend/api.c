@@ -41,7 +41,7 @@ static struct refusal_kind {
 	{0, 999, LOG_LEVEL_DEBUG, {.per_second = REFUSAL_LINES_PER_SECOND}},
 };
 
-static void log_refusal(const struct http_call *call, unsigned status, const char *message)
+void api_log_refusal(const struct http_call *call, unsigned status, const char *message)
 {
 	struct refusal_kind *kind = refusal_kinds;
 
@@ -51,14 +51,19 @@ static void log_refusal(const struct http_call *call, unsigned status, const cha
 			  LOGGED_METHOD_SIZE, call->method, LOGGED_PATH_SIZE, call->path, message);
 }
 
+void api_append_error(struct buffer *text, unsigned status, const char *message)
+{
+	buffer_append_format(text, "{\"code\":%u,\"message\":", status);
+	append_json_text(text, message);
+	buffer_append_byte(text, '}');
+}
+
 /* Log a refusal and append its body. */
 static void write_error(void *context, const struct http_call *call, unsigned status, const char *message, struct buffer *ret_body)
 {
 	(void)context;
-	log_refusal(call, status, message);
-	buffer_append_format(ret_body, "{\"code\":%u,\"message\":", status);
-	append_json_text(ret_body, message);
-	buffer_append_byte(ret_body, '}');
+	api_log_refusal(call, status, message);
+	api_append_error(ret_body, status, message);
 }
 
 void api_answer_error(struct http_call *call, unsigned status, const char *message, const char *allow)
@@ -138,13 +143,17 @@ static void upcheck(struct http_call *call, const char *identifier)
 static const struct route {
 	const char *method;
 	const char *path;
-	bool has_identifier;  /* one more segment follows */
-	const char *produces; /* 406 for a client that does not take it; NULL: the handler decides */
+	bool has_identifier;            /* one more segment follows */
+	bool needs_slashing_protection; /* without it there is no such path */
+	const char *produces;           /* 406 for a client that does not take it; NULL: the handler decides */
 	void (*handle)(struct http_call *call, const char *identifier);
 } routes[] = {
-	{"GET", "/upcheck", false, "text/plain", upcheck},
-	{"GET", "/api/v1/eth2/publicKeys", false, "application/json", api_list_keys},
-	{"POST", "/api/v1/eth2/sign/", true, NULL, api_sign},
+	{"GET", "/upcheck", false, false, "text/plain", upcheck},
+	{"GET", "/healthcheck", false, false, NULL, api_check_health},
+	{"GET", "/api/v1/eth2/publicKeys", false, false, "application/json", api_list_keys},
+	{"GET", "/api/v1/eth2/highWatermark", false, true, "application/json", api_show_high_watermark},
+	{"POST", "/api/v1/eth2/sign", false, false, "application/json", api_sign_batch},
+	{"POST", "/api/v1/eth2/sign/", true, false, NULL, api_sign},
 };
 
 /* The identifier ("" for a route without one) when the path is this route's, else NULL. */
@@ -157,6 +166,18 @@ static const char *match(const struct route *route, const char *path)
 	if (strncmp(route->path, path, size) != 0 || path[size] == '\0' || strchr(path + size, '/'))
 		return NULL;
 	return path + size;
+}
+
+/* HEAD is answered as GET; the server leaves the body out. */
+static bool takes_method(const struct route *route, const char *method)
+{
+	return strcmp(route->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+static void append_methods(struct buffer *allow, const struct route *route)
+{
+	buffer_append_format(allow, "%s%s%s", allow->size ? ", " : "", route->method,
+			     strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
 }
 
 static void run(const struct route *route, struct http_call *call, const char *identifier)
@@ -174,18 +195,19 @@ static void run(const struct route *route, struct http_call *call, const char *i
 static void handle(void *context, struct http_call *call)
 {
 	AUTO_BUFFER struct buffer allow = {0};
+	struct api *api = (struct api *)context;
 
-	api_call_of(call)->api = (struct api *)context;
+	api_call_of(call)->api = api;
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		const char *identifier = match(&routes[i], call->path);
 
-		if (!identifier)
+		if (!identifier || (routes[i].needs_slashing_protection && !api->slashing_protection))
 			continue;
-		if (strcmp(routes[i].method, call->method) == 0) {
+		if (takes_method(&routes[i], call->method)) {
 			run(&routes[i], call, identifier);
 			return;
 		}
-		buffer_append_format(&allow, "%s%s", allow.size ? ", " : "", routes[i].method);
+		append_methods(&allow, &routes[i]);
 	}
 	if (allow.size == 0) {
 		api_answer_error(call, 404, "there is nothing at this path", NULL);
@@ -196,17 +218,21 @@ static void handle(void *context, struct http_call *call)
 
 static void state_done(void *state)
 {
-	buffer_done(&((struct api_call *)state)->list);
+	struct api_call *call = (struct api_call *)state;
+
+	buffer_done(&call->list);
+	api_batch_free(call->batch);
 }
 
 /* ---- life ---- */
 
-struct api *api_new(const struct network *network, struct keeper_client *keeper)
+struct api *api_new(const struct network *network, bool slashing_protection, struct keeper_client *keeper)
 {
 	struct api *api = (struct api *)memory_allocate_zeroed(1, sizeof *api);
 
 	json_budget_init();
 	api->network = *network;
+	api->slashing_protection = slashing_protection;
 	api->keeper = keeper;
 	return api;
 }

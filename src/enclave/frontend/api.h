@@ -15,13 +15,19 @@
 /* Web3Signer's own limit. */
 #define API_BODY_MAX_SIZE (10u << 20)
 
+/*
+ * Requests that batches may have with the keeper at one time, besides one of each connection: the half of its queue, so that
+ * single requests find room in it whatever batches come.
+ */
+#define API_BATCH_REQUESTS_MAX 2048
+
 struct api;
 
 /*
- * `keeper` is borrowed. Bounds the memory that jansson may take in this process from here on (a body of brackets grows forty-fold
+ * `keeper` is borrowed. Without slashing protection there is no route highWatermark. Bounds the memory that jansson may take in this process from here on (a body of brackets grows forty-fold
  * in it), so make it before the first JSON value.
  */
-MUST_USE struct api *api_new(const struct network *network, struct keeper_client *keeper);
+MUST_USE struct api *api_new(const struct network *network, bool slashing_protection, struct keeper_client *keeper);
 /* No call may be under way. Accepts NULL. */
 void api_free(struct api *api);
 /* Fill the handler's part of the options: functions, context, state, body_max_size. */

@@ -2,23 +2,31 @@
 /* What the files of the API share: state of a call, answers. Nobody else includes this. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "enclave/frontend/api.h"
 
 struct api {
 	struct network network;
+	bool slashing_protection;
 	struct keeper_client *keeper; /* borrowed */
+	atomic_uint batches;          /* under way */
 };
+
+struct api_batch;
 
 /* Each call carries one, zeroed at first. */
 struct api_call {
 	struct api *api;
-	/* sign */
+	/* sign, and of a batch the key that is being described */
 	bool wants_json;
 	uint8_t signing_root[ROOT_SIZE]; /* that the client expects */
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	/* publicKeys */
 	struct buffer list; /* JSON text so far */
 	uint64_t next;      /* index of the next key to ask for */
+	/* batch */
+	struct api_batch *batch;
 };
 
 static inline struct api_call *api_call_of(struct http_call *call)
@@ -37,6 +45,22 @@ bool api_prefers_json(struct http_call *call);
 /* The one way to say no: logs it and answers with {"code","message"}. `allow` may be NULL. */
 void api_answer_error(struct http_call *call, unsigned status, const char *message, const char *allow);
 
+/* Its two halves, for an answer that has several refusals in it. */
+void api_log_refusal(const struct http_call *call, unsigned status, const char *message);
+void api_append_error(struct buffer *text, unsigned status, const char *message);
+/* 400, or 503 when it was memory that parsing lacked (clear json_budget_was_exceeded() before parsing). */
+void api_answer_bad_request(struct http_call *call, const struct error *error);
+
+/* 96 hex digits, 0x or 0X optional. */
+MUST_USE bool api_parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE]);
+/* What the keeper's word on `state`'s key is in HTTP: 200, or a status and its reason. */
+unsigned api_describe_result(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason);
+/* Accepts NULL. */
+void api_batch_free(struct api_batch *batch);
+
 /* Handlers of routes. `identifier` is the last segment of the path, for routes that have one. */
 void api_sign(struct http_call *call, const char *identifier);
+void api_sign_batch(struct http_call *call, const char *identifier);
 void api_list_keys(struct http_call *call, const char *identifier);
+void api_check_health(struct http_call *call, const char *identifier);
+void api_show_high_watermark(struct http_call *call, const char *identifier);

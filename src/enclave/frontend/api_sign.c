@@ -136,29 +136,37 @@ static void answer_signature(struct http_call *call, const uint8_t signature[BLS
 						     .body = view_of(text, (size_t)size)});
 }
 
+unsigned api_describe_result(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	const struct refusal *refusal = &refusals[SIGN_BAD_REQUEST];
+
+	if (result->status == SIGN_OK)
+		return 200;
+	if (result->status < SIGN_STATUS_COUNT)
+		refusal = &refusals[result->status];
+	refusal->describe(state, result, ret_reason);
+	return refusal->http_status;
+}
+
 /* On the keeper client's thread. */
 static void on_result(void *context, const union message *answer, const struct error *error)
 {
 	struct http_call *call = (struct http_call *)context;
-	const struct refusal *refusal = &refusals[SIGN_BAD_REQUEST];
 	struct error reason;
+	unsigned status;
 
 	if (!answer) {
 		api_answer_error(call, 503, error->message, NULL);
 		return;
 	}
-	if (answer->sign_result.status == SIGN_OK) {
+	status = api_describe_result(api_call_of(call), &answer->sign_result, &reason);
+	if (status == 200)
 		answer_signature(call, answer->sign_result.signature);
-		return;
-	}
-	if (answer->sign_result.status < SIGN_STATUS_COUNT)
-		refusal = &refusals[answer->sign_result.status];
-	refusal->describe(api_call_of(call), &answer->sign_result, &reason);
-	api_answer_error(call, refusal->http_status, reason.message, NULL);
+	else
+		api_answer_error(call, status, reason.message, NULL);
 }
 
-/* 96 hex digits, 0x or 0X optional. */
-static bool parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE])
+bool api_parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE])
 {
 	if (identifier[0] == '0' && (identifier[1] == 'x' || identifier[1] == 'X'))
 		identifier += 2;
@@ -166,7 +174,7 @@ static bool parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_
 	       hex_decode(view_of_text(identifier), ret_public_key, BLS_PUBLIC_KEY_SIZE);
 }
 
-static void answer_bad_request(struct http_call *call, const struct error *error)
+void api_answer_bad_request(struct http_call *call, const struct error *error)
 {
 	if (json_budget_was_exceeded())
 		api_answer_error(call, 503, "reading this request takes more memory than there is now; try again", NULL);
@@ -177,13 +185,13 @@ static void answer_bad_request(struct http_call *call, const struct error *error
 void api_sign(struct http_call *call, const char *identifier)
 {
 	struct api_call *state = api_call_of(call);
-	bool is_key = parse_identifier(identifier, state->public_key);
+	bool is_key = api_parse_identifier(identifier, state->public_key);
 	struct message_sign message;
 	struct error error;
 
 	(void)json_budget_was_exceeded();
 	if (!sign_request_parse(call->body, state->public_key, &state->api->network, &message, &error)) {
-		answer_bad_request(call, &error);
+		api_answer_bad_request(call, &error);
 		return;
 	}
 	if (!is_key) {

@@ -78,13 +78,14 @@ static bool prepare(struct frontend *frontend, struct error *error)
 		return false;
 	frontend->threads = cpus < THREADS_MIN ? THREADS_MIN : cpus > THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
 	frontend->connection_limit = raise_connection_limit();
-	frontend->keeper = keeper_client_new(&(struct keeper_client_options){.fd = ROLE_FD_KEEPER,
-									     .capacity = frontend->connection_limit,
-									     .deadline_ms = KEEPER_DEADLINE_MS},
-					     error);
+	frontend->keeper =
+		keeper_client_new(&(struct keeper_client_options){.fd = ROLE_FD_KEEPER,
+								  .capacity = frontend->connection_limit + API_BATCH_REQUESTS_MAX,
+								  .deadline_ms = KEEPER_DEADLINE_MS},
+				  error);
 	if (!frontend->keeper)
 		return false;
-	frontend->api = api_new(&start.network, frontend->keeper);
+	frontend->api = api_new(&start.network, start.slashing_protection != 0, frontend->keeper);
 	return sandbox_enter(SANDBOX_FRONTEND, error) && role_ready(error);
 }
 

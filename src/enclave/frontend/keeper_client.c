@@ -30,6 +30,7 @@ struct slot {
 		struct message_header header;
 		struct message_sign sign;
 		struct message_list_keys list_keys;
+		struct message_health health;
 	} unsent;
 };
 
@@ -58,6 +59,7 @@ static uint32_t answer_type_of(uint32_t request_type)
 	static const uint32_t answers[MESSAGE_TYPE_COUNT] = {
 		[MESSAGE_SIGN] = MESSAGE_SIGN_RESULT,
 		[MESSAGE_LIST_KEYS] = MESSAGE_KEYS,
+		[MESSAGE_HEALTH] = MESSAGE_HEALTH_RESULT,
 	};
 
 	return request_type < MESSAGE_TYPE_COUNT ? answers[request_type] : 0;

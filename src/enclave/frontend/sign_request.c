@@ -160,16 +160,12 @@ static bool read_payload(json_t *request, const struct artifact *artifact, const
 	return true;
 }
 
-bool sign_request_parse(struct view body, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct network *network,
-			struct message_sign *ret_message, struct error *error)
+bool sign_request_read(json_t *request, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct network *network,
+		       struct message_sign *ret_message, struct error *error)
 {
-	AUTO_JSON json_t *request = json_parse_object(body, "body", error);
-	const struct artifact *artifact;
+	const struct artifact *artifact = find_artifact(request, error);
 	struct message_sign message;
 
-	if (!request)
-		return false;
-	artifact = find_artifact(request, error);
 	if (!artifact)
 		return false;
 	/* Zeroes the padding too: what crosses the wall has no stale bytes in it. */
@@ -182,4 +178,12 @@ bool sign_request_parse(struct view body, const uint8_t public_key[BLS_PUBLIC_KE
 		return false;
 	memcpy(ret_message, &message, sizeof message);
 	return true;
+}
+
+bool sign_request_parse(struct view body, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct network *network,
+			struct message_sign *ret_message, struct error *error)
+{
+	AUTO_JSON json_t *request = json_parse_object(body, "body", error);
+
+	return request && sign_request_read(request, public_key, network, ret_message, error);
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/json.h"
 #include "enclave/messages.h"
 
 /*
@@ -18,3 +19,6 @@
  */
 MUST_USE bool sign_request_parse(struct view body, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct network *network,
 				 struct message_sign *ret_message, struct error *error);
+/* As sign_request_parse, of JSON that was parsed already; `request` must be an object. */
+MUST_USE bool sign_request_read(json_t *request, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct network *network,
+				struct message_sign *ret_message, struct error *error);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/sysinfo.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "enclave/keeper/artifacts.h"
 #include "enclave/keeper/keys.h"
@@ -40,6 +41,10 @@ struct keeper {
 	struct job_ring waiting_urgent; /* for the ledger; proposals go first */
 	struct job_ring waiting_ordinary;
 	size_t commits_in_flight;
+	/* For whoever asks how the ledger does; monotonic, 0: never. */
+	uint64_t last_commit_ms;
+	uint64_t last_failure_ms;
+	uint64_t ledger_heard_ms; /* its last answer, or the first question after a time without any */
 };
 
 /* On any thread: a packet is sent whole, so no lock is needed. */
@@ -115,7 +120,8 @@ static bool send_waiting_commits(struct keeper *keeper, struct error *error)
 		job = keeper_queue_job_at(keeper->queue, ring->numbers[ring->first]);
 		ring->first = (ring->first + 1) % KEEPER_JOBS_MAX;
 		ring->count--;
-		keeper->commits_in_flight++;
+		if (keeper->commits_in_flight++ == 0)
+			keeper->ledger_heard_ms = clock_monotonic_ms();
 		job->is_with_ledger = true;
 		if (!message_send(ROLE_FD_LEDGER, &job->commit, error))
 			return error_prefix(error, "ledger");
@@ -218,6 +224,27 @@ static bool handle_list_keys(struct keeper *keeper, const union message *message
 	return message_send(ROLE_FD_FRONTEND, &keys, error);
 }
 
+static uint64_t age_ms(uint64_t now_ms, uint64_t then_ms)
+{
+	return then_ms ? now_ms - then_ms : 0;
+}
+
+static bool handle_health(struct keeper *keeper, const union message *message, struct error *error)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+	struct message_health_result result;
+
+	message_init(&result, MESSAGE_HEALTH_RESULT, message->header.id);
+	result.key_count = keeper->keys ? keeper_keys_count(keeper->keys) : 0;
+	result.slashing_protection = keeper->slashing_protection;
+	result.has_commit = keeper->last_commit_ms != 0;
+	result.has_failure = keeper->last_failure_ms != 0;
+	result.commit_age_ms = age_ms(now_ms, keeper->last_commit_ms);
+	result.failure_age_ms = age_ms(now_ms, keeper->last_failure_ms);
+	result.ledger_waiting_ms = keeper->commits_in_flight ? age_ms(now_ms, keeper->ledger_heard_ms) : 0;
+	return message_send(ROLE_FD_FRONTEND, &result, error);
+}
+
 /* The store knows more than our memory does: after a restart, or because another enclave signed. Believe the higher of the two. */
 static void merge_watermark(struct watermark *ours, const struct watermark *stored)
 {
@@ -233,6 +260,15 @@ static void merge_watermark(struct watermark *ours, const struct watermark *stor
 	slashing_record_attestation(ours, source_epoch, later.target_epoch, later.attestation_root);
 }
 
+static void note_ledger_answer(struct keeper *keeper, uint32_t status)
+{
+	keeper->ledger_heard_ms = clock_monotonic_ms();
+	if (status == COMMIT_DURABLE)
+		keeper->last_commit_ms = keeper->ledger_heard_ms;
+	else if (status != COMMIT_CONFLICT)
+		keeper->last_failure_ms = keeper->ledger_heard_ms;
+}
+
 static bool handle_commit_result(struct keeper *keeper, const union message *message, struct error *error)
 {
 	const struct message_commit_result *answer = &message->commit_result;
@@ -243,6 +279,7 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 		return error_set(error, ERROR_PEER, "the ledger answers what was not asked");
 	job->is_with_ledger = false;
 	keeper->commits_in_flight--;
+	note_ledger_answer(keeper, answer->status);
 	if (answer->status == COMMIT_CONFLICT) {
 		verdict = check_commit(&answer->watermark, &job->commit);
 		job->result.status = verdict > SLASHING_REPEAT ? SIGN_SLASHABLE : SIGN_LEDGER_FAILED;
@@ -322,11 +359,9 @@ static const struct keeper_handler {
 	enum message_type type;
 	bool (*handle)(struct keeper *keeper, const union message *message, struct error *error);
 } handlers[] = {
-	{ROLE_FD_FRONTEND, MESSAGE_SIGN, handle_sign},
-	{ROLE_FD_FRONTEND, MESSAGE_LIST_KEYS, handle_list_keys},
-	{ROLE_FD_LEDGER, MESSAGE_COMMIT_RESULT, handle_commit_result},
-	{ROLE_FD_OPENER, MESSAGE_LOAD_BEGIN, handle_load_begin},
-	{ROLE_FD_OPENER, MESSAGE_LOAD_KEY, handle_load_key},
+	{ROLE_FD_FRONTEND, MESSAGE_SIGN, handle_sign},           {ROLE_FD_FRONTEND, MESSAGE_LIST_KEYS, handle_list_keys},
+	{ROLE_FD_FRONTEND, MESSAGE_HEALTH, handle_health},       {ROLE_FD_LEDGER, MESSAGE_COMMIT_RESULT, handle_commit_result},
+	{ROLE_FD_OPENER, MESSAGE_LOAD_BEGIN, handle_load_begin}, {ROLE_FD_OPENER, MESSAGE_LOAD_KEY, handle_load_key},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_END, handle_load_end},
 };
 

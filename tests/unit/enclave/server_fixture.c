@@ -6,6 +6,7 @@
 
 #include "vectors.h"
 
+#include "base/json.h"
 #include "eth/network.h"
 
 /* ---- the keeper ---- */
@@ -45,7 +46,18 @@ static bool answer_list(int fd, const struct message_list_keys *request, uint64_
 	return message_send(fd, &keys, &error);
 }
 
-void fixture_keeper(int fd, uint64_t key_count, struct message_sign *ret_last)
+static bool answer_health(int fd, const struct message_header *request, const struct fixture_options *options)
+{
+	struct message_health_result health = options->health;
+	struct error error;
+
+	health.header = (struct message_header){MESSAGE_HEALTH_RESULT, sizeof health, request->id};
+	health.key_count = options->key_count;
+	health.slashing_protection = !options->slashing_off;
+	return message_send(fd, &health, &error);
+}
+
+void fixture_keeper(int fd, const struct fixture_options *options, struct message_sign *ret_last)
 {
 	union message message;
 	struct error error;
@@ -53,7 +65,11 @@ void fixture_keeper(int fd, uint64_t key_count, struct message_sign *ret_last)
 
 	while (alive && message_receive(fd, &message, sizeof message, NULL, &error)) {
 		if (message.header.type == MESSAGE_LIST_KEYS) {
-			alive = answer_list(fd, &message.list_keys, key_count);
+			alive = answer_list(fd, &message.list_keys, options->key_count);
+			continue;
+		}
+		if (message.header.type == MESSAGE_HEALTH) {
+			alive = answer_health(fd, &message.header, options);
 			continue;
 		}
 		memcpy(ret_last, &message.sign, sizeof *ret_last);
@@ -69,7 +85,7 @@ static void *keeper_thread(void *context)
 {
 	struct fixture *fixture = (struct fixture *)context;
 
-	fixture_keeper(fixture->keeper_fds[1], fixture->options.key_count, &fixture->last);
+	fixture_keeper(fixture->keeper_fds[1], &fixture->options, &fixture->last);
 	return NULL;
 }
 
@@ -124,7 +140,7 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 						.deadline_ms = (unsigned)or_default(options->keeper_deadline_ms, 5000)},
 		&error);
 	assert_ok(fixture->keeper != NULL, &error);
-	fixture->api = api_new(network, fixture->keeper);
+	fixture->api = api_new(network, !options->slashing_off, fixture->keeper);
 	server_options.listen_fd = fixture->listen_fd;
 	server_options.request_deadline_ms = (unsigned)or_default(options->request_deadline_ms, 5000);
 	server_options.idle_timeout_ms = (unsigned)or_default(options->idle_timeout_ms, 5000);
@@ -173,6 +189,21 @@ void fixture_exchange(struct fixture *fixture, const char *method, const char *p
 	buffer_append(&request, body);
 	assert_true(tls_client_send(&client, buffer_view(&request)));
 	assert_true(tls_client_receive(&client, ret_answer));
+}
+
+void assert_error(const struct answer *answer, unsigned status, const char *message)
+{
+	AUTO_JSON json_t *body = NULL;
+	struct error error;
+
+	assert_int_equal(answer->status, status);
+	assert_string_equal(answer_header(answer, "Content-Type"), JSON_TYPE);
+	body = json_parse_object(answer->body, "answer", &error);
+	assert_ok(body != NULL, &error);
+	assert_int_equal(json_object_size(body), 2);
+	assert_int_equal(json_integer_value(json_object_get(body, "code")), status);
+	if (!strstr(json_string_value(json_object_get(body, "message")), message))
+		fail_msg("\"%s\" does not contain \"%s\"", json_string_value(json_object_get(body, "message")), message);
 }
 
 const char *sign_path(uint8_t first, uint8_t second)

@@ -18,6 +18,8 @@ struct fixture_options {
 	size_t answer_budget;         /* 0: 64 MiB */
 	unsigned threads;             /* 0: 2 */
 	uint64_t key_count;           /* of the keeper */
+	bool slashing_off;
+	struct message_health_result health; /* what the keeper says, but for slashing and keys; all zero: nothing happened yet */
 };
 
 /*
@@ -49,13 +51,18 @@ void fixture_prepare(struct fixture *fixture);
 void fixture_release(struct fixture *fixture);
 
 /* The keeper's loop over its end of a pair, until it is closed. */
-void fixture_keeper(int fd, uint64_t key_count, struct message_sign *ret_last);
+void fixture_keeper(int fd, const struct fixture_options *options, struct message_sign *ret_last);
 
 void fixture_connect(struct fixture *fixture, struct tls_client *client);
 /* One request on a connection of its own; fails the test when no answer comes. */
 void fixture_exchange(struct fixture *fixture, const char *method, const char *path, const char *headers, struct view body,
 		      struct answer *ret_answer);
+/* The answer is {"code":status,"message":…}, and nothing else; the message contains this. */
+void assert_error(const struct answer *answer, unsigned status, const char *message);
 /* "/api/v1/eth2/sign/0x…" of a key whose first two bytes are given; in static memory. */
 const char *sign_path(uint8_t first, uint8_t second);
 /* Signature that the keeper gives for that key: every byte is this. */
 #define FIXTURE_SIGNATURE_BYTE 0xa7
+
+#define JSON_TYPE "application/json; charset=utf-8"
+#define TEXT_TYPE "text/plain; charset=utf-8"

@@ -113,9 +113,10 @@ static uint32_t give_identity(struct role *role, struct view key)
 
 static void *keep(void *context)
 {
+	static const struct fixture_options options = {.key_count = 3};
 	struct role *role = (struct role *)context;
 
-	fixture_keeper(role->ours[KEEPER], 3, &role->last);
+	fixture_keeper(role->ours[KEEPER], &options, &role->last);
 	return NULL;
 }
 

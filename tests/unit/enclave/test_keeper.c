@@ -6,6 +6,7 @@
 #include "enclave/role.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -495,6 +496,53 @@ static void lists_its_keys(void **state)
 	(void)stop_keeper(&keeper);
 }
 
+static struct message_health_result ask_health(struct keeper_process *keeper)
+{
+	struct message_health_result health;
+	struct message_health ask;
+	struct error error = {0};
+
+	message_init(&ask, MESSAGE_HEALTH, ++keeper->next_id);
+	assert_ok(message_send(keeper->frontend, &ask, &error), &error);
+	assert_ok(message_receive(keeper->frontend, &health, sizeof health, NULL, &error), &error);
+	assert_int_equal(health.header.type, MESSAGE_HEALTH_RESULT);
+	assert_int_equal(health.header.id, keeper->next_id);
+	return health;
+}
+
+static void tells_its_health(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign first = attestation_request(&keeper, 5, 6, 1);
+	struct message_sign second = attestation_request(&keeper, 6, 7, 1);
+	struct message_health_result health = ask_health(&keeper);
+	struct message_commit commit;
+
+	(void)state;
+	assert_int_equal(health.key_count, 1);
+	assert_int_equal(health.slashing_protection, 1);
+	assert_false(health.has_commit || health.has_failure || health.ledger_waiting_ms);
+	send_request(&keeper, &first);
+	commit = receive_commit(&keeper);
+	(void)poll(NULL, 0, 50);
+	assert_in_range(ask_health(&keeper).ledger_waiting_ms, 50, PATIENCE_S * 1000);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	(void)receive_result(&keeper);
+	(void)poll(NULL, 0, 50);
+	health = ask_health(&keeper);
+	assert_true(health.has_commit && !health.has_failure);
+	assert_int_equal(health.ledger_waiting_ms, 0);
+	assert_in_range(health.commit_age_ms, 50, PATIENCE_S * 1000);
+	send_request(&keeper, &second);
+	commit = receive_commit(&keeper);
+	answer_commit(&keeper, &commit, COMMIT_FAILED, NULL);
+	(void)receive_result(&keeper);
+	health = ask_health(&keeper);
+	assert_true(health.has_commit && health.has_failure);
+	assert_true(health.failure_age_ms < health.commit_age_ms);
+	(void)stop_keeper(&keeper);
+}
+
 static int wait_for_end(const struct keeper_process *keeper)
 {
 	int status;
@@ -586,6 +634,7 @@ int main(void)
 		cmocka_unit_test(without_protection_signs_everything),
 		cmocka_unit_test(checks_what_it_loads),
 		cmocka_unit_test(lists_its_keys),
+		cmocka_unit_test(tells_its_health),
 		cmocka_unit_test(ends_when_a_wall_is_broken),
 		cmocka_unit_test(answers_of_the_ledger_must_be_asked_for),
 		cmocka_unit_test(serves_a_burst),

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/frontend/api_internal.h"
+
+#include <inttypes.h>
+
+/* Web3Signer gives its store as long to answer. */
+#define LEDGER_PATIENCE_MS 3000
+/*
+ * A failure of the store counts until something is durable again, but not for ever: what is out of service signs nothing, so
+ * it could never become durable again. Longer than health is asked for, which is every few seconds.
+ */
+#define FAILURE_MEMORY_MS 60000
+
+static const char *status_text(bool is_up)
+{
+	return is_up ? "UP" : "DOWN";
+}
+
+/* What is wrong with the ledger, or NULL. */
+static const char *find_ledger_problem(const struct message_health_result *health)
+{
+	if (health->ledger_waiting_ms > LEDGER_PATIENCE_MS)
+		return "the slashing protection store does not answer";
+	if (!health->has_failure || health->failure_age_ms > FAILURE_MEMORY_MS ||
+	    (health->has_commit && health->commit_age_ms < health->failure_age_ms))
+		return NULL;
+	return "the slashing protection store failed";
+}
+
+/* `problem` NULL: all is well. */
+static void answer_health(struct http_call *call, const char *problem, const struct buffer *checks)
+{
+	AUTO_BUFFER struct buffer body = {0};
+
+	buffer_append_format(&body, "{\"status\":\"%s\",\"checks\":[", status_text(!problem));
+	buffer_append(&body, buffer_view(checks));
+	buffer_append_format(&body, "],\"outcome\":\"%s\"}", status_text(!problem));
+	if (problem)
+		api_log_refusal(call, 503, problem);
+	http_call_answer(
+		call, &(struct http_answer){.status = problem ? 503 : 200, .content_type = API_JSON, .body = buffer_view(&body)});
+}
+
+/* Ages are there when there is something to be old. */
+static void append_ledger_check(struct buffer *checks, const struct message_health_result *health, bool is_up)
+{
+	buffer_append_format(checks,
+			     ",{\"id\":\"slashing-protection-db-health-check\",\"status\":\"%s\",\"data\":{\"waiting-ms\":%" PRIu64,
+			     status_text(is_up), health->ledger_waiting_ms);
+	if (health->has_commit)
+		buffer_append_format(checks, ",\"last-commit-age-ms\":%" PRIu64, health->commit_age_ms);
+	if (health->has_failure)
+		buffer_append_format(checks, ",\"last-failure-age-ms\":%" PRIu64, health->failure_age_ms);
+	buffer_append_text(checks, "}}");
+}
+
+/* There are no errors to count: keys are loaded all or none, and without them nothing is served. */
+static void append_keys_check(struct buffer *checks, uint64_t key_count)
+{
+	buffer_append_format(checks,
+			     ",{\"id\":\"keys-check\",\"status\":\"UP\",\"data\":{\"keys-loaded\":%" PRIu64 ",\"error-count\":0}}",
+			     key_count);
+}
+
+static void answer_without_keeper(struct http_call *call, const struct error *error)
+{
+	AUTO_BUFFER struct buffer checks = {0};
+
+	buffer_append_text(&checks, "{\"id\":\"default-check\",\"status\":\"DOWN\",\"data\":");
+	api_append_error(&checks, 503, error->message);
+	buffer_append_byte(&checks, '}');
+	answer_health(call, error->message, &checks);
+}
+
+/* On the keeper client's thread. */
+static void on_health(void *context, const union message *answer, const struct error *error)
+{
+	struct http_call *call = (struct http_call *)context;
+	const struct message_health_result *health;
+	AUTO_BUFFER struct buffer checks = {0};
+	const char *problem = NULL;
+
+	if (!answer) {
+		answer_without_keeper(call, error);
+		return;
+	}
+	health = &answer->health_result;
+	buffer_append_text(&checks, "{\"id\":\"default-check\",\"status\":\"UP\"}");
+	if (health->slashing_protection) {
+		problem = find_ledger_problem(health);
+		append_ledger_check(&checks, health, !problem);
+	}
+	append_keys_check(&checks, health->key_count);
+	answer_health(call, problem, &checks);
+}
+
+void api_check_health(struct http_call *call, const char *identifier)
+{
+	struct message_health request;
+	struct error error;
+
+	(void)identifier;
+	message_init(&request, MESSAGE_HEALTH, 0);
+	http_call_defer(call);
+	if (!keeper_client_send(api_call_of(call)->api->keeper, &request, on_health, call, &error))
+		answer_without_keeper(call, &error);
+}
+
+/* As Web3Signer answers when none was set. */
+void api_show_high_watermark(struct http_call *call, const char *identifier)
+{
+	(void)identifier;
+	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_JSON, .body = view_of_text("{}")});
+}
