@@ -2,6 +2,8 @@
 #include "cli/local_settings.h"
 
 #include "base/file.h"
+#include "cli/network_config.h"
+#include "image/network_json.h"
 #include "net/address.h"
 
 #define SETTINGS_VERSION 1
@@ -13,7 +15,6 @@ static const struct text_member {
 	size_t size;
 } text_members[] = {
 	{"listen", offsetof(struct local_settings, listen), LOCAL_LISTEN_SIZE},
-	{"network", offsetof(struct local_settings, network), NETWORK_NAME_SIZE},
 	{"kms_key_arn", offsetof(struct local_settings, kms_key_arn), KMS_ARN_SIZE},
 	{"tls_listen", offsetof(struct local_settings, tls_listen), LOCAL_LISTEN_SIZE},
 	{"pcr0", offsetof(struct local_settings, pcr0), 2 * NSM_PCR_SIZE + 1},
@@ -29,11 +30,12 @@ static const struct bool_member {
 
 void local_settings_default(struct local_settings *ret_settings)
 {
-	*ret_settings = (struct local_settings){
-		.listen = "127.0.0.1:8443",
-		.network = "mainnet",
-		.slashing_protection = true,
-	};
+	struct error error;
+	const struct network *mainnet = network_find("mainnet", &error);
+
+	*ret_settings = (struct local_settings){.listen = "127.0.0.1:8443", .slashing_protection = true};
+	if (mainnet)
+		ret_settings->network = *mainnet;
 }
 
 static bool read_members(json_t *object, struct local_settings *settings, struct error *error)
@@ -45,6 +47,8 @@ static bool read_members(json_t *object, struct local_settings *settings, struct
 	if (version != SETTINGS_VERSION)
 		return error_set(error, ERROR_INPUT, "version: %llu, this program knows %d", (unsigned long long)version,
 				 SETTINGS_VERSION);
+	if (!network_json_read(object, "network", &settings->network, error))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
 		const char *text;
 
@@ -86,6 +90,7 @@ bool local_settings_write(const char *path, const struct local_settings *setting
 	AUTO_BUFFER struct buffer text = {0};
 
 	(void)json_object_set_new(object, "version", json_integer(SETTINGS_VERSION));
+	(void)json_object_set_new(object, "network", network_json_new(&settings->network));
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
 		(void)json_object_set_new(object, text_members[i].name,
 					  json_string((const char *)settings + text_members[i].offset));
@@ -120,10 +125,42 @@ bool local_settings_set_slashing(struct local_settings *settings, const char *sl
 	return true;
 }
 
-bool local_settings_check(const struct local_settings *settings, struct error *error)
+static bool set_built_in_network(struct local_settings *settings, const char *name, struct error *error)
 {
-	if (!network_find(settings->network, error))
+	const struct network *network = network_find(name, error);
+
+	if (!network)
 		return error_prefix(error, "--network");
+	settings->network = *network;
+	return true;
+}
+
+bool local_settings_set_network(struct local_settings *settings, const char *name, const char *config, const char *root,
+				struct error *error)
+{
+	AUTO_BUFFER struct buffer yaml = {0};
+	struct network network;
+
+	if (name && config)
+		return error_set(error, ERROR_INPUT, "--network and --network-config: give one of them");
+	if (root && !config)
+		return error_set(error, ERROR_INPUT, "--genesis-validators-root: only with --network-config");
+	if (name)
+		return set_built_in_network(settings, name, error);
+	if (!config)
+		return true;
+	if (!root)
+		return error_set(error, ERROR_INPUT, "--network-config needs --genesis-validators-root 0x…, or learn");
+	if (!file_read(config, NETWORK_CONFIG_MAX_SIZE, &yaml, error)) {
+		/* Whatever is wrong with the file, it is what the user gave. */
+		error->code = ERROR_INPUT;
+		return error_prefix(error, "--network-config");
+	}
+	if (!network_config_parse(buffer_view(&yaml), &network, error))
+		return error_prefix(error, "--network-config %s", config);
+	if (!network_root_parse(root, &network, error) || !network_check(&network, error))
+		return error_prefix(error, "--genesis-validators-root %s", root);
+	settings->network = network;
 	return true;
 }
 

@@ -17,7 +17,7 @@
 struct local_settings {
 	char listen[LOCAL_LISTEN_SIZE]; /* "127.0.0.1:8443"; the port is never 0 once the signer has been up */
 	bool any_port;                  /* the port was the kernel's choice, and may change when it is taken */
-	char network[NETWORK_NAME_SIZE];
+	struct network network;
 	bool slashing_protection;
 	char kms_key_arn[KMS_ARN_SIZE];     /* "" before the first `up` */
 	char tls_listen[LOCAL_LISTEN_SIZE]; /* host that the TLS certificate was made for besides localhost; "" none yet */
@@ -34,8 +34,12 @@ MUST_USE bool local_settings_write(const char *path, const struct local_settings
 MUST_USE bool local_settings_set_listen(struct local_settings *settings, const char *listen, struct error *error);
 /* "on" or "off"; ERROR_INPUT names --slashing. */
 MUST_USE bool local_settings_set_slashing(struct local_settings *settings, const char *slashing, struct error *error);
-/* Whether these settings can be used: the network is known. */
-MUST_USE bool local_settings_check(const struct local_settings *settings, struct error *error);
+/*
+ * `name` (--network) is a built-in network's; or `config` (--network-config) is a file as cli/network_config.h reads it and `root`
+ * (--genesis-validators-root) 0x and 64 hex digits or "learn". NULL is what was not given. ERROR_INPUT names the option.
+ */
+MUST_USE bool local_settings_set_network(struct local_settings *settings, const char *name, const char *config, const char *root,
+					 struct error *error);
 
 /* Host part of listen, without brackets, and the port. */
 void local_settings_host(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE], uint16_t *ret_port);

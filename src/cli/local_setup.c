@@ -76,7 +76,7 @@ static bool make_rows(const struct local_setup *setup, const struct key_source *
 	AUTO_BUFFER struct buffer wrapped = {0};
 	AUTO_BUFFER struct buffer wrapped_b64 = {0};
 	AUTO_SECRET struct secret data_key = {0};
-	struct key_seal seal = {.web3signer_uuid = LOCAL_UUID, .chain = setup->settings->network};
+	struct key_seal seal = {.web3signer_uuid = LOCAL_UUID, .chain = setup->settings->network.name};
 
 	if (!kms_generate_data_key(&setup->kms->kms, setup->settings->kms_key_arn, FLEET_CONTEXT, &data_key, &wrapped, error))
 		return error_prefix(error, "data key");
@@ -92,6 +92,24 @@ static bool make_rows(const struct local_setup *setup, const struct key_source *
 	return false;
 }
 
+/* A network is its name and its root. Its fork schedule may change: forks to come get their epochs. */
+static bool check_network(const struct local_setup *setup, const char *chain, struct error *error)
+{
+	const struct network *network = &setup->settings->network;
+	const struct network *before = setup->network_before;
+
+	if (strcmp(chain, network->name) != 0)
+		return error_set(error, ERROR_INPUT, "--network %s: the keys in %s are sealed for %s; use another --dir",
+				 network->name, setup->folder->path, chain);
+	if (!before || (before->genesis_validators_root_known == network->genesis_validators_root_known &&
+			before->genesis_validators_root_learned == network->genesis_validators_root_learned &&
+			memcmp(before->genesis_validators_root, network->genesis_validators_root, ROOT_SIZE) == 0))
+		return true;
+	return error_set(error, ERROR_INPUT,
+			 "--genesis-validators-root: the keys in %s were used on a network %s with another one; use another --dir",
+			 setup->folder->path, network->name);
+}
+
 bool local_setup_keys(const struct local_setup *setup, const struct key_source *source, key_import_progress progress,
 		      struct local_import_result *ret_result, struct error *error)
 {
@@ -102,9 +120,8 @@ bool local_setup_keys(const struct local_setup *setup, const struct key_source *
 
 	if (!table || !key_table_list(table, LOCAL_UUID, false, &present, error))
 		return false;
-	if (present.count && strcmp(present.rows[0].chain, setup->settings->network) != 0)
-		return error_set(error, ERROR_INPUT, "--network %s: the keys in %s are sealed for %s; use another --dir",
-				 setup->settings->network, setup->folder->path, present.rows[0].chain);
+	if (present.count && !check_network(setup, present.rows[0].chain, error))
+		return false;
 	if (!source && present.count) {
 		*ret_result = (struct local_import_result){0};
 		return true;
@@ -268,12 +285,9 @@ static bool write_configuration(const struct local_setup *setup, struct error *e
 {
 	AUTO_CONFIGURATION struct configuration configuration = {0};
 	const struct local_endpoints *endpoints = setup->endpoints;
-	const struct network *network = network_find(setup->settings->network, error);
 	AUTO_BUFFER struct buffer text = {0};
 
-	if (!network)
-		return false;
-	configuration.network = *network;
+	configuration.network = setup->settings->network;
 	configuration.slashing_protection = setup->settings->slashing_protection;
 	(void)snprintf(configuration.fleet, sizeof configuration.fleet, "%s", LOCAL_FLEET);
 	(void)snprintf(configuration.region, sizeof configuration.region, "%s", endpoints->region);

@@ -15,6 +15,7 @@ struct local_setup {
 	const struct local_endpoints *endpoints;
 	const struct local_kms *kms;
 	struct local_settings *settings;
+	const struct network *network_before; /* of the last `up`; NULL: none */
 };
 
 struct local_import_result {
@@ -24,7 +25,7 @@ struct local_import_result {
 
 /* The KMS key, made once; written to local.json at once, for everything sealed hangs on it. */
 MUST_USE bool local_setup_kms_key(const struct local_setup *setup, struct error *error);
-/* Import `source`, or (NULL) make one key when the table is empty. All rows or none. */
+/* Import `source`, or (NULL) make one key when the table is empty. All rows or none. Keys that are there must be of this network. */
 MUST_USE bool local_setup_keys(const struct local_setup *setup, const struct key_source *source, key_import_progress progress,
 			       struct local_import_result *ret_result, struct error *error);
 /*

@@ -65,8 +65,8 @@ static void print_json(const struct local_folder *folder, const struct report *r
 	AUTO_JSON json_t *object =
 		json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "dir", folder->path, "state",
 			  report->state, "signs", report->answers, "url", url, "ca_file", folder->ca, "network",
-			  report->settings.network, "slashing_protection", report->settings.slashing_protection, "simulator_pid",
-			  (json_int_t)report->sim_pid, "host_pid", (json_int_t)report->host_pid, "enclave_pid",
+			  report->settings.network.name, "slashing_protection", report->settings.slashing_protection,
+			  "simulator_pid", (json_int_t)report->sim_pid, "host_pid", (json_int_t)report->host_pid, "enclave_pid",
 			  (json_int_t)report->host.enclave_pid, "key_count", (json_int_t)report->host.key_count, "restarts",
 			  (json_int_t)report->host.restarts, "last_error", last_error_json(&report->host));
 	AUTO_BUFFER struct buffer text = {0};
@@ -90,7 +90,7 @@ static void print_human(const struct local_folder *folder, const struct report *
 	(void)printf("%s: %s%s\n", folder->path, report->state,
 		     report->answers ? ", and it answers" : (report->host_pid ? ", and it does not answer" : ""));
 	(void)printf("  %-11s %s\n  %-11s %s\n", "url", url, "CA file", folder->ca);
-	(void)printf("  %-11s %s, slashing protection %s\n", "network", report->settings.network,
+	(void)printf("  %-11s %s, slashing protection %s\n", "network", report->settings.network.name,
 		     report->settings.slashing_protection ? "on" : "OFF");
 	print_process("simulator", report->sim_pid);
 	print_process("host", report->host_pid);

@@ -34,6 +34,8 @@ struct up_options {
 	const char *listen;
 	struct key_source keys;
 	const char *network;
+	const char *network_config;
+	const char *genesis_validators_root;
 	const char *slashing;
 	bool as_json;
 };
@@ -41,6 +43,7 @@ struct up_options {
 struct up {
 	struct local_folder folder;
 	struct local_settings settings;
+	struct network network_before; /* name "": this is the first `up` */
 	struct local_endpoints endpoints;
 	struct local_kms kms;
 	struct measurement measurement;
@@ -81,6 +84,7 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 	if (file_exists(up->folder.settings) && !local_settings_read(up->folder.settings, settings, error))
 		return false;
 	before = *settings;
+	up->network_before = file_exists(up->folder.settings) ? before.network : (struct network){0};
 	if (options->listen && !local_settings_set_listen(settings, options->listen, error))
 		return false;
 	/* Port 0 asks for any port, and the one that it got last time is one. */
@@ -93,16 +97,14 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		if (strcmp(host, host_before) == 0)
 			memcpy(settings->listen, before.listen, sizeof before.listen);
 	}
-	if (options->network) {
-		if (strlen(options->network) >= sizeof settings->network)
-			return error_set(error, ERROR_INPUT, "--network %.40s: no such network", options->network);
-		(void)snprintf(settings->network, sizeof settings->network, "%s", options->network);
-	}
+	if (!local_settings_set_network(settings, options->network, options->network_config, options->genesis_validators_root,
+					error))
+		return false;
 	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
 		return false;
-	*ret_changed = strcmp(before.listen, settings->listen) != 0 || strcmp(before.network, settings->network) != 0 ||
+	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
 		       before.slashing_protection != settings->slashing_protection;
-	return local_settings_check(settings, error);
+	return true;
 }
 
 /* Is the port free? Also settles which one it is when any will do. */
@@ -146,7 +148,8 @@ static void show_progress(size_t done, size_t count)
 
 static bool set_up(const struct up_options *options, struct up *up, struct error *error)
 {
-	const struct local_setup setup = {&up->folder, &up->endpoints, &up->kms, &up->settings};
+	const struct network *before = up->network_before.name[0] ? &up->network_before : NULL;
+	const struct local_setup setup = {&up->folder, &up->endpoints, &up->kms, &up->settings, before};
 	const struct key_source *source = options->keys.keystores ? &options->keys : NULL;
 
 	if (!settle_port(&up->settings, error))
@@ -196,7 +199,7 @@ static void warn_about_slashing(const struct local_settings *settings)
 		      "WARNING: slashing protection is OFF: this signer signs double votes and double proposals on %s.\n"
 		      "WARNING: it is for test networks and tests. Never give it a key that has a validator behind it.\n"
 		      "WARNING: ******************************************************************************\n",
-		      settings->network);
+		      settings->network.name);
 }
 
 static json_t *measurement_json(const struct measurement *measurement)
@@ -217,12 +220,12 @@ static json_t *measurement_json(const struct measurement *measurement)
 static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 {
 	AUTO_FREE char *url = local_settings_url(&up->settings);
-	AUTO_JSON json_t *object =
-		json_pack("{s:s, s:s, s:O, s:o, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca,
-			  "public_keys", keys, "measurement", measurement_json(&up->measurement), "network", up->settings.network,
-			  "slashing_protection", up->settings.slashing_protection, "dir", up->folder.path, "already_up",
-			  up->already_up, "measurement_changed", up->repinned, "keys_imported", (json_int_t)up->imported.added,
-			  "keys_already_present", (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
+	AUTO_JSON json_t *object = json_pack(
+		"{s:s, s:s, s:O, s:o, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca, "public_keys",
+		keys, "measurement", measurement_json(&up->measurement), "network", up->settings.network.name,
+		"slashing_protection", up->settings.slashing_protection, "dir", up->folder.path, "already_up", up->already_up,
+		"measurement_changed", up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
+		(json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
 	AUTO_BUFFER struct buffer text = {0};
 
 	json_write(object, &text);
@@ -240,7 +243,7 @@ static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
 	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
 	(void)printf("  CA file      %s\n", up->folder.ca);
-	(void)printf("  network      %s, slashing protection %s\n", up->settings.network,
+	(void)printf("  network      %s, slashing protection %s\n", up->settings.network.name,
 		     up->settings.slashing_protection ? "on" : "OFF");
 	(void)printf("  measurement  PCR0 %s\n", json_string_value(json_object_get(measurement, "PCR0")));
 	(void)printf("  public keys  %zu\n", json_array_size(keys));
@@ -302,6 +305,10 @@ int local_up_main(int argc, char **argv)
 		{"password-file", OPTION_TEXT, &values.keys.password_file, "F", "one password for all keystores"},
 		{"network", OPTION_TEXT, &values.network, "N",
 		 "mainnet (default), hoodi, sepolia, holesky, gnosis, chiado, minimal"},
+		{"network-config", OPTION_TEXT, &values.network_config, "F",
+		 "any other network: its config.yaml, as consensus-specs has it"},
+		{"genesis-validators-root", OPTION_TEXT, &values.genesis_validators_root, "R|learn",
+		 "of that network, in hex; learn (test networks): the first one that something is signed for"},
 		{"slashing", OPTION_TEXT, &values.slashing, "on|off", "off signs everything: for test networks only; measured"},
 		{"json", OPTION_FLAG, &values.as_json, NULL, "print one JSON object"},
 	};

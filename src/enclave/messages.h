@@ -141,7 +141,7 @@ enum sign_status {
 	SIGN_UNKNOWN_KEY,
 	SIGN_ROOT_MISMATCH, /* signing_root holds what the keeper computed */
 	SIGN_SLASHABLE,     /* verdict and the watermark's numbers say why */
-	SIGN_WRONG_NETWORK, /* genesis_validators_root is not the measured network's */
+	SIGN_WRONG_NETWORK, /* genesis_validators_root is not the measured network's, or not the learned one: that is in the result */
 	SIGN_LEDGER_FAILED, /* the watermark could not be made durable: fail closed */
 	SIGN_BAD_REQUEST,   /* a message the frontend should never have sent */
 	SIGN_OVERLOADED,    /* the queue is full; try again */
@@ -157,6 +157,7 @@ struct message_sign_result {
 	/* SIGN_SLASHABLE: what was asked and what had been signed before, for the message to the operator. */
 	uint64_t asked_slot, asked_source, asked_target;
 	uint64_t last_slot, last_source, last_target;
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* SIGN_WRONG_NETWORK: the one that is signed for */
 };
 
 #define MESSAGE_KEYS_CAPACITY 64 /* keeps the packet at 3 KiB */
@@ -206,9 +207,10 @@ struct message_commit {
 };
 
 enum commit_status {
-	COMMIT_DURABLE = 0, /* release the signature */
-	COMMIT_CONFLICT,    /* the store holds a higher watermark: `watermark` is what it holds */
-	COMMIT_FAILED,      /* the store is in doubt: refuse */
+	COMMIT_DURABLE = 0,   /* release the signature */
+	COMMIT_CONFLICT,      /* the store holds a higher watermark: `watermark` is what it holds */
+	COMMIT_FAILED,        /* the store is in doubt: refuse */
+	COMMIT_WRONG_NETWORK, /* the store learned another genesis_validators_root, the one in the answer */
 	COMMIT_STATUS_COUNT,
 };
 
@@ -216,6 +218,7 @@ struct message_commit_result {
 	struct message_header header;
 	uint32_t status; /* enum commit_status */
 	struct watermark watermark;
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* COMMIT_WRONG_NETWORK only, else zero */
 };
 
 /* ---- opener → keeper, opener → frontend ---- */

@@ -157,6 +157,12 @@ static const struct network networks[] = {
 };
 // clang-format on
 
+static const struct network_preset presets[] = {
+	{"mainnet", 32, 512, 64},
+	{"gnosis", 16, 512, 64},
+	{"minimal", 8, 32, 4},
+};
+
 static const char *const fork_names[FORK_COUNT] = {
 	[FORK_PHASE0] = "PHASE0",   [FORK_ALTAIR] = "ALTAIR", [FORK_BELLATRIX] = "BELLATRIX",
 	[FORK_CAPELLA] = "CAPELLA", [FORK_DENEB] = "DENEB",   [FORK_ELECTRA] = "ELECTRA",
@@ -174,6 +180,84 @@ const struct network *network_find(const char *name, struct error *error)
 	}
 	return error_set(error, ERROR_INPUT, "network: \"%.*s\" is not one of %s", NETWORK_NAME_SIZE, name, buffer_text(&names)),
 	       NULL;
+}
+
+const struct network_preset *network_preset_find(const char *name, struct error *error)
+{
+	AUTO_BUFFER struct buffer names = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(presets); i++) {
+		if (strcmp(presets[i].name, name) == 0)
+			return &presets[i];
+		buffer_append_format(&names, "%s%s", i ? ", " : "", presets[i].name);
+	}
+	return error_set(error, ERROR_INPUT, "preset: \"%.*s\" is not one of %s", NETWORK_NAME_SIZE, name, buffer_text(&names)),
+	       NULL;
+}
+
+bool network_name_is_plain(const char *name)
+{
+	size_t size = strnlen(name, NETWORK_NAME_SIZE);
+
+	return size > 0 && size < NETWORK_NAME_SIZE &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == size;
+}
+
+static bool is_of_a_preset(const struct network *network)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(presets); i++) {
+		if (network->slots_per_epoch == presets[i].slots_per_epoch &&
+		    network->sync_committee_size == presets[i].sync_committee_size &&
+		    network->max_committees_per_slot == presets[i].max_committees_per_slot)
+			return true;
+	}
+	return false;
+}
+
+/* Keys are sealed for a network by its name, so no other chain may take the name of one. */
+static bool has_its_names_root(const struct network *network)
+{
+	struct error ignored;
+	const struct network *built_in = network_find(network->name, &ignored);
+
+	if (!built_in || !built_in->genesis_validators_root_known)
+		return true;
+	return network->genesis_validators_root_known &&
+	       memcmp(network->genesis_validators_root, built_in->genesis_validators_root, ROOT_SIZE) == 0;
+}
+
+bool network_check(const struct network *network, struct error *error)
+{
+	if (!network_name_is_plain(network->name))
+		return error_set(error, ERROR_INPUT, "name: not of 1 to %d letters, digits, dots, hyphens and underscores",
+				 NETWORK_NAME_SIZE - 1);
+	if (!is_of_a_preset(network))
+		return error_set(error, ERROR_INPUT,
+				 "slots_per_epoch, sync_committee_size, max_committees_per_slot: of no known preset");
+	if (!has_its_names_root(network))
+		return error_set(error, ERROR_INPUT, "genesis_validators_root: not that of the built-in network %s", network->name);
+	if (network->forks[FORK_PHASE0].epoch != 0)
+		return error_set(error, ERROR_INPUT, "forks: PHASE0 does not start at epoch 0");
+	for (enum fork fork = FORK_ALTAIR; fork < FORK_COUNT; fork++) {
+		/* So nothing that is scheduled comes behind what is not: EPOCH_NEVER is the largest. */
+		if (network->forks[fork].epoch < network->forks[fork - 1].epoch)
+			return error_set(error, ERROR_INPUT, "forks: %s starts before %s", fork_name(fork), fork_name(fork - 1));
+	}
+	return true;
+}
+
+bool network_equal(const struct network *a, const struct network *b)
+{
+	for (enum fork fork = FORK_PHASE0; fork < FORK_COUNT; fork++) {
+		if (a->forks[fork].epoch != b->forks[fork].epoch ||
+		    memcmp(a->forks[fork].version, b->forks[fork].version, FORK_VERSION_SIZE) != 0)
+			return false;
+	}
+	return strcmp(a->name, b->name) == 0 && a->genesis_validators_root_known == b->genesis_validators_root_known &&
+	       a->genesis_validators_root_learned == b->genesis_validators_root_learned &&
+	       memcmp(a->genesis_validators_root, b->genesis_validators_root, ROOT_SIZE) == 0 &&
+	       a->slots_per_epoch == b->slots_per_epoch && a->sync_committee_size == b->sync_committee_size &&
+	       a->max_committees_per_slot == b->max_committees_per_slot;
 }
 
 enum fork network_fork_at(const struct network *network, uint64_t epoch)

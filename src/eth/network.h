@@ -34,7 +34,8 @@ struct fork_schedule_entry {
 /* Fixed size and free of pointers: it is handed to roles as it is. */
 struct network {
 	char name[NETWORK_NAME_SIZE];
-	bool genesis_validators_root_known; /* false for presets without a network behind them (minimal) */
+	bool genesis_validators_root_known;   /* false for presets without a network behind them (minimal) */
+	bool genesis_validators_root_learned; /* not known, and the first one that something slashable is signed for becomes it */
 	uint8_t genesis_validators_root[ROOT_SIZE];
 	uint64_t slots_per_epoch;
 	uint64_t sync_committee_size;
@@ -44,6 +45,25 @@ struct network {
 
 /* mainnet, hoodi, sepolia, holesky, gnosis, chiado, minimal. NULL (ERROR_INPUT, listing the names) for any other. */
 MUST_USE const struct network *network_find(const char *name, struct error *error);
+/* The sizes of a preset, by the name that PRESET_BASE has in consensus-specs: mainnet, gnosis, minimal. */
+struct network_preset {
+	const char *name;
+	uint64_t slots_per_epoch;
+	uint64_t sync_committee_size;
+	uint64_t max_committees_per_slot;
+};
+
+/* NULL (ERROR_INPUT, listing the names) for any other. */
+MUST_USE const struct network_preset *network_preset_find(const char *name, struct error *error);
+/* 1 to NETWORK_NAME_SIZE - 1 letters, digits, '.', '-', '_': it goes into log lines, messages and rows of the key table as it is. */
+bool network_name_is_plain(const char *name);
+/*
+ * Whether a network that was put together from outside is one: a plain name, sizes of a known preset, forks in order, and under
+ * the name of a built-in network that one's genesis validators root. ERROR_INPUT says what is not.
+ */
+MUST_USE bool network_check(const struct network *network, struct error *error);
+/* Member by member. */
+bool network_equal(const struct network *a, const struct network *b);
 /* The fork that is live at `epoch`. */
 enum fork network_fork_at(const struct network *network, uint64_t epoch);
 /* "PHASE0", … as the remote-signing API spells versions. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/configuration.h"
 
+#include "image/network_json.h"
+
 void configuration_done(struct configuration *configuration)
 {
 	if (!configuration)
@@ -80,8 +82,6 @@ static bool read_text_members(json_t *object, struct configuration *configuratio
 
 static bool read_members(json_t *object, struct configuration *configuration, struct error *error)
 {
-	const struct network *network;
-	const char *network_name;
 	const char *ca_pem;
 	uint64_t version;
 
@@ -90,12 +90,8 @@ static bool read_members(json_t *object, struct configuration *configuration, st
 	if (version != CONFIGURATION_VERSION)
 		return error_set(error, ERROR_INPUT, "version: %llu, this program knows %d", (unsigned long long)version,
 				 CONFIGURATION_VERSION);
-	if (!json_read_text(object, "network", &network_name, error))
+	if (!network_json_read(object, "network", &configuration->network, error))
 		return false;
-	network = network_find(network_name, error);
-	if (!network)
-		return error_prefix(error, "network");
-	configuration->network = *network;
 	if (!json_read_bool(object, "slashing_protection", &configuration->slashing_protection, error))
 		return false;
 	if (!read_text_members(object, configuration, error) || !json_read_text(object, "ca_pem", &ca_pem, error))
@@ -126,10 +122,11 @@ bool configuration_parse(struct view json, struct configuration *ret_configurati
 void configuration_write(const struct configuration *configuration, struct buffer *ret_json)
 {
 	AUTO_JSON json_t *ca_pem = json_stringn((const char *)configuration->ca_pem.data, configuration->ca_pem.size);
+	AUTO_JSON json_t *network = network_json_new(&configuration->network);
 
-	buffer_append_format(ret_json, "{\"version\": %d,\n \"network\": \"%s\",\n \"slashing_protection\": %s,\n",
-			     CONFIGURATION_VERSION, configuration->network.name,
-			     configuration->slashing_protection ? "true" : "false");
+	buffer_append_format(ret_json, "{\"version\": %d,\n \"network\": ", CONFIGURATION_VERSION);
+	json_write(network, ret_json);
+	buffer_append_format(ret_json, ",\n \"slashing_protection\": %s,\n", configuration->slashing_protection ? "true" : "false");
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
 		buffer_append_format(ret_json, " \"%s\": \"%s\",\n", text_members[i].name,
 				     (const char *)configuration + text_members[i].offset);

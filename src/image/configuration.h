@@ -6,6 +6,8 @@
  *
  *   {"version":1, "network":"mainnet", "slashing_protection":true, "fleet":"local",
  *    "region":"us-east-1", "kms_host":"kms.us-east-1.amazonaws.com", "kms_key_arn":"arn:…", "ca_pem":"-----BEGIN…"}
+ *
+ * "network" is the name of a built-in network, or an object that says all of another one (image/network_json.h).
  */
 #pragma once
 

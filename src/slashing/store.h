@@ -21,14 +21,16 @@ struct store_commit {
 };
 
 enum store_outcome {
-	STORE_DURABLE = 0, /* written, or the very same message was written before */
-	STORE_CONFLICT,    /* refused by what is stored */
-	STORE_FAILED,      /* in doubt: nobody may sign on it */
+	STORE_DURABLE = 0,   /* written, or the very same message was written before */
+	STORE_CONFLICT,      /* refused by what is stored */
+	STORE_FAILED,        /* in doubt: nobody may sign on it */
+	STORE_WRONG_NETWORK, /* of another genesis validators root than the store learned */
 };
 
 struct store_result {
 	enum store_outcome outcome;
-	struct watermark watermark; /* STORE_CONFLICT: what the store holds */
+	struct watermark watermark;                 /* STORE_CONFLICT: what the store holds */
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* STORE_WRONG_NETWORK: the one that it learned */
 };
 
 struct slashing_store;
@@ -46,6 +48,12 @@ static inline void slashing_store_done(struct slashing_store **store)
 	*store = NULL;
 }
 #define AUTO_SLASHING_STORE CLEANUP(slashing_store_done)
+
+/*
+ * For networks whose genesis validators root is not configured: the root of the first commit that becomes durable is written with it,
+ * and from then on, in this group and for ever, commits of another root are STORE_WRONG_NETWORK. Call it once, after opening.
+ */
+void slashing_store_learn_root(struct slashing_store *store);
 
 /*
  * Group commit: all of them in one durable transaction, in order, so that a later one sees an earlier one of the same key.

@@ -7,11 +7,13 @@
 #define STORE_SCHEMA_VERSION 1
 
 /* Numbers are SQLite's signed 64-bit integers and hold unsigned ones bit for bit; all comparing is done in C. */
-static const char schema[] = "CREATE TABLE IF NOT EXISTS SlashingProtection ("
-			     " pubkey BLOB NOT NULL, genesis_validators_root BLOB NOT NULL,"
-			     " block_slot INTEGER, block_root BLOB,"
-			     " source_epoch INTEGER, target_epoch INTEGER, attestation_root BLOB,"
-			     " PRIMARY KEY (pubkey, genesis_validators_root)) WITHOUT ROWID";
+static const char schema[] =
+	"CREATE TABLE IF NOT EXISTS SlashingProtection ("
+	" pubkey BLOB NOT NULL, genesis_validators_root BLOB NOT NULL,"
+	" block_slot INTEGER, block_root BLOB,"
+	" source_epoch INTEGER, target_epoch INTEGER, attestation_root BLOB,"
+	" PRIMARY KEY (pubkey, genesis_validators_root)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS Metadata (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID";
 
 static const char select_sql[] = "SELECT block_slot, block_root, source_epoch, target_epoch, attestation_root"
 				 " FROM SlashingProtection WHERE pubkey = ?1 AND genesis_validators_root = ?2";
@@ -19,6 +21,9 @@ static const char select_sql[] = "SELECT block_slot, block_root, source_epoch, t
 static const char write_sql[] =
 	"INSERT OR REPLACE INTO SlashingProtection (pubkey, genesis_validators_root, block_slot, block_root,"
 	" source_epoch, target_epoch, attestation_root) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+static const char select_root_sql[] = "SELECT value FROM Metadata WHERE name = 'genesis_validators_root'";
+static const char write_root_sql[] = "INSERT INTO Metadata (name, value) VALUES ('genesis_validators_root', ?1)";
 
 /*
  * Exclusive locking before WAL keeps the WAL index in memory and every file open. FULL: a commit is on the disk when it returns.
@@ -33,9 +38,12 @@ struct slashing_store {
 	sqlite3 *db;
 	sqlite3_stmt *select;
 	sqlite3_stmt *write;
+	sqlite3_stmt *select_root;
+	sqlite3_stmt *write_root;
 	sqlite3_stmt *begin;
 	sqlite3_stmt *commit;
 	sqlite3_stmt *rollback;
+	bool learns_root;
 };
 
 static bool fail(const struct slashing_store *store, const char *what, struct error *error)
@@ -83,8 +91,9 @@ static bool prepare_statements(struct slashing_store *store, struct error *error
 		const char *sql;
 		sqlite3_stmt **statement;
 	} list[] = {
-		{select_sql, &store->select}, {write_sql, &store->write},     {"BEGIN IMMEDIATE", &store->begin},
-		{"COMMIT", &store->commit},   {"ROLLBACK", &store->rollback},
+		{select_sql, &store->select},         {write_sql, &store->write},         {select_root_sql, &store->select_root},
+		{write_root_sql, &store->write_root}, {"BEGIN IMMEDIATE", &store->begin}, {"COMMIT", &store->commit},
+		{"ROLLBACK", &store->rollback},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
@@ -116,11 +125,18 @@ void slashing_store_free(struct slashing_store *store)
 		return;
 	(void)sqlite3_finalize(store->select);
 	(void)sqlite3_finalize(store->write);
+	(void)sqlite3_finalize(store->select_root);
+	(void)sqlite3_finalize(store->write_root);
 	(void)sqlite3_finalize(store->begin);
 	(void)sqlite3_finalize(store->commit);
 	(void)sqlite3_finalize(store->rollback);
 	(void)sqlite3_close(store->db);
 	free(store);
+}
+
+void slashing_store_learn_root(struct slashing_store *store)
+{
+	store->learns_root = true;
 }
 
 static bool step_once(struct slashing_store *store, sqlite3_stmt *statement, const char *what, struct error *error)
@@ -189,8 +205,8 @@ static bool write_watermark(struct slashing_store *store, const struct store_com
 	return step_once(store, store->write, "writing a watermark", error);
 }
 
-static bool commit_one(struct slashing_store *store, const struct store_commit *commit, struct store_result *ret_result,
-		       struct error *error)
+static bool commit_watermark(struct slashing_store *store, const struct store_commit *commit, struct store_result *ret_result,
+			     struct error *error)
 {
 	enum slashing_verdict verdict;
 
@@ -210,6 +226,52 @@ static bool commit_one(struct slashing_store *store, const struct store_commit *
 		slashing_record_attestation(&ret_result->watermark, commit->source_epoch, commit->target_epoch,
 					    commit->signing_root);
 	return write_watermark(store, commit, &ret_result->watermark, error);
+}
+
+/* A damaged value is an error, not an invitation to learn another. */
+static bool read_learned_root(struct slashing_store *store, bool *ret_known, uint8_t ret_root[ROOT_SIZE], struct error *error)
+{
+	int result = sqlite3_step(store->select_root);
+	bool ok = result == SQLITE_ROW || result == SQLITE_DONE;
+
+	if (!ok)
+		(void)fail(store, "reading the genesis validators root", error);
+	*ret_known = result == SQLITE_ROW;
+	if (*ret_known && sqlite3_column_bytes(store->select_root, 0) != ROOT_SIZE)
+		ok = error_set(error, ERROR_IO, "slashing store: the genesis validators root has %d bytes",
+			       sqlite3_column_bytes(store->select_root, 0));
+	if (*ret_known && ok)
+		memcpy(ret_root, sqlite3_column_blob(store->select_root, 0), ROOT_SIZE);
+	(void)sqlite3_reset(store->select_root);
+	return ok;
+}
+
+static bool write_learned_root(struct slashing_store *store, const uint8_t root[ROOT_SIZE], struct error *error)
+{
+	(void)sqlite3_bind_blob(store->write_root, 1, root, ROOT_SIZE, SQLITE_STATIC);
+	return step_once(store, store->write_root, "writing the genesis validators root", error);
+}
+
+static bool commit_one(struct slashing_store *store, const struct store_commit *commit, struct store_result *ret_result,
+		       struct error *error)
+{
+	uint8_t learned[ROOT_SIZE];
+	bool known = false;
+
+	*ret_result = (struct store_result){0};
+	if (!store->learns_root)
+		return commit_watermark(store, commit, ret_result, error);
+	/* Asked each time, not remembered: a transaction that fails takes what it learned with it. */
+	if (!read_learned_root(store, &known, learned, error))
+		return false;
+	if (known && memcmp(learned, commit->genesis_validators_root, ROOT_SIZE) != 0) {
+		ret_result->outcome = STORE_WRONG_NETWORK;
+		memcpy(ret_result->genesis_validators_root, learned, ROOT_SIZE);
+		return true;
+	}
+	if (!commit_watermark(store, commit, ret_result, error))
+		return false;
+	return known || ret_result->outcome != STORE_DURABLE || write_learned_root(store, commit->genesis_validators_root, error);
 }
 
 bool slashing_store_commit(struct slashing_store *store, const struct store_commit *commits, size_t count,

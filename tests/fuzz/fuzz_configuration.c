@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* What is written of it says the same. */
 	configuration_write(&configuration, &text);
 	if (!configuration_parse(buffer_view(&text), &again, &error) ||
-	    configuration.slashing_protection != again.slashing_protection)
+	    configuration.slashing_protection != again.slashing_protection ||
+	    !network_equal(&configuration.network, &again.network))
 		abort();
 	return 0;
 }

@@ -81,8 +81,7 @@ static void describe_wrong_network(const struct api_call *state, const struct me
 {
 	char root[ROOT_TEXT_SIZE];
 
-	(void)result;
-	hex_encode(view_of(state->api->network.genesis_validators_root, ROOT_SIZE), root);
+	hex_encode(view_of(result->genesis_validators_root, ROOT_SIZE), root);
 	(void)error_set(ret_reason, ERROR_POLICY,
 			"fork_info: genesis_validators_root: not that of this signer's network, %s (0x%s)",
 			state->api->network.name, root);

@@ -137,9 +137,16 @@ static void wait_for_ledger(struct keeper *keeper, const struct keeper_job *job)
 	ring->count++;
 }
 
+/* Until the ledger's first answer nobody here knows which chain is ours. */
+static bool is_learning(const struct keeper *keeper)
+{
+	return keeper->network.genesis_validators_root_learned && !keeper->network.genesis_validators_root_known;
+}
+
 /*
  * The memory watermark is raised before the ledger is asked: a second, conflicting request that arrives meanwhile is refused here.
- * A repeat goes to the ledger as well, behind the first, so its answer too means "durable".
+ * A repeat goes to the ledger as well, behind the first, so its answer too means "durable". While learning, memory is left alone and
+ * the ledger, which judges in order, decides alone: a request of another chain must not spend the key's slots and epochs on ours.
  */
 static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct error *error)
 {
@@ -154,7 +161,7 @@ static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct er
 		keeper_queue_part_done(keeper->queue, job);
 		return true;
 	}
-	if (verdict == SLASHING_SAFE)
+	if (verdict == SLASHING_SAFE && !is_learning(keeper))
 		record_commit(watermark, &job->commit);
 	wait_for_ledger(keeper, job);
 	keeper_queue_submit(keeper->queue, job, true);
@@ -195,6 +202,8 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 	message_init(&job->result, MESSAGE_SIGN_RESULT, request->header.id);
 	keeper_signing_root(artifact, request, &keeper->network, job->result.signing_root);
 	job->result.status = judge_request(keeper, request, artifact, job->result.signing_root, &job->key_index);
+	if (job->result.status == SIGN_WRONG_NETWORK)
+		memcpy(job->result.genesis_validators_root, keeper->network.genesis_validators_root, ROOT_SIZE);
 	if (job->result.status != SIGN_OK) {
 		job->parts_left = 1;
 		keeper_queue_part_done(keeper->queue, job);
@@ -265,8 +274,31 @@ static void note_ledger_answer(struct keeper *keeper, uint32_t status)
 	keeper->ledger_heard_ms = clock_monotonic_ms();
 	if (status == COMMIT_DURABLE)
 		keeper->last_commit_ms = keeper->ledger_heard_ms;
-	else if (status != COMMIT_CONFLICT)
+	else if (status == COMMIT_FAILED)
 		keeper->last_failure_ms = keeper->ledger_heard_ms;
+}
+
+static void learn_root(struct keeper *keeper, const uint8_t root[ROOT_SIZE])
+{
+	memcpy(keeper->network.genesis_validators_root, root, ROOT_SIZE);
+	keeper->network.genesis_validators_root_known = true;
+}
+
+/* What the ledger's answer says of our chain, when that was not configured. */
+static void learn_from_answer(struct keeper *keeper, struct keeper_job *job, const struct message_commit_result *answer)
+{
+	if (!keeper->network.genesis_validators_root_learned)
+		return;
+	if (answer->status == COMMIT_WRONG_NETWORK) {
+		job->result.status = SIGN_WRONG_NETWORK;
+		memcpy(job->result.genesis_validators_root, answer->genesis_validators_root, ROOT_SIZE);
+		learn_root(keeper, answer->genesis_validators_root);
+	}
+	if (answer->status != COMMIT_DURABLE)
+		return;
+	learn_root(keeper, job->commit.genesis_validators_root);
+	/* Commits that were sent while learning are not in memory yet. */
+	merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 }
 
 static bool handle_commit_result(struct keeper *keeper, const union message *message, struct error *error)
@@ -285,10 +317,12 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 		job->result.status = verdict > SLASHING_REPEAT ? SIGN_SLASHABLE : SIGN_LEDGER_FAILED;
 		job->result.verdict = verdict;
 		fill_slashing_numbers(&job->result, &job->commit, &answer->watermark);
-		merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
+		if (!is_learning(keeper))
+			merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 	}
 	if (answer->status != COMMIT_DURABLE && answer->status != COMMIT_CONFLICT)
 		job->result.status = SIGN_LEDGER_FAILED;
+	learn_from_answer(keeper, job, answer);
 	keeper_queue_part_done(keeper->queue, job);
 	return send_waiting_commits(keeper, error);
 }

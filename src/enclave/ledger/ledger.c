@@ -77,6 +77,7 @@ static bool answer_group(struct ledger *ledger, struct error *error)
 		[STORE_DURABLE] = COMMIT_DURABLE,
 		[STORE_CONFLICT] = COMMIT_CONFLICT,
 		[STORE_FAILED] = COMMIT_FAILED,
+		[STORE_WRONG_NETWORK] = COMMIT_WRONG_NETWORK,
 	};
 
 	for (size_t i = 0; i < ledger->count; i++) {
@@ -85,6 +86,7 @@ static bool answer_group(struct ledger *ledger, struct error *error)
 		message_init(&answer, MESSAGE_COMMIT_RESULT, ledger->ids[i]);
 		answer.status = statuses[ledger->results[i].outcome];
 		answer.watermark = ledger->results[i].watermark;
+		memcpy(answer.genesis_validators_root, ledger->results[i].genesis_validators_root, ROOT_SIZE);
 		if (!message_send(ROLE_FD_KEEPER, &answer, error))
 			return error_prefix(error, "keeper");
 	}
@@ -116,6 +118,8 @@ int ledger_main(int argc, char **argv)
 	if (!role_begin("ledger", SECRET_HEAP_SIZE_DEFAULT, &start, &error))
 		return role_failed(&error);
 	ledger->store = slashing_store_open_sqlite(ROLE_FD_STORE, &error);
+	if (ledger->store && start.network.genesis_validators_root_learned)
+		slashing_store_learn_root(ledger->store);
 	if (!ledger->store || !sandbox_enter(SANDBOX_LEDGER, &error) || !role_ready(&error))
 		return role_failed(&error);
 	(void)serve(ledger, &error);

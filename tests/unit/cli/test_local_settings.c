@@ -16,7 +16,8 @@ static void defaults_are_safe(void **state)
 	(void)state;
 	local_settings_default(&settings);
 	assert_true(settings.slashing_protection);
-	assert_ok(local_settings_check(&settings, &error), &error);
+	assert_string_equal(settings.network.name, "mainnet");
+	assert_ok(network_check(&settings.network, &error), &error);
 }
 
 static void written_is_read(void **state)
@@ -33,7 +34,7 @@ static void written_is_read(void **state)
 	assert_ok(local_settings_write(TEST_FILE, &settings, &error), &error);
 	assert_ok(local_settings_read(TEST_FILE, &again, &error), &error);
 	assert_string_equal(settings.listen, again.listen);
-	assert_string_equal(settings.network, again.network);
+	assert_true(network_equal(&settings.network, &again.network));
 	assert_string_equal(settings.kms_key_arn, again.kms_key_arn);
 	assert_false(again.slashing_protection);
 	assert_false(again.any_port);
@@ -75,11 +76,86 @@ static void network_must_be_known(void **state)
 
 	(void)state;
 	local_settings_default(&settings);
-	assert_ok(local_settings_check(&settings, &error), &error);
-	(void)snprintf(settings.network, sizeof settings.network, "nonsense");
-	assert_false(local_settings_check(&settings, &error));
+	assert_ok(local_settings_set_network(&settings, "hoodi", NULL, NULL, &error), &error);
+	assert_false(local_settings_set_network(&settings, "nonsense", NULL, NULL, &error));
 	assert_int_equal(error.code, ERROR_INPUT);
 	assert_message_contains(&error, "--network");
+	assert_ok(local_settings_set_network(&settings, NULL, NULL, NULL, &error), &error);
+	assert_string_equal(settings.network.name, "hoodi");
+}
+
+#define ROOT_7 "0x0707070707070707070707070707070707070707070707070707070707070707"
+
+static void networks_from_a_file_are_remembered(void **state)
+{
+	static const char *const roots[] = {ROOT_7, "learn"};
+	AUTO_FREE char *config = own_vector_path("network/devnet.yaml");
+	struct local_settings settings, again;
+	struct error error = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		local_settings_default(&settings);
+		assert_ok(local_settings_set_network(&settings, NULL, config, roots[i], &error), &error);
+		assert_string_equal(settings.network.name, "devnet-7");
+		assert_true(settings.network.genesis_validators_root_learned == (i == 1));
+		assert_true(settings.network.genesis_validators_root_known == (i == 0));
+		assert_int_equal(settings.network.genesis_validators_root[31], i == 0 ? 7 : 0);
+		assert_ok(local_settings_write(TEST_FILE, &settings, &error), &error);
+		assert_ok(local_settings_read(TEST_FILE, &again, &error), &error);
+		assert_true(network_equal(&settings.network, &again.network));
+	}
+	(void)unlink(TEST_FILE);
+}
+
+static void network_options_fit_together(void **state)
+{
+	AUTO_FREE char *config = own_vector_path("network/devnet.yaml");
+	const struct {
+		const char *name, *config, *root, *message;
+	} cases[] = {
+		{"hoodi", config, "learn", "--network and --network-config"},
+		{NULL, config, NULL, "--network-config needs --genesis-validators-root"},
+		{"hoodi", NULL, "learn", "--genesis-validators-root: only with"},
+		{NULL, NULL, "learn", "--genesis-validators-root: only with"},
+		{NULL, config, "0x12", "--genesis-validators-root 0x12: neither"},
+		{NULL, config, "Learn", "neither"},
+		{NULL, config, &ROOT_7[2], "neither"},
+		{NULL, "/nonexistent.yaml", "learn", "--network-config: /nonexistent.yaml"},
+		{NULL, "/dev/null", "learn", "--network-config /dev/null: line 1"},
+	};
+	struct local_settings settings;
+
+	(void)state;
+	local_settings_default(&settings);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error error = {0};
+
+		assert_false(local_settings_set_network(&settings, cases[i].name, cases[i].config, cases[i].root, &error));
+		assert_int_equal(error.code, ERROR_INPUT);
+		assert_message_contains(&error, cases[i].message);
+		assert_string_equal(settings.network.name, "mainnet");
+	}
+}
+
+/* A file may bring a built-in network's next fork, but not another chain under its name. */
+static void a_built_in_name_keeps_its_root(void **state)
+{
+	static const char yaml[] = "CONFIG_NAME: gnosis\nPRESET_BASE: gnosis\nGENESIS_FORK_VERSION: 0x00000064\n";
+	static const char root[] = "0xf5dcb5564e829aab27264b9becd5dfaa01708561"
+				   "1224cb3036f573368dbb9d47";
+	struct local_settings settings;
+	struct error error = {0};
+
+	(void)state;
+	local_settings_default(&settings);
+	assert_ok(file_write_atomic(TEST_FILE, view_of_text(yaml), 0600, &error), &error);
+	assert_ok(local_settings_set_network(&settings, NULL, TEST_FILE, root, &error), &error);
+	assert_true(settings.network.forks[FORK_ALTAIR].epoch == EPOCH_NEVER);
+	assert_false(local_settings_set_network(&settings, NULL, TEST_FILE, "learn", &error));
+	assert_message_contains(&error, "not that of the built-in network gnosis");
+	assert_false(local_settings_set_network(&settings, NULL, TEST_FILE, ROOT_7, &error));
+	(void)unlink(TEST_FILE);
 }
 
 static void options_are_checked(void **state)
@@ -126,9 +202,15 @@ static void url_is_for_clients_here(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults_are_safe),     cmocka_unit_test(written_is_read),
-		cmocka_unit_test(bad_files_are_refused), cmocka_unit_test(network_must_be_known),
-		cmocka_unit_test(options_are_checked),   cmocka_unit_test(url_is_for_clients_here),
+		cmocka_unit_test(defaults_are_safe),
+		cmocka_unit_test(written_is_read),
+		cmocka_unit_test(bad_files_are_refused),
+		cmocka_unit_test(network_must_be_known),
+		cmocka_unit_test(networks_from_a_file_are_remembered),
+		cmocka_unit_test(network_options_fit_together),
+		cmocka_unit_test(a_built_in_name_keeps_its_root),
+		cmocka_unit_test(options_are_checked),
+		cmocka_unit_test(url_is_for_clients_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

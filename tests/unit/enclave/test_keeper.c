@@ -31,7 +31,7 @@ static void place_fd(int fd, int number)
 	assert_int_equal(dup2(fd, number), number);
 }
 
-static struct keeper_process start_keeper_on(const char *network, bool slashing_protection)
+static struct keeper_process start_keeper_with(const struct network *network, bool slashing_protection)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct keeper_process keeper = {0};
@@ -64,12 +64,19 @@ static struct keeper_process start_keeper_on(const char *network, bool slashing_
 	for (size_t i = 0; i < 4; i++)
 		(void)close(pairs[i][1]);
 	message_init(&start, MESSAGE_START, 0);
-	start.network = *network_find(network, &error);
+	start.network = *network;
 	start.slashing_protection = slashing_protection;
 	assert_ok(message_send(keeper.init, &start, &error), &error);
 	assert_ok(message_receive(keeper.init, &ready, sizeof ready, NULL, &error), &error);
 	assert_int_equal(ready.header.type, MESSAGE_READY);
 	return keeper;
+}
+
+static struct keeper_process start_keeper_on(const char *name, bool slashing_protection)
+{
+	struct error error = {0};
+
+	return start_keeper_with(network_find(name, &error), slashing_protection);
 }
 
 static struct keeper_process start_keeper(void)
@@ -408,6 +415,140 @@ static void says_why_it_does_not_sign(void **state)
 	(void)stop_keeper(&keeper);
 }
 
+/* A keeper with a key, on a devnet whose forks come at epochs of its own. */
+static struct keeper_process start_devnet_keeper(bool learns_root, bool slashing_protection)
+{
+	struct network devnet = {.name = "devnet",
+				 .genesis_validators_root_known = !learns_root,
+				 .genesis_validators_root_learned = learns_root,
+				 .genesis_validators_root = {[0] = learns_root ? 0 : 7},
+				 .slots_per_epoch = 32};
+	struct keeper_process keeper = start_keeper_with(&devnet, slashing_protection);
+
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	return keeper;
+}
+
+static struct message_sign on_chain(uint8_t chain, struct message_sign request)
+{
+	memset(request.fork_info.genesis_validators_root, 0, ROOT_SIZE);
+	request.fork_info.genesis_validators_root[0] = chain;
+	return request;
+}
+
+static void answer_wrong_network(struct keeper_process *keeper, const struct message_commit *commit, uint8_t learned_chain)
+{
+	struct message_commit_result answer;
+	struct error error = {0};
+
+	message_init(&answer, MESSAGE_COMMIT_RESULT, commit->header.id);
+	answer.status = COMMIT_WRONG_NETWORK;
+	answer.genesis_validators_root[0] = learned_chain;
+	assert_ok(message_send(keeper->ledger, &answer, &error), &error);
+}
+
+static void assert_wrong_network(const struct message_sign_result *result, uint8_t learned_chain)
+{
+	const uint8_t learned[ROOT_SIZE] = {learned_chain};
+
+	assert_int_equal(result->status, SIGN_WRONG_NETWORK);
+	assert_memory_equal(result->genesis_validators_root, learned, sizeof learned);
+	assert_no_signature(result);
+}
+
+static void the_first_durable_root_is_the_networks(void **state)
+{
+	struct keeper_process keeper = start_devnet_keeper(true, true);
+	struct message_sign first = on_chain(7, attestation_request(&keeper, 1, 2, 1));
+	struct message_sign foreign = on_chain(8, attestation_request(&keeper, 2, 3, 1));
+	struct message_sign_result result;
+
+	(void)state;
+	result = sign_durably(&keeper, &first);
+	assert_signed(&first, &result);
+	result = sign_at_once(&keeper, &foreign);
+	assert_wrong_network(&result, 7);
+	nothing_is_readable(keeper.ledger);
+	foreign = on_chain(8, new_request(&keeper, ARTIFACT_RANDAO_REVEAL)); /* nothing slashable, as with a configured root */
+	result = sign_at_once(&keeper, &foreign);
+	assert_signed(&foreign, &result);
+	(void)stop_keeper(&keeper);
+}
+
+/* After a restart the ledger knows and the keeper does not: what the ledger refuses must not count as signed on our chain. */
+static void another_chain_spends_nothing_while_learning(void **state)
+{
+	struct keeper_process keeper = start_devnet_keeper(true, true);
+	struct message_sign foreign = on_chain(8, attestation_request(&keeper, 100, 200, 1));
+	struct message_sign ours = on_chain(7, attestation_request(&keeper, 1, 2, 1));
+	struct message_sign twice = on_chain(7, attestation_request(&keeper, 1, 2, 2));
+	const struct watermark stored = {
+		.has_attestation = true, .source_epoch = 1, .target_epoch = 2, .attestation_root = {[0] = 9}};
+	struct message_sign_result result;
+	struct message_commit first, second;
+
+	(void)state;
+	send_request(&keeper, &foreign);
+	first = receive_commit(&keeper);
+	send_request(&keeper, &ours);
+	second = receive_commit(&keeper);
+	answer_wrong_network(&keeper, &first, 7);
+	result = receive_result(&keeper);
+	assert_wrong_network(&result, 7);
+	answer_commit(&keeper, &second, COMMIT_DURABLE, &stored);
+	result = receive_result(&keeper);
+	assert_signed(&ours, &result);
+	/* Now memory knows what the ledger wrote. */
+	result = sign_at_once(&keeper, &twice);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	foreign.header.id = ++keeper.next_id;
+	result = sign_at_once(&keeper, &foreign);
+	assert_wrong_network(&result, 7);
+	(void)stop_keeper(&keeper);
+}
+
+static void without_protection_nothing_is_learned(void **state)
+{
+	struct keeper_process keeper = start_devnet_keeper(true, false);
+
+	(void)state;
+	for (uint8_t chain = 7; chain < 9; chain++) {
+		struct message_sign request = on_chain(chain, attestation_request(&keeper, 1, 2, chain));
+		struct message_sign_result result = sign_at_once(&keeper, &request);
+
+		assert_signed(&request, &result);
+	}
+	nothing_is_readable(keeper.ledger);
+	(void)stop_keeper(&keeper);
+}
+
+/* Whatever schedule the network has, the domain follows the request's fork_info. */
+static void domains_follow_the_request(void **state)
+{
+	struct keeper_process keeper = start_devnet_keeper(false, true);
+	const uint8_t versions[2][FORK_VERSION_SIZE] = {{0x70, 0, 0, 0x38}, {0x50, 0, 0, 0x38}};
+
+	(void)state;
+	for (uint64_t target = 6; target <= 7; target++) {
+		struct message_sign request = on_chain(7, attestation_request(&keeper, 1, target, 1));
+		uint8_t object_root[ROOT_SIZE], domain[ROOT_SIZE], expected[ROOT_SIZE];
+		struct message_sign_result result;
+
+		request.fork_info.epoch = 7;
+		memcpy(request.fork_info.previous_version, versions[0], FORK_VERSION_SIZE);
+		memcpy(request.fork_info.current_version, versions[1], FORK_VERSION_SIZE);
+		attestation_data_root(&request.object.attestation, object_root);
+		compute_domain(DOMAIN_BEACON_ATTESTER, versions[target - 6], request.fork_info.genesis_validators_root, domain);
+		compute_signing_root(object_root, domain, expected);
+		result = sign_durably(&keeper, &request);
+		assert_signed(&request, &result);
+		assert_memory_equal(result.signing_root, expected, ROOT_SIZE);
+	}
+	(void)stop_keeper(&keeper);
+}
+
 static void without_protection_signs_everything(void **state)
 {
 	struct keeper_process keeper = start_keeper_on("mainnet", false);
@@ -632,6 +773,10 @@ int main(void)
 		cmocka_unit_test(believes_the_ledger),
 		cmocka_unit_test(says_why_it_does_not_sign),
 		cmocka_unit_test(without_protection_signs_everything),
+		cmocka_unit_test(the_first_durable_root_is_the_networks),
+		cmocka_unit_test(another_chain_spends_nothing_while_learning),
+		cmocka_unit_test(without_protection_nothing_is_learned),
+		cmocka_unit_test(domains_follow_the_request),
 		cmocka_unit_test(checks_what_it_loads),
 		cmocka_unit_test(lists_its_keys),
 		cmocka_unit_test(tells_its_health),

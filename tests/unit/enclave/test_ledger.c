@@ -22,6 +22,7 @@ struct ledger_process {
 	int folder_fd;
 	pid_t pid;
 	int init, keeper;
+	bool learns_root;
 };
 
 static int park(int fd)
@@ -64,6 +65,7 @@ static void start_ledger(struct ledger_process *ledger)
 	(void)close(keeper[1]);
 	message_init(&start, MESSAGE_START, 0);
 	start.slashing_protection = 1;
+	start.network.genesis_validators_root_learned = ledger->learns_root;
 	assert_ok(message_send(ledger->init, &start, &error), &error);
 	assert_ok(message_receive(ledger->init, &ready, sizeof ready, NULL, &error), &error);
 	assert_int_equal(ready.header.type, MESSAGE_READY);
@@ -155,6 +157,27 @@ static void commits_and_refuses_across_restarts(void **state)
 	(void)stop_ledger(ledger);
 }
 
+static void learns_the_root_across_restarts(void **state)
+{
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+	struct message_commit ours = block(1, 10, 1), foreign = block(2, 11, 1);
+	struct message_commit_result result;
+
+	(void)stop_ledger(ledger);
+	ledger->learns_root = true;
+	start_ledger(ledger);
+	memset(ours.genesis_validators_root, 7, ROOT_SIZE);
+	assert_int_equal(ask(ledger, ours).status, COMMIT_DURABLE);
+	result = ask(ledger, foreign);
+	assert_int_equal(result.status, COMMIT_WRONG_NETWORK);
+	assert_memory_equal(result.genesis_validators_root, ours.genesis_validators_root, ROOT_SIZE);
+	(void)stop_ledger(ledger);
+	start_ledger(ledger);
+	assert_int_equal(ask(ledger, foreign).status, COMMIT_WRONG_NETWORK);
+	assert_int_equal(ask(ledger, ours).status, COMMIT_DURABLE);
+	(void)stop_ledger(ledger);
+}
+
 static void answers_a_group_in_order(void **state)
 {
 	struct ledger_process *ledger = (struct ledger_process *)*state;
@@ -208,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_LEDGER(commits_and_refuses_across_restarts),
+		WITH_LEDGER(learns_the_root_across_restarts),
 		WITH_LEDGER(answers_a_group_in_order),
 		WITH_LEDGER(the_log_does_not_grow_for_ever),
 		WITH_LEDGER(ends_when_the_keeper_talks_nonsense),

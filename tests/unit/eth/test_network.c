@@ -213,6 +213,41 @@ static void test_fork_names(void **state)
 	assert_int_equal(fork, FORK_CAPELLA);
 }
 
+static void test_built_in_networks_pass_the_check(void **state)
+{
+	struct error error = {0};
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+		const struct network *built_in = find(names[n]);
+		struct network network = *built_in;
+
+		assert_ok(network_check(&network, &error), &error);
+		assert_true(network_equal(&network, built_in));
+		assert_false(network_equal(&network, find(names[(n + 1) % ARRAY_SIZE(names)])));
+		/* Its next fork may get an epoch, behind one that has one. */
+		network.forks[FORK_GLOAS].epoch = EPOCH_NEVER - 1;
+		assert_true(network_check(&network, &error) == (network.forks[FORK_FULU].epoch != EPOCH_NEVER));
+		assert_false(network_equal(&network, built_in));
+		network = *built_in;
+		network.genesis_validators_root_learned = true;
+		network.genesis_validators_root_known = false;
+		assert_true(network_check(&network, &error) == !built_in->genesis_validators_root_known);
+		assert_false(network_equal(&network, built_in));
+	}
+}
+
+static void test_presets(void **state)
+{
+	struct error error = {0};
+
+	(void)state;
+	assert_int_equal(network_preset_find("gnosis", &error)->slots_per_epoch, 16);
+	assert_int_equal(network_preset_find("minimal", &error)->sync_committee_size, 32);
+	assert_null(network_preset_find("Mainnet", &error));
+	assert_message_contains(&error, "mainnet, gnosis, minimal");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +259,8 @@ int main(void)
 		cmocka_unit_test(test_fork_at_boundaries),
 		cmocka_unit_test(test_find_refuses_unknown),
 		cmocka_unit_test(test_fork_names),
+		cmocka_unit_test(test_built_in_networks_pass_the_check),
+		cmocka_unit_test(test_presets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
