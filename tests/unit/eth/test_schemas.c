@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 
-#include "eth/schemas_unsigned.h"
+#include "schemas_unsigned.h"
 #include "eth/signing_root.h"
 #include "vectors.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "eth/schemas_unsigned.h"
+#include "schemas_unsigned.h"
 
 #include "eth/schemas_parts.h"
 
