@@ -15,7 +15,8 @@ char *own_vector_path(const char *relative)
 
 char *public_vector_path(const char *relative)
 {
-	const char *folder = getenv("ENSIGN_VECTORS");
+	const char *named = getenv("ENSIGN_VECTORS");
+	const char *folder = named ? named : getenv("ENSIGN_DEFAULT_VECTORS");
 	const char *ci = getenv("CI");
 	char *path = memory_format("%s/%s", folder ? folder : "../shared/vectors", relative);
 
