@@ -5,9 +5,6 @@
 #include "base/json.h"
 #include "net/address.h"
 
-/* As the enclave has them. */
-#define CONTROL_FRAME_MAX_SIZE (64u << 20)
-#define CONTROL_FRAME_TIMEOUT_MS 30000u
 /* An answer is a few numbers or an error message. The enclave is the trusted side, but it is no reason to be careless. */
 #define CONTROL_ANSWER_MAX_SIZE 65536u
 

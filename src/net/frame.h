@@ -9,6 +9,11 @@
 
 #include "base/bytes.h"
 
+/* Of the control channel, for both of its ends: 100,000 sealed rows are some 60 MB. */
+#define CONTROL_FRAME_MAX_SIZE (64u << 20)
+/* A frame is written from memory; half a minute is enough on the slowest emulated machine. */
+#define CONTROL_FRAME_TIMEOUT_MS 30000u
+
 /*
  * Read one frame of at most max_size bytes into ret_payload (cleared first; its memory is taken once, so no stale copies of
  * what may be secret stay behind). ERROR_PEER when the peer closes, stalls or announces more than max_size; errno is EMSGSIZE only

@@ -9,15 +9,11 @@
 #include "enclave/opener/opener.h"
 #include "net/frame.h"
 
-/* 100,000 sealed rows are some 60 MB. */
-#define CONTROL_FRAME_MAX_SIZE (64u << 20)
 /*
  * A value of two bytes of text ("0,") takes forty when parsed, so the size alone is no bound on memory. Each value has a mark in front of
  * it; 100,000 sealed rows have 900,000 marks.
  */
 #define CONTROL_MARKS_MAX (1u << 20)
-/* The parent writes a frame from memory; half a minute is enough on the slowest emulated machine. */
-#define CONTROL_FRAME_TIMEOUT_MS 30000
 /* One connection is served at a time: an idle one must not keep the next waiting for long. */
 #define CONTROL_IDLE_TIMEOUT_MS 5000
 
