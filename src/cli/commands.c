@@ -9,6 +9,7 @@
 static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
+	{"policy", "try out signing policies", policy_main},
 	{"sign", "have a signer sign a request from a file", sign_main},
 	{"public-keys", "list the keys of a signer", public_keys_main},
 	{"upcheck", "ask a signer whether it is there", upcheck_main},
@@ -47,6 +48,17 @@ static const struct command_group keystore_group = {
 	.description = "EIP-2335 keystores.",
 	.commands = keystore_commands,
 	.count = ARRAY_SIZE(keystore_commands),
+};
+
+static const struct command policy_commands[] = {
+	{"check", "what a policy answers to a request, and by which rule", policy_check_main},
+};
+
+static const struct command_group policy_group = {
+	.name = "ensign policy",
+	.description = "Signing policies: who may have what signed with which keys (docs/policy.md).",
+	.commands = policy_commands,
+	.count = ARRAY_SIZE(policy_commands),
 };
 
 static void print_group(FILE *stream, const struct command_group *group)
@@ -134,6 +146,11 @@ int local_main(int argc, char **argv)
 int keystore_main(int argc, char **argv)
 {
 	return command_group_run(&keystore_group, argc, argv);
+}
+
+int policy_main(int argc, char **argv)
+{
+	return command_group_run(&policy_group, argc, argv);
 }
 
 int cli_main(int argc, char **argv)

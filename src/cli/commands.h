@@ -43,6 +43,8 @@ int local_logs_main(int argc, char **argv);
 int local_down_main(int argc, char **argv);
 int keystore_main(int argc, char **argv);
 int keystore_create_main(int argc, char **argv);
+int policy_main(int argc, char **argv);
+int policy_check_main(int argc, char **argv);
 int sign_main(int argc, char **argv);
 int public_keys_main(int argc, char **argv);
 int upcheck_main(int argc, char **argv);

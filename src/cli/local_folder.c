@@ -20,6 +20,7 @@ static const struct folder_entry {
 } folder_entries[] = {
 	{offsetof(struct local_folder, lock), "lock"},
 	{offsetof(struct local_folder, settings), "local.json"},
+	{offsetof(struct local_folder, policy), "policy.json"},
 	{offsetof(struct local_folder, ca), "ca.pem"},
 	{offsetof(struct local_folder, image), "image"},
 	{offsetof(struct local_folder, enclave), "image/ensign-enclave"},

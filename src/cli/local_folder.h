@@ -9,6 +9,7 @@ struct local_folder {
 	char *path;
 	char *lock;          /* held by the command that changes the folder */
 	char *settings;      /* local.json */
+	char *policy;        /* policy.json: the signing policy */
 	char *ca;            /* ca.pem */
 	char *image;         /* folder */
 	char *enclave;       /* image/ensign-enclave */

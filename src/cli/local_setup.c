@@ -294,7 +294,12 @@ static bool write_configuration(const struct local_setup *setup, struct error *e
 	(void)snprintf(configuration.kms_host, sizeof configuration.kms_host, "%s", endpoints->kms_host);
 	(void)snprintf(configuration.kms_key_arn, sizeof configuration.kms_key_arn, "%s", setup->settings->kms_key_arn);
 	buffer_append(&configuration.ca_pem, buffer_view(&setup->kms->ca_pem));
+	configuration.policy = *setup->policy;
 	configuration_write(&configuration, &text);
+	configuration.policy = (struct signing_policy){0}; /* the caller's, not ours to free */
+	if (text.size > CONFIGURATION_MAX_SIZE)
+		return error_set(error, ERROR_INPUT, "the configuration with this policy has %zu bytes, at most %u are taken",
+				 text.size, CONFIGURATION_MAX_SIZE);
 	return file_write_atomic(setup->folder->configuration, buffer_view(&text), 0600, error);
 }
 

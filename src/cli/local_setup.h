@@ -9,12 +9,14 @@
 #include "cli/local_folder.h"
 #include "cli/local_settings.h"
 #include "cli/local_simulator.h"
+#include "image/signing_policy.h"
 
 struct local_setup {
 	const struct local_folder *folder;
 	const struct local_endpoints *endpoints;
 	const struct local_kms *kms;
 	struct local_settings *settings;
+	const struct signing_policy *policy;
 	const struct network *network_before; /* of the last `up`; NULL: none */
 };
 

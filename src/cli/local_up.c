@@ -8,6 +8,7 @@
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
 #include "cli/local_setup.h"
+#include "cli/policy_file.h"
 
 static const struct command_help help = {
 	.usage = "ensign local up [--dir D] [--listen HOST:PORT] [--keystores DIR (--passwords DIR | --password-file F)] ...",
@@ -37,12 +38,15 @@ struct up_options {
 	const char *network_config;
 	const char *genesis_validators_root;
 	const char *slashing;
+	const char *allow;
+	const char *policy;
 	bool as_json;
 };
 
 struct up {
 	struct local_folder folder;
 	struct local_settings settings;
+	struct signing_policy policy;
 	struct network network_before; /* name "": this is the first `up` */
 	struct local_endpoints endpoints;
 	struct local_kms kms;
@@ -60,6 +64,7 @@ static void up_done(struct up *up)
 {
 	local_kms_done(&up->kms);
 	local_endpoints_done(&up->endpoints);
+	signing_policy_done(&up->policy);
 	local_folder_done(&up->folder);
 }
 
@@ -74,12 +79,41 @@ static bool check_key_options(const struct key_source *keys, struct error *error
 	return true;
 }
 
+static bool choose_policy(const struct up_options *options, const struct local_folder *folder, struct signing_policy *ret_policy,
+			  struct error *error)
+{
+	if (options->allow && options->policy)
+		return error_set(error, ERROR_INPUT, "--allow and --policy: give one of them");
+	if (options->allow)
+		return policy_of_types(options->allow, ret_policy, error);
+	if (options->policy)
+		return policy_file_read("--policy", options->policy, ret_policy, error);
+	return !file_exists(folder->policy) || policy_file_read("signing policy", folder->policy, ret_policy, error);
+}
+
+/* The policy of last time, or the one that the options give instead. */
+static bool merge_policy(const struct up_options *options, struct up *up, bool *ret_changed, struct error *error)
+{
+	AUTO_SIGNING_POLICY struct signing_policy before = {0};
+
+	signing_policy_done(&up->policy);
+	if (file_exists(up->folder.policy) && !policy_file_read("signing policy", up->folder.policy, &before, error))
+		return false;
+	if (!choose_policy(options, &up->folder, &up->policy, error))
+		return false;
+	*ret_changed = !policy_equal(&before, &up->policy);
+	return true;
+}
+
 /* Settings of last time, or the defaults, changed by the options that were given. */
 static bool merge_settings(const struct up_options *options, struct up *up, bool *ret_changed, struct error *error)
 {
 	struct local_settings *settings = &up->settings;
 	struct local_settings before;
+	bool policy_changed = false;
 
+	if (!merge_policy(options, up, &policy_changed, error))
+		return false;
 	local_settings_default(settings);
 	if (file_exists(up->folder.settings) && !local_settings_read(up->folder.settings, settings, error))
 		return false;
@@ -103,7 +137,7 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
 		return false;
 	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
-		       before.slashing_protection != settings->slashing_protection;
+		       before.slashing_protection != settings->slashing_protection || policy_changed;
 	return true;
 }
 
@@ -149,7 +183,7 @@ static void show_progress(size_t done, size_t count)
 static bool set_up(const struct up_options *options, struct up *up, struct error *error)
 {
 	const struct network *before = up->network_before.name[0] ? &up->network_before : NULL;
-	const struct local_setup setup = {&up->folder, &up->endpoints, &up->kms, &up->settings, before};
+	const struct local_setup setup = {&up->folder, &up->endpoints, &up->kms, &up->settings, &up->policy, before};
 	const struct key_source *source = options->keys.keystores ? &options->keys : NULL;
 
 	if (!settle_port(&up->settings, error))
@@ -164,7 +198,8 @@ static bool set_up(const struct up_options *options, struct up *up, struct error
 		return false;
 	if (!local_setup_policy(&setup, &up->measurement, &up->repinned, error) || !local_setup_host(&setup, error))
 		return false;
-	if (!local_settings_write(up->folder.settings, &up->settings, error))
+	if (!policy_file_write(up->folder.policy, &up->policy, error) ||
+	    !local_settings_write(up->folder.settings, &up->settings, error))
 		return false;
 	return local_host_start(&up->folder, &up->host_started, error);
 }
@@ -217,15 +252,25 @@ static json_t *measurement_json(const struct measurement *measurement)
 	return object;
 }
 
+static json_t *rule_names(const struct signing_policy *policy)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < policy->count; i++)
+		(void)json_array_append_new(names, json_string(policy->rules[i].name));
+	return names;
+}
+
 static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 {
 	AUTO_FREE char *url = local_settings_url(&up->settings);
-	AUTO_JSON json_t *object = json_pack(
-		"{s:s, s:s, s:O, s:o, s:s, s:b, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca, "public_keys",
-		keys, "measurement", measurement_json(&up->measurement), "network", up->settings.network.name,
-		"slashing_protection", up->settings.slashing_protection, "dir", up->folder.path, "already_up", up->already_up,
-		"measurement_changed", up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
-		(json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
+	AUTO_JSON json_t *object =
+		json_pack("{s:s, s:s, s:O, s:o, s:s, s:b, s:o, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca,
+			  "public_keys", keys, "measurement", measurement_json(&up->measurement), "network",
+			  up->settings.network.name, "slashing_protection", up->settings.slashing_protection, "policy_rules",
+			  rule_names(&up->policy), "dir", up->folder.path, "already_up", up->already_up, "measurement_changed",
+			  up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
+			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
 	AUTO_BUFFER struct buffer text = {0};
 
 	json_write(object, &text);
@@ -245,6 +290,9 @@ static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 	(void)printf("  CA file      %s\n", up->folder.ca);
 	(void)printf("  network      %s, slashing protection %s\n", up->settings.network.name,
 		     up->settings.slashing_protection ? "on" : "OFF");
+	for (size_t i = 0; i < up->policy.count; i++)
+		(void)printf("%s%s%s", i ? ", " : "  policy       ", up->policy.rules[i].name,
+			     i + 1 == up->policy.count ? "\n" : "");
 	(void)printf("  measurement  PCR0 %s\n", json_string_value(json_object_get(measurement, "PCR0")));
 	(void)printf("  public keys  %zu\n", json_array_size(keys));
 	for (size_t i = 0; i < json_array_size(keys); i++)
@@ -310,6 +358,9 @@ int local_up_main(int argc, char **argv)
 		{"genesis-validators-root", OPTION_TEXT, &values.genesis_validators_root, "R|learn",
 		 "of that network, in hex; learn (test networks): the first one that something is signed for"},
 		{"slashing", OPTION_TEXT, &values.slashing, "on|off", "off signs everything: for test networks only; measured"},
+		{"allow", OPTION_TEXT, &values.allow, "TYPES",
+		 "sign these types too, for every client: VOLUNTARY_EXIT,DEPOSIT; none: neither; measured"},
+		{"policy", OPTION_TEXT, &values.policy, "F", "signing policy, JSON (docs/policy.md); measured"},
 		{"json", OPTION_FLAG, &values.as_json, NULL, "print one JSON object"},
 	};
 	struct up up = {0};

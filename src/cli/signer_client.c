@@ -89,6 +89,7 @@ static const struct status_meaning {
 	{400, ERROR_INPUT, "the signer does not accept the request"},
 	{403, ERROR_POLICY, "the signer refuses this client"},
 	{404, ERROR_NOT_FOUND, "the signer has no such key or path"},
+	{403, ERROR_POLICY, "the signer refuses: signing policy"},
 	{412, ERROR_SLASHABLE, "the signer refuses: slashing protection"},
 	{413, ERROR_INPUT, "the request is too large"},
 };

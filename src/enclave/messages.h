@@ -20,6 +20,7 @@
 
 #include "crypto/bls.h"
 #include "crypto/tls_identity.h"
+#include "eth/artifact_type.h"
 #include "eth/containers.h"
 #include "eth/signing_root.h"
 #include "slashing/rules.h"
@@ -60,6 +61,7 @@ struct message_start {
 	uint8_t provisioned;         /* opener only: keys are loaded already, refuse a second init */
 	uint64_t key_count;          /* opener only, when provisioned */
 	uint64_t enclave_started_ms; /* monotonic clock when init started */
+	uint32_t signable_types;     /* keeper only: the bits (ARTIFACT_BIT) of what the signing policy can ever allow */
 };
 
 struct message_ready {
@@ -73,30 +75,6 @@ struct message_provisioned {
 };
 
 /* ---- frontend ↔ keeper ---- */
-
-/*
- * What can be signed. The keeper fixes domain, epoch rule, fork-version rule and slashing rule from this, in one table
- * (enclave/keeper/artifacts.c).
- */
-enum artifact_type {
-	ARTIFACT_ATTESTATION = 1,
-	ARTIFACT_BLOCK, /* any fork, by its header: equal to the root of the full block */
-	ARTIFACT_RANDAO_REVEAL,
-	ARTIFACT_AGGREGATION_SLOT,
-	ARTIFACT_AGGREGATE_AND_PROOF,
-	ARTIFACT_DEPOSIT,
-	ARTIFACT_VOLUNTARY_EXIT,
-	ARTIFACT_SYNC_COMMITTEE_MESSAGE,
-	ARTIFACT_SYNC_COMMITTEE_SELECTION_PROOF,
-	ARTIFACT_CONTRIBUTION_AND_PROOF,
-	ARTIFACT_VALIDATOR_REGISTRATION,
-	ARTIFACT_EXECUTION_PAYLOAD_BID,
-	ARTIFACT_EXECUTION_PAYLOAD_ENVELOPE,
-	ARTIFACT_PAYLOAD_ATTESTATION,
-	ARTIFACT_PROPOSER_PREFERENCES,
-	ARTIFACT_BUILDER_REQUEST_AUTH,
-	ARTIFACT_TYPE_COUNT,
-};
 
 /*
  * An object too large for a message, as the frontend merkleized it. Whatever root a lying frontend puts here is signed under the domain
@@ -114,7 +92,8 @@ struct deposit_request {
 
 struct message_sign {
 	struct message_header header;
-	uint32_t artifact_type; /* enum artifact_type */
+	uint32_t
+		artifact_type; /* enum artifact_type; domain, epoch, fork version and slashing rule follow from it (keeper/artifacts.c) */
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	uint8_t has_signing_root; /* 0 or 1: the client said which root it expects */
 	uint8_t signing_root[ROOT_SIZE];
@@ -145,6 +124,7 @@ enum sign_status {
 	SIGN_LEDGER_FAILED, /* the watermark could not be made durable: fail closed */
 	SIGN_BAD_REQUEST,   /* a message the frontend should never have sent */
 	SIGN_OVERLOADED,    /* the queue is full; try again */
+	SIGN_POLICY,        /* no rule of the signing policy allows this type to anybody; the frontend should have said so */
 	SIGN_STATUS_COUNT,
 };
 

@@ -15,7 +15,7 @@ enum role_fd {
 	ROLE_FD_OPENER = 7,   /* keeper, frontend: their pair with the opener */
 	ROLE_FD_LISTEN = 8,   /* frontend: the signing socket, bound, not yet listening; opener: the control socket, listening */
 	ROLE_FD_NSM = 9,      /* opener that has keys to open */
-	ROLE_FD_CONFIGURATION = 10, /* opener: the measured configuration */
+	ROLE_FD_CONFIGURATION = 10, /* frontend, opener: the measured configuration, sealed */
 	ROLE_FD_STORE = 11,         /* ledger: the folder of the slashing store */
 };
 

@@ -8,10 +8,11 @@ void configuration_done(struct configuration *configuration)
 	if (!configuration)
 		return;
 	buffer_done(&configuration->ca_pem);
+	signing_policy_done(&configuration->policy);
 	*configuration = (struct configuration){0};
 }
 
-/* Every member of the file. One that is not here is refused, and one that is here must be given. */
+/* Every member of the file. One that is not here is refused, and one that is here must be given, but for the policy. */
 static const struct text_member {
 	const char *name;
 	size_t offset;
@@ -22,7 +23,7 @@ static const struct text_member {
 	{"kms_key_arn", offsetof(struct configuration, kms_key_arn)},
 };
 
-static const char *const other_members[] = {"version", "network", "slashing_protection", "ca_pem"};
+static const char *const other_members[] = {"version", "network", "slashing_protection", "ca_pem", "policy"};
 
 static bool is_known_member(const char *name)
 {
@@ -80,6 +81,17 @@ static bool read_text_members(json_t *object, struct configuration *configuratio
 	return true;
 }
 
+static bool read_policy(json_t *object, struct signing_policy *policy, struct error *error)
+{
+	json_t *value;
+
+	if (!json_object_get(object, "policy"))
+		return true;
+	if (!json_read_object(object, "policy", &value, error))
+		return false;
+	return signing_policy_read(value, policy, error) || error_prefix(error, "policy");
+}
+
 static bool read_members(json_t *object, struct configuration *configuration, struct error *error)
 {
 	const char *ca_pem;
@@ -99,7 +111,7 @@ static bool read_members(json_t *object, struct configuration *configuration, st
 	if (!strstr(ca_pem, "-----BEGIN CERTIFICATE-----"))
 		return error_set(error, ERROR_INPUT, "ca_pem: holds no certificate");
 	buffer_append_text(&configuration->ca_pem, ca_pem);
-	return true;
+	return read_policy(object, &configuration->policy, error);
 }
 
 bool configuration_parse(struct view json, struct configuration *ret_configuration, struct error *error)
@@ -119,6 +131,18 @@ bool configuration_parse(struct view json, struct configuration *ret_configurati
 	return true;
 }
 
+static void write_policy(const struct signing_policy *policy, struct buffer *ret_json)
+{
+	AUTO_JSON json_t *object = signing_policy_json_new(policy);
+
+	/* No rules and no policy are the same, and so are their bytes. */
+	if (policy->count == 0)
+		return;
+	buffer_append_text(ret_json, " \"policy\": ");
+	json_write(object, ret_json);
+	buffer_append_text(ret_json, ",\n");
+}
+
 void configuration_write(const struct configuration *configuration, struct buffer *ret_json)
 {
 	AUTO_JSON json_t *ca_pem = json_stringn((const char *)configuration->ca_pem.data, configuration->ca_pem.size);
@@ -127,6 +151,7 @@ void configuration_write(const struct configuration *configuration, struct buffe
 	buffer_append_format(ret_json, "{\"version\": %d,\n \"network\": ", CONFIGURATION_VERSION);
 	json_write(network, ret_json);
 	buffer_append_format(ret_json, ",\n \"slashing_protection\": %s,\n", configuration->slashing_protection ? "true" : "false");
+	write_policy(&configuration->policy, ret_json);
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
 		buffer_append_format(ret_json, " \"%s\": \"%s\",\n", text_members[i].name,
 				     (const char *)configuration + text_members[i].offset);

@@ -7,12 +7,14 @@
  *   {"version":1, "network":"mainnet", "slashing_protection":true, "fleet":"local",
  *    "region":"us-east-1", "kms_host":"kms.us-east-1.amazonaws.com", "kms_key_arn":"arn:…", "ca_pem":"-----BEGIN…"}
  *
- * "network" is the name of a built-in network, or an object that says all of another one (image/network_json.h).
+ * "network" is the name of a built-in network, or an object that says all of another one (image/network_json.h). "policy", which may be
+ * left out, says who may have what signed with which keys (image/signing_policy.h); left out, the built-in rules are all there is.
  */
 #pragma once
 
 #include "base/json.h"
 #include "eth/network.h"
+#include "image/signing_policy.h"
 
 #define CONFIGURATION_MAX_SIZE (1u << 20) /* room for a whole public CA bundle (about 220 KiB) */
 #define CONFIGURATION_VERSION 1
@@ -26,6 +28,7 @@ struct configuration {
 	char kms_host[CONFIGURATION_TEXT_SIZE]; /* the name the KMS certificate must carry; host or host:port */
 	char kms_key_arn[CONFIGURATION_TEXT_SIZE];
 	struct buffer ca_pem; /* trust anchors for KMS */
+	struct signing_policy policy;
 };
 
 void configuration_done(struct configuration *configuration);

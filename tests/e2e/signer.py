@@ -188,3 +188,23 @@ def block(slot, root="0x" + "44" * 32):
 
 def randao(epoch):
     return {"type": "RANDAO_REVEAL", "fork_info": fork_info(), "randao_reveal": {"epoch": str(epoch)}}
+
+
+def voluntary_exit(epoch, validator=7):
+    return {
+        "type": "VOLUNTARY_EXIT",
+        "fork_info": fork_info(),
+        "voluntary_exit": {"epoch": str(epoch), "validator_index": str(validator)},
+    }
+
+
+def deposit(key):
+    return {
+        "type": "DEPOSIT",
+        "deposit": {
+            "pubkey": key,
+            "withdrawal_credentials": "0x" + "00" * 32,
+            "amount": "32000000000",
+            "genesis_fork_version": "0x00000000",
+        },
+    }

@@ -357,9 +357,18 @@ class Walls(ParentTest):
         except PermissionError:
             return b""  # not dumpable: even its own user may not look
 
+    def descriptors(self, pid):
+        found = {}
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+            except FileNotFoundError:
+                pass  # a connection that has just been closed
+        return found
+
     def check_descriptors(self, role, pid):
         try:
-            found = {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            found = self.descriptors(pid)
         except PermissionError:
             return
         given, own = self.DESCRIPTORS[role]
@@ -379,7 +388,8 @@ class Walls(ParentTest):
                                       (changed(nonsense=1), None, "nonsense: no such setting"), (changed(network="x"), None, "network"),
                                       (changed(version=2), None, "version"), (changed(slashing_protection="no"), None, "slashing_protection"),
                                       (changed(ca_pem="x"), None, "ca_pem"), (changed(fleet=""), None, "fleet"),
-                                      (changed(kms_host="a b"), None, "kms_host")]:
+                                      (changed(kms_host="a b"), None, "kms_host"),
+                                      (changed(policy={"rules": [{"name": "x", "effect": "Deny"}]}), None, "policy: rules[0]: effect")]:
             options = {} if seals is None else {"seals": seals}
             enclave = self.launch(contents, **options)
             self.assertEqual(enclave.wait_end(), 2, contents)

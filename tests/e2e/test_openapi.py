@@ -10,7 +10,7 @@ import unittest
 
 import yaml
 
-from signer import TOP, Connection, SignerTest, attestation, block, randao, role_of
+from signer import TOP, Connection, SignerTest, attestation, block, randao, role_of, voluntary_exit
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 UNKNOWN_KEY = "0x" + "ab" * 48
@@ -137,6 +137,9 @@ class OpenApi(SignerTest):
 
     def malformed(self, path):
         return self.signer, {}, self.body(path, {"type": "RANDAO_REVEAL"})
+
+    def refused_by_policy(self, path):
+        return self.signer, {}, self.body(path, voluntary_exit(5))
 
     def slashable(self, path):
         with Connection(self.signer) as connection:

@@ -33,7 +33,8 @@ def own(cases):
 class Vectors(SignerTest):
     def serve(self, network, secrets, *options):
         folder, password_file, _ = self.keystores(secrets=sorted(set(secrets)))
-        up = self.up("signer", "--network", network, "--keystores", folder, "--password-file", password_file, *options)
+        up = self.up("signer", "--network", network, "--keystores", folder, "--password-file", password_file,
+                     "--allow", "VOLUNTARY_EXIT,DEPOSIT", *options)
         connection = Connection(up)
         self.addCleanup(connection.close)
         return connection

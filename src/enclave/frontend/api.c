@@ -36,6 +36,7 @@ static struct refusal_kind {
 	enum log_level level;
 	struct log_limit limit;
 } refusal_kinds[] = {
+	{403, 403, LOG_LEVEL_WARNING, {.per_second = REFUSAL_LINES_PER_SECOND}}, /* signing policy */
 	{412, 412, LOG_LEVEL_WARNING, {.per_second = REFUSAL_LINES_PER_SECOND}}, /* slashing, another network */
 	{500, 599, LOG_LEVEL_WARNING, {.per_second = REFUSAL_LINES_PER_SECOND}}, /* our own failures */
 	{0, 999, LOG_LEVEL_DEBUG, {.per_second = REFUSAL_LINES_PER_SECOND}},
@@ -226,13 +227,15 @@ static void state_done(void *state)
 
 /* ---- life ---- */
 
-struct api *api_new(const struct network *network, bool slashing_protection, struct keeper_client *keeper)
+struct api *api_new(const struct network *network, bool slashing_protection, const struct signing_policy *policy,
+		    struct keeper_client *keeper)
 {
 	struct api *api = (struct api *)memory_allocate_zeroed(1, sizeof *api);
 
 	json_budget_init();
 	api->network = *network;
 	api->slashing_protection = slashing_protection;
+	api->policy = policy;
 	api->keeper = keeper;
 	return api;
 }

@@ -3,7 +3,10 @@
  * The signing API (remote-signing API, Web3Signer's dialect) on top of an HTTP server: which routes there are, and what each
  * outcome is as a status and a sentence. Parsing comes before looking up the key, so a bad body for an unknown key is 400.
  *
- * Errors are JSON, {"code":N,"message":"…"}: 400 malformed, or the signing root is not the message's; 404 unknown key or path;
+ * The signing policy comes between the two: what it says of a key says nothing about whether that is loaded.
+ *
+ * Errors are JSON, {"code":N,"message":"…"}: 400 malformed, or the signing root is not the message's; 403 a rule of the signing
+ * policy refuses; 404 unknown key or path;
  * 405 wrong method, with Allow; 406 the client takes no type that the route gives; 412 slashing protection refused; 413 body
  * too large; 503 the keeper or the ledger cannot (nothing was signed, try again); 500 a bug.
  */
@@ -11,6 +14,7 @@
 
 #include "enclave/frontend/http_server.h"
 #include "enclave/frontend/keeper_client.h"
+#include "image/signing_policy.h"
 
 /* Web3Signer's own limit. */
 #define API_BODY_MAX_SIZE (10u << 20)
@@ -24,10 +28,11 @@
 struct api;
 
 /*
- * `keeper` is borrowed. Without slashing protection there is no route highWatermark. Bounds the memory that jansson may take in this process from here on (a body of brackets grows forty-fold
+ * `policy` and `keeper` are borrowed. Without slashing protection there is no route highWatermark. Bounds the memory that jansson may take in this process from here on (a body of brackets grows forty-fold
  * in it), so make it before the first JSON value.
  */
-MUST_USE struct api *api_new(const struct network *network, bool slashing_protection, struct keeper_client *keeper);
+MUST_USE struct api *api_new(const struct network *network, bool slashing_protection, const struct signing_policy *policy,
+			     struct keeper_client *keeper);
 /* No call may be under way. Accepts NULL. */
 void api_free(struct api *api);
 /* Fill the handler's part of the options: functions, context, state, body_max_size. */

@@ -32,7 +32,8 @@
 struct batch_item {
 	struct api_batch *batch;
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
-	char *failure; /* why there is no result, or NULL */
+	const char *refusing_rule; /* of the signing policy, or NULL: then the keeper is asked */
+	char *failure;             /* why there is no result, or NULL */
 	struct message_sign_result result;
 };
 
@@ -92,7 +93,11 @@ static void append_item(struct buffer *text, struct http_call *call, const struc
 	memcpy(state->public_key, item->public_key, BLS_PUBLIC_KEY_SIZE);
 	if (item->failure)
 		(void)error_set(&reason, ERROR_PEER, "%s", item->failure);
-	else
+	if (item->refusing_rule) {
+		status = 403;
+		api_describe_refusing_rule(call, item->batch->message.artifact_type, item->refusing_rule, &reason);
+	}
+	if (!item->failure && !item->refusing_rule)
 		status = api_describe_result(state, &item->result, &reason);
 	if (status == 200) {
 		hex_encode(view_of(item->result.signature, BLS_SIGNATURE_SIZE), hex);
@@ -170,9 +175,10 @@ static void send_more(struct api_batch *batch)
 	while ((item = take_next(batch)) != NULL) {
 		struct error error;
 
-		if (send_item(item, &error))
+		if (!item->refusing_rule && send_item(item, &error))
 			continue;
-		item->failure = memory_copy_text(error.message);
+		if (!item->refusing_rule)
+			item->failure = memory_copy_text(error.message);
 		leave_window(batch);
 		release(batch);
 	}
@@ -234,6 +240,15 @@ static bool read_keys(json_t *identifiers, struct api_batch *batch, struct error
 	return true;
 }
 
+static void apply_policy(const struct http_call *call, struct api_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		struct batch_item *item = &batch->items[i];
+
+		item->refusing_rule = api_find_refusing_rule(call, batch->message.artifact_type, item->public_key);
+	}
+}
+
 static void begin(struct http_call *call, struct api_batch *batch)
 {
 	struct api *api = api_call_of(call)->api;
@@ -274,5 +289,6 @@ void api_sign_batch(struct http_call *call, const char *identifier)
 	}
 	memcpy(&state->batch->message, &message, sizeof message);
 	memcpy(state->signing_root, message.signing_root, ROOT_SIZE);
+	apply_policy(call, state->batch);
 	begin(call, state->batch);
 }

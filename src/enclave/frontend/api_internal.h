@@ -9,8 +9,9 @@
 struct api {
 	struct network network;
 	bool slashing_protection;
-	struct keeper_client *keeper; /* borrowed */
-	atomic_uint batches;          /* under way */
+	const struct signing_policy *policy; /* borrowed */
+	struct keeper_client *keeper;        /* borrowed */
+	atomic_uint batches;                 /* under way */
 };
 
 struct api_batch;
@@ -55,6 +56,13 @@ void api_answer_bad_request(struct http_call *call, const struct error *error);
 MUST_USE bool api_parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE]);
 /* What the keeper's word on `state`'s key is in HTTP: 200, or a status and its reason. */
 unsigned api_describe_result(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason);
+/* The name of the rule that refuses this client such a signature, or NULL: go on. Borrowed from the policy. */
+const char *api_find_refusing_rule(const struct http_call *call, uint32_t artifact_type,
+				   const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
+/* That refusal, a 403, in words. */
+void api_describe_refusing_rule(const struct http_call *call, uint32_t artifact_type, const char *rule, struct error *ret_reason);
+/* Whether this client may have anything signed with the key: else the key is none of its business. */
+bool api_shows_key(const struct http_call *call, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 /* Accepts NULL. */
 void api_batch_free(struct api_batch *batch);
 

@@ -18,14 +18,16 @@ static void ask_for_page(struct http_call *call)
 		api_answer_error(call, 503, error.message, NULL);
 }
 
-static void append_page(struct buffer *list, const struct message_keys *page)
+static void append_page(const struct http_call *call, struct buffer *list, const struct message_keys *page)
 {
 	buffer_reserve(list, page->count * KEY_TEXT_SIZE);
 	for (size_t i = 0; i < page->count; i++) {
 		char hex[2 * BLS_PUBLIC_KEY_SIZE + 1];
 
+		if (!api_shows_key(call, page->keys[i]))
+			continue;
 		hex_encode(view_of(page->keys[i], BLS_PUBLIC_KEY_SIZE), hex);
-		buffer_append_format(list, "%s\"0x%s\"", page->first + i == 0 ? "" : ",", hex);
+		buffer_append_format(list, "%s\"0x%s\"", list->size > 1 ? "," : "", hex);
 	}
 }
 
@@ -50,7 +52,7 @@ static void on_page(void *context, const union message *answer, const struct err
 		api_answer_error(call, 503, "too many lists of keys are on their way at one time; try again", NULL);
 		return;
 	}
-	append_page(&state->list, page);
+	append_page(call, &state->list, page);
 	state->next += page->count;
 	if (state->next < page->total) {
 		ask_for_page(call);

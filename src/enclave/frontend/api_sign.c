@@ -101,6 +101,14 @@ static void describe_overloaded(const struct api_call *state, const struct messa
 	(void)error_set(ret_reason, ERROR_PEER, "the keeper's queue is full; try again");
 }
 
+/* The keeper knows types, not rules; the frontend has said no before, unless the two read different policies. */
+static void describe_unsignable(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)state;
+	(void)result;
+	(void)error_set(ret_reason, ERROR_POLICY, "no rule of the signing policy allows this type to anybody");
+}
+
 static void describe_bug(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
 {
 	(void)state;
@@ -116,7 +124,7 @@ static const struct refusal {
 	[SIGN_UNKNOWN_KEY] = {404, describe_unknown_key},     [SIGN_ROOT_MISMATCH] = {400, describe_root_mismatch},
 	[SIGN_SLASHABLE] = {412, describe_slashable},         [SIGN_WRONG_NETWORK] = {412, describe_wrong_network},
 	[SIGN_LEDGER_FAILED] = {503, describe_ledger_failed}, [SIGN_BAD_REQUEST] = {500, describe_bug},
-	[SIGN_OVERLOADED] = {503, describe_overloaded},
+	[SIGN_OVERLOADED] = {503, describe_overloaded},       [SIGN_POLICY] = {403, describe_unsignable},
 };
 
 /* ---- the handler ---- */
@@ -186,6 +194,7 @@ void api_sign(struct http_call *call, const char *identifier)
 	struct api_call *state = api_call_of(call);
 	bool is_key = api_parse_identifier(identifier, state->public_key);
 	struct message_sign message;
+	const char *refusing_rule;
 	struct error error;
 
 	(void)json_budget_was_exceeded();
@@ -195,6 +204,12 @@ void api_sign(struct http_call *call, const char *identifier)
 	}
 	if (!is_key) {
 		api_answer_error(call, 404, "the identifier is no BLS public key (96 hex digits)", NULL);
+		return;
+	}
+	refusing_rule = api_find_refusing_rule(call, message.artifact_type, state->public_key);
+	if (refusing_rule) {
+		api_describe_refusing_rule(call, message.artifact_type, refusing_rule, &error);
+		api_answer_error(call, 403, error.message, NULL);
 		return;
 	}
 	state->wants_json = api_prefers_json(call);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The role that talks to strangers. It holds the TLS key and nothing else of worth: what it can do to the keeper is send it
- * well-formed requests.
+ * well-formed requests. It applies the signing policy, which it reads in the measured configuration by itself.
  */
 #include <gnutls/gnutls.h>
 #include <errno.h>
@@ -10,11 +10,13 @@
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "enclave/frontend/api.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
+#include "image/configuration.h"
 
 /* A client opens as many as it has requests at once; a burst of 100,000 keys is 3,125 in a slot. */
 #define CONNECTION_LIMIT 4096
@@ -37,6 +39,7 @@
 struct frontend {
 	unsigned threads;
 	unsigned connection_limit;
+	struct configuration configuration;
 	struct keeper_client *keeper;
 	struct api *api;
 	struct http_server *server;
@@ -69,12 +72,23 @@ static bool prepare_libraries(struct error *error)
 	return true;
 }
 
+/* Its JSON is all gone again before the API bounds the memory of what is to come. */
+static bool read_configuration(struct configuration *ret_configuration, struct error *error)
+{
+	AUTO_FD int fd = ROLE_FD_CONFIGURATION; /* of no use to strangers' requests afterwards */
+	AUTO_BUFFER struct buffer text = {0};
+
+	return file_read_fd(fd, "measured configuration", CONFIGURATION_MAX_SIZE, &text, error) &&
+	       configuration_parse(buffer_view(&text), ret_configuration, error);
+}
+
 static bool prepare(struct frontend *frontend, struct error *error)
 {
 	int cpus = get_nprocs();
 	struct message_start start;
 
-	if (!role_begin("frontend", SECRET_HEAP_SIZE_DEFAULT, &start, error) || !prepare_libraries(error))
+	if (!role_begin("frontend", SECRET_HEAP_SIZE_DEFAULT, &start, error) || !prepare_libraries(error) ||
+	    !read_configuration(&frontend->configuration, error))
 		return false;
 	frontend->threads = cpus < THREADS_MIN ? THREADS_MIN : cpus > THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
 	frontend->connection_limit = raise_connection_limit();
@@ -85,7 +99,7 @@ static bool prepare(struct frontend *frontend, struct error *error)
 				  error);
 	if (!frontend->keeper)
 		return false;
-	frontend->api = api_new(&start.network, start.slashing_protection != 0, frontend->keeper);
+	frontend->api = api_new(&start.network, start.slashing_protection != 0, &frontend->configuration.policy, frontend->keeper);
 	return sandbox_enter(SANDBOX_FRONTEND, error) && role_ready(error);
 }
 
@@ -175,5 +189,6 @@ int frontend_main(int argc, char **argv)
 	http_server_free(frontend.server);
 	api_free(frontend.api);
 	keeper_client_free(frontend.keeper);
+	configuration_done(&frontend.configuration);
 	return role_failed(&error);
 }

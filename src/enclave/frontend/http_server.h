@@ -62,6 +62,15 @@ struct http_call {
 	struct http_call_private *private;
 };
 
+/* Who is at the other end of a call. */
+struct http_client {
+	bool has_certificate;    /* one that the server checked; what follows about it is else zero */
+	char common_name[65];    /* of its subject; "" when there is none, or a longer one */
+	uint8_t fingerprint[32]; /* SHA-256 of the certificate's DER */
+	bool has_address;
+	char address[64];
+};
+
 struct http_answer {
 	unsigned status;
 	const char *content_type;
@@ -84,6 +93,8 @@ void http_server_free(struct http_server *server);
  */
 bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
 			   const void *context);
+/* Borrowed from the call, for as long as that lives. */
+const struct http_client *http_call_client(const struct http_call *call);
 /* The answer will come later. Only inside handle(), and before anything that could bring the answer. */
 void http_call_defer(struct http_call *call);
 /* Once a call. After it a deferred call may be gone. */

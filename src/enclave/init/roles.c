@@ -43,7 +43,8 @@ static const struct role_plan {
 	[ROLE_FRONTEND] = {"frontend",
 			   {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_FRONTEND_KEEPER},
 			    {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_FRONTEND},
-			    {ROLE_FD_LISTEN, SOURCE_SIGNING, 0}}},
+			    {ROLE_FD_LISTEN, SOURCE_SIGNING, 0},
+			    {ROLE_FD_CONFIGURATION, SOURCE_CONFIGURATION, 0}}},
 	[ROLE_OPENER] = {"opener",
 			 {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_OPENER_KEEPER},
 			  {ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_OPENER_FRONTEND},
@@ -117,6 +118,7 @@ static bool send_start(const struct init *init, int fd, struct error *error)
 	start.provisioned = init->is_provisioned;
 	start.key_count = init->key_count;
 	start.enclave_started_ms = init->started_ms;
+	start.signable_types = signing_policy_types(&init->configuration.policy);
 	return message_send(fd, &start, error);
 }
 

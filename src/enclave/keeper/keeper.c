@@ -33,6 +33,7 @@ struct job_ring {
 struct keeper {
 	struct network network;
 	bool slashing_protection;
+	uint32_t signable_types;     /* bits of ARTIFACT_BIT */
 	struct keeper_keys *keys;    /* serving; NULL until a load was completed */
 	struct keeper_keys *loading; /* between LOAD_BEGIN and LOAD_END */
 	uint64_t loading_count;
@@ -196,6 +197,9 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 
 	if (!artifact)
 		return send_status(request, SIGN_BAD_REQUEST), true;
+	/* The frontend applies the rules; whoever has taken it over still gets nothing that none of them allows. */
+	if (!(keeper->signable_types & ARTIFACT_BIT(request->artifact_type)))
+		return send_status(request, SIGN_POLICY), true;
 	job = keeper_queue_take(keeper->queue, artifact->is_urgent);
 	if (!job)
 		return send_status(request, SIGN_OVERLOADED), true;
@@ -453,6 +457,7 @@ int keeper_main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1);
 	keeper->network = start.network;
 	keeper->slashing_protection = start.slashing_protection != 0;
+	keeper->signable_types = start.signable_types;
 	keeper->queue = keeper_queue_new((unsigned)get_nprocs(), send_result, keeper, &error);
 	if (!keeper->queue || !sandbox_enter(SANDBOX_KEEPER, &error) || !role_ready(&error))
 		return role_failed(&error);

@@ -131,6 +131,8 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 	fixture->options = *options;
 	network = network_find("hoodi", &error);
 	assert_ok(network != NULL, &error);
+	if (options->policy)
+		assert_ok(signing_policy_parse(view_of_text(options->policy), &fixture->policy, &error), &error);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fixture->keeper_fds), 0);
 	assert_int_equal(pthread_create(&fixture->keeper_thread, NULL, keeper_thread, fixture), 0);
 	server_options.connection_limit = (unsigned)or_default(options->connection_limit, 1024);
@@ -140,7 +142,7 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 						.deadline_ms = (unsigned)or_default(options->keeper_deadline_ms, 5000)},
 		&error);
 	assert_ok(fixture->keeper != NULL, &error);
-	fixture->api = api_new(network, !options->slashing_off, fixture->keeper);
+	fixture->api = api_new(network, !options->slashing_off, &fixture->policy, fixture->keeper);
 	server_options.listen_fd = fixture->listen_fd;
 	server_options.request_deadline_ms = (unsigned)or_default(options->request_deadline_ms, 5000);
 	server_options.idle_timeout_ms = (unsigned)or_default(options->idle_timeout_ms, 5000);
@@ -158,6 +160,7 @@ void fixture_stop(struct fixture *fixture)
 	keeper_client_close(fixture->keeper);
 	http_server_free(fixture->server);
 	api_free(fixture->api);
+	signing_policy_done(&fixture->policy);
 	keeper_client_free(fixture->keeper);
 	(void)shutdown(fixture->keeper_fds[0], SHUT_RDWR);
 	(void)pthread_join(fixture->keeper_thread, NULL);

@@ -19,6 +19,7 @@ struct fixture_options {
 	unsigned threads;             /* 0: 2 */
 	uint64_t key_count;           /* of the keeper */
 	bool slashing_off;
+	const char *policy;                  /* JSON; NULL: the built-in rules alone */
 	struct message_health_result health; /* what the keeper says, but for slashing and keys; all zero: nothing happened yet */
 };
 
@@ -38,6 +39,7 @@ struct fixture {
 	int keeper_fds[2]; /* ours, the keeper's */
 	pthread_t keeper_thread;
 	struct message_sign last; /* that the keeper got; read it after the answer */
+	struct signing_policy policy;
 	struct keeper_client *keeper;
 	struct api *api;
 	struct http_server *server;

@@ -273,6 +273,7 @@ static void refusals_say_why(void **state)
 		{SIGN_LEDGER_FAILED, 0, 503, "slashing protection store failed"},
 		{SIGN_BAD_REQUEST, 0, 500, "please report"},
 		{SIGN_OVERLOADED, 0, 503, "queue is full"},
+		{SIGN_POLICY, 0, 403, "no rule of the signing policy"},
 		{SIGN_STATUS_COUNT, 0, 500, "please report"},
 		{200, 0, 500, "please report"},
 	};

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/file.h"
 #include "enclave/role.h"
 #include "server_fixture.h"
 
@@ -18,6 +20,17 @@
 #define RANDAO                                                                                                                     \
 	"{\"fork_info\":{\"fork\":{\"previous_version\":\"0x00000001\",\"current_version\":\"0x00000002\",\"epoch\":\"3\"},"       \
 	"\"genesis_validators_root\":" R32 "},\"type\":\"RANDAO_REVEAL\",\"randao_reveal\":{\"epoch\":\"5\"}}"
+
+#define EXIT                                                                                                                       \
+	"{\"fork_info\":{\"fork\":{\"previous_version\":\"0x00000001\",\"current_version\":\"0x00000002\",\"epoch\":\"3\"},"       \
+	"\"genesis_validators_root\":" R32 "},\"type\":\"VOLUNTARY_EXIT\",\"voluntary_exit\":{\"epoch\":\"5\","                    \
+	"\"validator_index\":\"7\"}}"
+#define CONFIGURATION(policy)                                                                                                      \
+	"{\"version\":1,\"network\":\"hoodi\",\"slashing_protection\":true,\"fleet\":\"f\",\"region\":\"r\",\"kms_host\":\"h\","   \
+	"\"kms_key_arn\":\"a\"," policy "\"ca_pem\":\"-----BEGIN CERTIFICATE-----\"}"
+#define EXITS_POLICY                                                                                                               \
+	"\"policy\":{\"rules\":[{\"name\":\"exits\",\"effect\":\"allow\",\"clients\":\"*\",\"types\":[\"VOLUNTARY_EXIT\"],"        \
+	"\"keys\":\"*\"}]},"
 
 enum { INIT, KEEPER, OPENER, PAIRS };
 
@@ -32,26 +45,31 @@ struct role {
 static const int role_numbers[PAIRS] = {ROLE_FD_INIT, ROLE_FD_KEEPER, ROLE_FD_OPENER};
 
 /* In the child: each descriptor to its number, by way of high ones so that none is overwritten. */
-static __attribute__((noreturn)) void become_role(const int theirs[PAIRS], int listen_fd)
+static __attribute__((noreturn)) void become_role(const int theirs[PAIRS], int listen_fd, int configuration_fd)
 {
-	int high[PAIRS + 1];
+	int high[PAIRS + 2];
 
 	for (size_t i = 0; i < PAIRS; i++)
 		high[i] = fcntl(theirs[i], F_DUPFD, 100);
 	high[PAIRS] = fcntl(listen_fd, F_DUPFD, 100);
+	high[PAIRS + 1] = fcntl(configuration_fd, F_DUPFD, 100);
 	for (int fd = 3; fd < 100; fd++)
 		(void)close(fd);
 	for (size_t i = 0; i < PAIRS; i++)
 		(void)dup2(high[i], role_numbers[i]);
 	(void)dup2(high[PAIRS], ROLE_FD_LISTEN);
-	for (size_t i = 0; i <= PAIRS; i++)
+	(void)dup2(high[PAIRS + 1], ROLE_FD_CONFIGURATION);
+	for (size_t i = 0; i < ARRAY_SIZE(high); i++)
 		(void)close(high[i]);
 	_exit(frontend_main(0, NULL));
 }
 
-static void role_start(struct role *role)
+static void role_start_with(struct role *role, const char *configuration)
 {
+	AUTO_FD int configuration_fd = memfd_create("configuration", MFD_CLOEXEC);
 	int theirs[PAIRS];
+
+	assert_true(configuration_fd >= 0 && fd_write_all(configuration_fd, configuration, strlen(configuration)));
 
 	fixture_prepare(&role->fixture);
 	for (size_t i = 0; i < PAIRS; i++) {
@@ -64,9 +82,14 @@ static void role_start(struct role *role)
 	role->pid = fork();
 	assert_true(role->pid >= 0);
 	if (role->pid == 0)
-		become_role(theirs, role->fixture.listen_fd);
+		become_role(theirs, role->fixture.listen_fd, configuration_fd);
 	for (size_t i = 0; i < PAIRS; i++)
 		(void)close(theirs[i]);
+}
+
+static void role_start(struct role *role)
+{
+	role_start_with(role, CONFIGURATION(""));
 }
 
 static void receive(int fd, union message *ret_message)
@@ -209,6 +232,48 @@ static void many_values_do_not_end_it(void **state)
 	role_release(&role);
 }
 
+/* The rules are those of the file that was measured. */
+static void policy_is_the_measured_one(void **state)
+{
+	static const struct {
+		const char *configuration;
+		unsigned status;
+	} cases[] = {{CONFIGURATION(""), 403}, {CONFIGURATION(EXITS_POLICY), 200}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct role role;
+
+		role_start_with(&role, cases[i].configuration);
+		send_start(&role);
+		assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1);
+		assert_int_equal(pthread_create(&role.keeper, NULL, keep, &role), 0);
+		check_request(&role, "POST", sign_path(SIGN_OK, 0), EXIT, cases[i].status);
+		(void)shutdown(role.ours[KEEPER], SHUT_RDWR);
+		assert_int_equal(role_wait(&role), 1);
+		(void)pthread_join(role.keeper, NULL);
+		role_release(&role);
+	}
+}
+
+static void does_not_start_without_its_configuration(void **state)
+{
+	static const char *const configurations[] = {"", "{", CONFIGURATION("\"policy\":{},")};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(configurations); i++) {
+		struct message_start start;
+		struct error error;
+		struct role role;
+
+		role_start_with(&role, configurations[i]);
+		message_init(&start, MESSAGE_START, 0);
+		assert_ok(message_send(role.ours[INIT], &start, &error), &error);
+		assert_int_equal(role_wait(&role), 1);
+		role_release(&role);
+	}
+}
+
 static void ends_with_init(void **state)
 {
 	struct role role;
@@ -253,6 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_life_in_the_sandbox),
 		cmocka_unit_test(many_values_do_not_end_it),
+		cmocka_unit_test(policy_is_the_measured_one),
+		cmocka_unit_test(does_not_start_without_its_configuration),
 		cmocka_unit_test(ends_with_init),
 		cmocka_unit_test(ends_when_init_says_nothing),
 		cmocka_unit_test(opener_must_keep_to_its_messages),

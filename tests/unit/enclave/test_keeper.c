@@ -4,6 +4,7 @@
  * init, frontend, ledger and opener.
  */
 #include "enclave/role.h"
+#include "image/signing_policy.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -31,7 +32,7 @@ static void place_fd(int fd, int number)
 	assert_int_equal(dup2(fd, number), number);
 }
 
-static struct keeper_process start_keeper_with(const struct network *network, bool slashing_protection)
+static struct keeper_process start_keeper_for(const struct network *network, bool slashing_protection, uint32_t signable_types)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct keeper_process keeper = {0};
@@ -66,10 +67,16 @@ static struct keeper_process start_keeper_with(const struct network *network, bo
 	message_init(&start, MESSAGE_START, 0);
 	start.network = *network;
 	start.slashing_protection = slashing_protection;
+	start.signable_types = signable_types;
 	assert_ok(message_send(keeper.init, &start, &error), &error);
 	assert_ok(message_receive(keeper.init, &ready, sizeof ready, NULL, &error), &error);
 	assert_int_equal(ready.header.type, MESSAGE_READY);
 	return keeper;
+}
+
+static struct keeper_process start_keeper_with(const struct network *network, bool slashing_protection)
+{
+	return start_keeper_for(network, slashing_protection, ARTIFACT_ALL);
 }
 
 static struct keeper_process start_keeper_on(const char *name, bool slashing_protection)
@@ -280,6 +287,43 @@ static void signs_each_type(void **state)
 	}
 	nothing_is_readable(keeper.ledger);
 	assert_int_equal(WEXITSTATUS(stop_keeper(&keeper)), 1);
+}
+
+/*
+ * What a taken-over frontend gets: it asks for every type, whatever the rules say, and no signature of one that no rule allows
+ * ever leaves. Nothing of what is refused reaches the ledger, and a key that is not there is refused alike.
+ */
+static void refuses_types_that_no_rule_allows(void **state)
+{
+	static const struct signing_policy built_in_rules = {0};
+	uint32_t signable = signing_policy_types(&built_in_rules) & ~ARTIFACT_BIT(ARTIFACT_BLOCK);
+	struct error error = {0};
+	struct keeper_process keeper = start_keeper_for(network_find("mainnet", &error), true, signable);
+
+	(void)state;
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	for (enum artifact_type type = ARTIFACT_ATTESTATION; type < ARTIFACT_TYPE_COUNT; type++) {
+		bool is_refused = type == ARTIFACT_VOLUNTARY_EXIT || type == ARTIFACT_DEPOSIT || type == ARTIFACT_BLOCK;
+		struct message_sign request = new_request(&keeper, type);
+		struct message_sign_result result;
+
+		memset(&request.object, 0x01, sizeof request.object);
+		if (!is_refused) {
+			result = is_slashable(type) ? sign_durably(&keeper, &request) : sign_at_once(&keeper, &request);
+			assert_signed(&request, &result);
+			continue;
+		}
+		for (int i = 0; i < 2; i++) {
+			result = sign_at_once(&keeper, &request);
+			assert_int_equal(result.status, SIGN_POLICY);
+			assert_no_signature(&result);
+			request.public_key[0] ^= 1; /* no such key */
+		}
+		nothing_is_readable(keeper.ledger);
+	}
+	(void)stop_keeper(&keeper);
 }
 
 static void nothing_leaves_before_it_is_durable(void **state)
@@ -767,6 +811,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signs_each_type),
+		cmocka_unit_test(refuses_types_that_no_rule_allows),
 		cmocka_unit_test(nothing_leaves_before_it_is_durable),
 		cmocka_unit_test(refuses_what_is_slashable),
 		cmocka_unit_test(conflicting_requests_in_flight_get_one_signature),

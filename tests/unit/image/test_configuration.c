@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/configuration.h"
 
+#include <sys/mman.h>
+
+#include "base/file.h"
+#include "image/measurement.h"
 #include "vectors.h"
 
 #define GOOD_HEAD "{\"version\":1,\"network\":\"mainnet\",\"slashing_protection\":true,"
@@ -29,6 +33,54 @@ static void reads_what_it_wrote(void **state)
 	assert_true(view_equal(buffer_view(&first.ca_pem), buffer_view(&second.ca_pem)));
 }
 
+#define RULE "{\"name\":\"exits\",\"effect\":\"allow\",\"clients\":\"*\",\"types\":[\"VOLUNTARY_EXIT\"],\"keys\":\"*\"}"
+#define WITH_POLICY(policy) GOOD_HEAD GOOD_TEXTS GOOD_CA ",\"policy\":" policy "}"
+
+/* The canonical text, and what it measures beside one program. */
+static void measure(const char *json, struct buffer *ret_text, struct measurement *ret_measurement)
+{
+	AUTO_CONFIGURATION struct configuration configuration = {0};
+	AUTO_FD int program = memfd_create("program", MFD_CLOEXEC);
+	AUTO_FD int file = memfd_create("configuration", MFD_CLOEXEC);
+	struct error error = {0};
+
+	assert_ok(configuration_parse(view_of_text(json), &configuration, &error), &error);
+	configuration_write(&configuration, ret_text);
+	assert_true(fd_write_all(program, "x", 1) && fd_write_all(file, ret_text->data, ret_text->size));
+	assert_ok(measurement_of_process_image(program, file, ret_measurement, &error), &error);
+}
+
+static void policy_is_measured(void **state)
+{
+	static const struct {
+		const char *first;
+		const char *second;
+		bool is_same;
+	} cases[] = {
+		{GOOD, WITH_POLICY("{\"rules\":[]}"), true},
+		{WITH_POLICY("{\"rules\":[" RULE "]}"), WITH_POLICY("{ \"rules\": [" RULE "] }"), true},
+		{GOOD, WITH_POLICY("{\"rules\":[" RULE "]}"), false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_CONFIGURATION struct configuration again = {0};
+		AUTO_BUFFER struct buffer first_text = {0};
+		AUTO_BUFFER struct buffer second_text = {0};
+		AUTO_BUFFER struct buffer again_text = {0};
+		struct measurement first, second;
+		struct error error = {0};
+
+		measure(cases[i].first, &first_text, &first);
+		measure(cases[i].second, &second_text, &second);
+		assert_int_equal(view_equal(buffer_view(&first_text), buffer_view(&second_text)), cases[i].is_same);
+		assert_int_equal(memcmp(first.pcr0, second.pcr0, sizeof first.pcr0) == 0, cases[i].is_same);
+		assert_ok(configuration_parse(buffer_view(&second_text), &again, &error), &error);
+		configuration_write(&again, &again_text);
+		assert_true(view_equal(buffer_view(&second_text), buffer_view(&again_text)));
+	}
+}
+
 static void refuses_what_it_does_not_know(void **state)
 {
 	static const struct {
@@ -50,6 +102,11 @@ static void refuses_what_it_does_not_know(void **state)
 		{GOOD_HEAD "\"fleet\":\"\",\"region\":\"r\",\"kms_host\":\"h\",\"kms_key_arn\":\"a\"," GOOD_CA "}", "fleet: 1 to"},
 		{GOOD_HEAD GOOD_TEXTS "\"ca_pem\":\"none\"}", "ca_pem: holds no certificate"},
 		{GOOD_HEAD GOOD_TEXTS GOOD_CA ",\"version\":1}", "malformed JSON"},
+		{WITH_POLICY("null"), "configuration: policy: missing"},
+		{WITH_POLICY("[]"), "configuration: policy: not an object"},
+		{WITH_POLICY("{}"), "configuration: policy: rules: missing"},
+		{WITH_POLICY("{\"rules\":[" RULE "," RULE "]}"),
+		 "configuration: policy: rules[1]: name: rules[0] is called exits too"},
 	};
 
 	(void)state;
@@ -67,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_it_wrote),
+		cmocka_unit_test(policy_is_measured),
 		cmocka_unit_test(refuses_what_it_does_not_know),
 	};
 
