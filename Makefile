@@ -4,7 +4,7 @@ BUILD ?= build
 FUZZ_SECONDS ?= 60
 export BUILD FUZZ_SECONDS
 
-.PHONY: build setup demo test bench lint fuzz dist clean help
+.PHONY: build setup demo test bench chaos lint fuzz dist clean help
 
 build: setup
 	ninja -C $(BUILD)
@@ -20,6 +20,9 @@ test:              # everything: unit, integration, end to end, sanitizers; says
 
 bench: build       # signatures a second beside raw blst, start-up time, memory
 	bench/run
+
+chaos:             # clients race conflicting duties while everything fails; a referee reads every signature
+	scripts/chaos
 
 lint:              # clang with warnings as errors, clang-format, clang-tidy, shellcheck, floors
 	scripts/lint
