@@ -49,6 +49,23 @@ json_t *json_parse_object(struct view text, const char *what, struct error *erro
 	return error_set(error, ERROR_INPUT, "%s: not a JSON object", what), NULL;
 }
 
+bool json_check_members(json_t *object, const char *const *names, size_t count, struct error *error)
+{
+	const char *member;
+	json_t *value;
+
+	json_object_foreach(object, member, value)
+	{
+		size_t i = 0;
+
+		while (i < count && strcmp(names[i], member) != 0)
+			i++;
+		if (i == count)
+			return error_set(error, ERROR_INPUT, "%s: no such setting", member);
+	}
+	return true;
+}
+
 static json_t *find_member(json_t *object, const char *name, struct error *error)
 {
 	json_t *member = json_object_get(object, name);

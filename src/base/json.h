@@ -32,6 +32,8 @@ MUST_USE json_t *json_parse(struct view text, const char *what, struct error *er
 /* As json_parse, and the text must be an object. */
 MUST_USE json_t *json_parse_object(struct view text, const char *what, struct error *error);
 
+/* Whether the object has no members but these; ERROR_INPUT names another. For settings: a misspelt one must not go unheard. */
+MUST_USE bool json_check_members(json_t *object, const char *const *names, size_t count, struct error *error);
 MUST_USE bool json_read_object(json_t *object, const char *name, json_t **ret_value, struct error *error);
 MUST_USE bool json_read_array(json_t *object, const char *name, json_t **ret_value, struct error *error);
 /* Text with no NUL inside. Also through json_read_text_optional, where absent and null give NULL. */

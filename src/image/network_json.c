@@ -19,23 +19,6 @@ static const struct size_member {
 	{"max_committees_per_slot", offsetof(struct network, max_committees_per_slot)},
 };
 
-static bool check_members(json_t *object, const char *const *names, size_t count, struct error *error)
-{
-	const char *member;
-	json_t *value;
-
-	json_object_foreach(object, member, value)
-	{
-		size_t i = 0;
-
-		while (i < count && strcmp(names[i], member) != 0)
-			i++;
-		if (i == count)
-			return error_set(error, ERROR_INPUT, "%s: no such setting", member);
-	}
-	return true;
-}
-
 bool network_root_parse(const char *text, struct network *network, struct error *error)
 {
 	uint8_t root[ROOT_SIZE] = {0};
@@ -58,7 +41,8 @@ static bool read_fork(json_t *entry, struct network *network, enum fork *next, s
 
 	if (!json_is_object(entry))
 		return error_set(error, ERROR_INPUT, "not an object");
-	if (!check_members(entry, fork_members, ARRAY_SIZE(fork_members), error) || !json_read_text(entry, "name", &name, error))
+	if (!json_check_members(entry, fork_members, ARRAY_SIZE(fork_members), error) ||
+	    !json_read_text(entry, "name", &name, error))
 		return false;
 	if (!fork_parse(name, &fork) || fork < *next)
 		return error_set(error, ERROR_INPUT, "name: \"%.*s\" is no fork, or out of order", NETWORK_NAME_SIZE, name);
@@ -95,7 +79,7 @@ static bool read_custom(json_t *object, struct network *network, struct error *e
 {
 	const char *name, *root;
 
-	if (!check_members(object, network_members, ARRAY_SIZE(network_members), error) ||
+	if (!json_check_members(object, network_members, ARRAY_SIZE(network_members), error) ||
 	    !json_read_text(object, "name", &name, error) || !json_read_text(object, "genesis_validators_root", &root, error))
 		return false;
 	if (strlen(name) >= sizeof network->name)

@@ -12,23 +12,6 @@
 static const char *const policy_members[] = {"rules"};
 static const char *const rule_members[] = {"name", "effect", "clients", "types", "keys"};
 
-static bool check_members(json_t *object, const char *const *names, size_t count, struct error *error)
-{
-	const char *member;
-	json_t *value;
-
-	json_object_foreach(object, member, value)
-	{
-		size_t i = 0;
-
-		while (i < count && strcmp(names[i], member) != 0)
-			i++;
-		if (i == count)
-			return error_set(error, ERROR_INPUT, "%s: no such setting", member);
-	}
-	return true;
-}
-
 /* ---- sets ---- */
 
 static int compare_items(const void *a, const void *b, void *item_size)
@@ -229,7 +212,7 @@ static bool read_rule(json_t *object, struct signing_policy *policy, struct erro
 
 	if (!json_is_object(object))
 		return error_set(error, ERROR_INPUT, "not an object");
-	if (!check_members(object, rule_members, ARRAY_SIZE(rule_members), error) || !read_name(object, policy, rule, error))
+	if (!json_check_members(object, rule_members, ARRAY_SIZE(rule_members), error) || !read_name(object, policy, rule, error))
 		return false;
 	policy->count++;
 	return read_effect(object, rule, error) && read_clients(object, rule, error) && read_types(object, rule, error) &&
@@ -242,7 +225,7 @@ bool signing_policy_read(json_t *object, struct signing_policy *ret_policy, stru
 	json_t *rules, *rule;
 	size_t i;
 
-	if (!check_members(object, policy_members, ARRAY_SIZE(policy_members), error) ||
+	if (!json_check_members(object, policy_members, ARRAY_SIZE(policy_members), error) ||
 	    !json_read_array(object, "rules", &rules, error))
 		return false;
 	if (json_array_size(rules) > SIGNING_POLICY_RULES_MAX)

@@ -103,6 +103,13 @@ class Policy(SignerTest):
         measured = json.loads((self.folder / "signer/image/enclave.json").read_text())
         self.assertEqual([entry["name"] for entry in measured["policy"]["rules"]], ["ops", "votes", "nothing-else"])
 
+    def test_a_signer_may_refuse_everything(self):
+        up, keys = self.up_with_keys(1, "--policy", self.policy(rule("frozen", "deny")))
+        self.assertEqual((up["public_keys"], up["policy_rules"]), ([], ["frozen"]))
+        with Connection(up) as connection:
+            self.assert_refused(connection.sign(keys[0], attestation(10)), "frozen")
+            self.assertEqual(connection.request("GET", "/healthcheck")[0], 200)
+
     def test_sign_command(self):
         up = self.up()
         request = self.folder / "exit.json"

@@ -360,9 +360,31 @@ static int set_up(void **state)
 	return secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) ? 0 : -1;
 }
 
+static void test_other_members_are_named(void **state)
+{
+	static const char *const names[] = {"a", "b"};
+	static const struct {
+		const char *text;
+		const char *message;
+	} cases[] = {
+		{"{}", NULL}, {"{\"b\":1}", NULL}, {"{\"a\":1,\"b\":null}", NULL}, {"{\"a\":1,\"A\":1}", "A: no such setting"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error error = {0};
+		AUTO_JSON json_t *object = json_parse_object(view_of_text(cases[i].text), "object", &error);
+
+		assert_non_null(object);
+		assert_int_equal(json_check_members(object, names, ARRAY_SIZE(names), &error), cases[i].message == NULL);
+		if (cases[i].message)
+			assert_message_contains(&error, cases[i].message);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_other_members_are_named),
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_refuses_bytes),

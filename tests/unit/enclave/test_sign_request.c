@@ -355,6 +355,22 @@ static void deep_nesting_is_refused(void **state)
 	assert_message_contains(&error, "body: malformed JSON");
 }
 
+/* What a signing policy can name, a request can ask for. */
+static void every_named_type_is_a_request(void **state)
+{
+	(void)state;
+	for (uint32_t type = ARTIFACT_ATTESTATION; type < ARTIFACT_TYPE_COUNT; type++) {
+		static const uint8_t key[BLS_PUBLIC_KEY_SIZE];
+		AUTO_FREE char *body = memory_format("{\"type\":\"%s\"}", artifact_type_name(type));
+		struct message_sign message;
+		struct error error = {0};
+
+		assert_false(sign_request_parse(view_of_text(body), key, network_find("mainnet", &error), &message, &error));
+		assert_message_contains(&error, ": missing");
+		assert_null(strstr(error.message, "type"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +381,7 @@ int main(void)
 		cmocka_unit_test(every_header_version_is_taken),
 		cmocka_unit_test(bad_bodies_are_named),
 		cmocka_unit_test(deep_nesting_is_refused),
+		cmocka_unit_test(every_named_type_is_a_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
