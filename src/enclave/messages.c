@@ -22,6 +22,15 @@ static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_LOAD_RESULT] = sizeof(struct message_load_result),
 	[MESSAGE_TLS_IDENTITY] = sizeof(struct message_tls_identity),
 	[MESSAGE_TLS_RESULT] = sizeof(struct message_tls_result),
+	[MESSAGE_HISTORY] = sizeof(struct message_history),
+	[MESSAGE_HISTORY_RESULT] = sizeof(struct message_history_result),
+	[MESSAGE_LOAD_KEEP] = sizeof(struct message_load_keep),
+	[MESSAGE_KNOWN_CLIENTS] = sizeof(struct message_known_clients),
+	[MESSAGE_RELOAD] = sizeof(struct message_reload),
+	[MESSAGE_RELOAD_RESULT] = sizeof(struct message_reload_result),
+	[MESSAGE_IMPORT_KEYSTORE] = sizeof(struct message_import_keystore),
+	[MESSAGE_IMPORT_RESULT] = sizeof(struct message_import_result),
+	[MESSAGE_FORGET_KEY] = sizeof(struct message_forget_key),
 };
 
 size_t message_size(uint32_t type)
@@ -53,12 +62,37 @@ bool message_send(int fd, const void *message, struct error *error)
 	return true;
 }
 
-/* Counts that a message carries, against the arrays that they count. */
+static bool is_terminated(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+static bool known_clients_fit(const struct message_known_clients *message)
+{
+	if (message->count > KNOWN_CLIENTS_MAX)
+		return false;
+	for (size_t i = 0; i < message->count; i++) {
+		if (!is_terminated(message->clients[i].common_name, sizeof message->clients[i].common_name))
+			return false;
+	}
+	return true;
+}
+
+/* Counts that a message carries, against the arrays that they count; texts must end. */
 static bool counts_fit(const union message *message)
 {
 	switch (message->header.type) {
 	case MESSAGE_KEYS:
 		return message->keys.count <= MESSAGE_KEYS_CAPACITY;
+	case MESSAGE_KNOWN_CLIENTS:
+		return known_clients_fit(&message->known_clients);
+	case MESSAGE_RELOAD_RESULT:
+		return is_terminated(message->reload_result.message, sizeof message->reload_result.message);
+	case MESSAGE_IMPORT_RESULT:
+		return is_terminated(message->import_result.message, sizeof message->import_result.message);
+	case MESSAGE_IMPORT_KEYSTORE:
+		return message->import_keystore.keystore_size <= sizeof message->import_keystore.keystore &&
+		       message->import_keystore.password_size <= sizeof message->import_keystore.password;
 	case MESSAGE_TLS_IDENTITY:
 		return message->tls_identity.key_size <= sizeof message->tls_identity.key &&
 		       message->tls_identity.chain_size <= sizeof message->tls_identity.chain;

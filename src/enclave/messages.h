@@ -9,10 +9,17 @@
  *   frontend ◄─ SIGN_RESULT, KEYS, HEALTH_RESULT keeper
  *   keeper   ── COMMIT ───────────────────────► ledger      a watermark to make durable
  *   keeper   ◄─ COMMIT_RESULT ───────────────── ledger
- *   opener   ── LOAD_BEGIN, LOAD_KEY, LOAD_END ► keeper     plaintext keys, once
+ *   frontend ── HISTORY ──────► keeper ───────► ledger      what a key has signed: read, raise, retire, enable
+ *   frontend ◄─ HISTORY_RESULT  keeper ◄─────── ledger
+ *   opener   ── LOAD_BEGIN, LOAD_KEY, LOAD_KEEP, LOAD_END ► keeper   all keys that are to sign from now on
  *   opener   ◄─ LOAD_RESULT ─────────────────── keeper
- *   opener   ── TLS_IDENTITY ─────────────────► frontend    the TLS key; the frontend then starts to serve
+ *   opener   ── LIST_KEYS ────────────────────► keeper      which of them need not be opened again
+ *   opener   ◄─ KEYS ────────────────────────── keeper
+ *   opener   ── TLS_IDENTITY ─────────────────► frontend    the TLS key; the first makes it serve, a later one takes its place
  *   opener   ◄─ TLS_RESULT ──────────────────── frontend
+ *   opener   ── KNOWN_CLIENTS ────────────────► frontend    certificates that may connect
+ *   frontend ── RELOAD, IMPORT_KEYSTORE, FORGET_KEY ► opener what needs the parent: its tables, its credentials
+ *   frontend ◄─ RELOAD_RESULT, IMPORT_RESULT ── opener
  *   init     ── START ────────────────────────► every role  its settings
  *   init     ◄─ READY, PROVISIONED ──────────── roles
  */
@@ -24,6 +31,13 @@
 #include "eth/containers.h"
 #include "eth/signing_root.h"
 #include "slashing/rules.h"
+
+/* A message of 25 KiB, beside the TLS identity's 20. */
+#define KNOWN_CLIENTS_MAX 256
+#define KNOWN_CLIENT_NAME_SIZE 65 /* X.520: ub-common-name is 64 */
+/* An EIP-2335 keystore is 1 KiB of JSON, with a long description two. */
+#define IMPORT_KEYSTORE_MAX_SIZE 8192
+#define IMPORT_PASSWORD_MAX_SIZE 1024
 
 enum message_type {
 	MESSAGE_START = 1,
@@ -43,6 +57,15 @@ enum message_type {
 	MESSAGE_LOAD_RESULT,
 	MESSAGE_TLS_IDENTITY,
 	MESSAGE_TLS_RESULT,
+	MESSAGE_HISTORY,
+	MESSAGE_HISTORY_RESULT,
+	MESSAGE_LOAD_KEEP,
+	MESSAGE_KNOWN_CLIENTS,
+	MESSAGE_RELOAD,
+	MESSAGE_RELOAD_RESULT,
+	MESSAGE_IMPORT_KEYSTORE,
+	MESSAGE_IMPORT_RESULT,
+	MESSAGE_FORGET_KEY,
 	MESSAGE_TYPE_COUNT,
 };
 
@@ -125,6 +148,7 @@ enum sign_status {
 	SIGN_BAD_REQUEST,   /* a message the frontend should never have sent */
 	SIGN_OVERLOADED,    /* the queue is full; try again */
 	SIGN_POLICY,        /* no rule of the signing policy allows this type to anybody; the frontend should have said so */
+	SIGN_RETIRED,       /* the key was deleted through the key manager and not imported again since */
 	SIGN_STATUS_COUNT,
 };
 
@@ -191,6 +215,7 @@ enum commit_status {
 	COMMIT_CONFLICT,      /* the store holds a higher watermark: `watermark` is what it holds */
 	COMMIT_FAILED,        /* the store is in doubt: refuse */
 	COMMIT_WRONG_NETWORK, /* the store learned another genesis_validators_root, the one in the answer */
+	COMMIT_RETIRED,       /* the key was retired: nothing slashable is signed with it until it is enabled again */
 	COMMIT_STATUS_COUNT,
 };
 
@@ -201,10 +226,56 @@ struct message_commit_result {
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* COMMIT_WRONG_NETWORK only, else zero */
 };
 
+/* ---- frontend ↔ keeper ↔ ledger: the history of one key, for the key manager ---- */
+
+enum history_action {
+	HISTORY_READ = 1, /* what it has signed */
+	HISTORY_RAISE,    /* take over what it signed elsewhere; never lowers anything */
+	HISTORY_RETIRE,   /* stop signing with it, at once, and durably before the answer */
+	HISTORY_ENABLE,   /* undo RETIRE */
+};
+
+struct message_history {
+	struct message_header header;
+	uint32_t action; /* enum history_action */
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* RAISE: of the imported data. Else zero: that of this signer's network */
+	struct watermark watermark;                 /* RAISE */
+};
+
+enum history_status {
+	HISTORY_OK = 0,
+	HISTORY_UNKNOWN,       /* READ: no history of this key. RETIRE: neither loaded nor any history */
+	HISTORY_FAILED,        /* the store is in doubt; RETIRE: it signs no more in this enclave's life, but that is not durable */
+	HISTORY_WRONG_NETWORK, /* RAISE: genesis_validators_root says which is ours */
+	HISTORY_OVERLOADED,    /* too many at one time; try again */
+	HISTORY_STATUS_COUNT,
+};
+
+struct message_history_result {
+	struct message_header header;
+	uint32_t status;    /* enum history_status */
+	uint8_t is_loaded;  /* 0 or 1; RETIRE: it was until now */
+	uint8_t is_retired; /* 0 or 1; after the action */
+	uint8_t has_root;   /* 0 or 1: whether this signer knows the root of its network */
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* of this signer's network */
+	struct watermark watermark;                 /* after the action */
+};
+
 /* ---- opener → keeper, opener → frontend ---- */
 
+/*
+ * Between BEGIN and END the keeper gathers the keys that are to sign from then on; END puts them in the place of those that did, all
+ * or none. Keys that are left out stop signing at once, and what they signed is remembered.
+ */
 struct message_load_begin {
 	struct message_header header; /* forgets an unfinished load */
+};
+
+/* A key that the keeper holds already goes on signing. */
+struct message_load_keep {
+	struct message_header header;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 };
 
 struct message_load_key {
@@ -215,7 +286,7 @@ struct message_load_key {
 
 struct message_load_end {
 	struct message_header header;
-	uint64_t count; /* of LOAD_KEY since LOAD_BEGIN */
+	uint64_t count; /* of LOAD_KEY and LOAD_KEEP since LOAD_BEGIN */
 };
 
 enum load_status {
@@ -224,12 +295,15 @@ enum load_status {
 	LOAD_FULL,
 	LOAD_COUNT_WRONG,
 	LOAD_REFUSED, /* keys are loaded already */
+	LOAD_UNKNOWN, /* public_key names the first one to keep that the keeper does not hold */
 };
 
 struct message_load_result {
 	struct message_header header;
-	uint32_t status; /* enum load_status */
-	uint64_t count;
+	uint32_t status;  /* enum load_status */
+	uint64_t count;   /* of keys that sign now */
+	uint64_t added;   /* by this load */
+	uint64_t removed;
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 };
 
@@ -244,6 +318,63 @@ struct message_tls_identity {
 struct message_tls_result {
 	struct message_header header;
 	uint32_t ok; /* 1: the frontend serves with it */
+};
+
+/* One line of a known-clients file. */
+struct known_client {
+	char common_name[KNOWN_CLIENT_NAME_SIZE]; /* NUL-terminated */
+	uint8_t fingerprint[32];                  /* SHA-256 of the certificate's DER */
+};
+
+struct message_known_clients {
+	struct message_header header;
+	uint64_t serial; /* of the list; one that is lower than the last is refused, for the parent may show an old one */
+	uint64_t count;  /* 0 to KNOWN_CLIENTS_MAX */
+	struct known_client clients[KNOWN_CLIENTS_MAX];
+};
+
+/* ---- frontend ↔ opener: what needs the parent ---- */
+
+/* Read the tables again. There is one RELOAD_RESULT for every reload, whoever asked for it. */
+struct message_reload {
+	struct message_header header;
+};
+
+struct message_reload_result {
+	struct message_header header; /* id: 0 */
+	uint8_t ok;                   /* 0 or 1 */
+	uint64_t key_count;           /* that sign now */
+	uint64_t added;
+	uint64_t removed;
+	char message[ERROR_MESSAGE_SIZE]; /* why not; NUL-terminated */
+};
+
+/* Open a keystore (EIP-2335), seal its key, have the parent store the row, and load it. */
+struct message_import_keystore {
+	struct message_header header;
+	uint32_t keystore_size; /* at most sizeof keystore */
+	uint32_t password_size; /* at most sizeof password */
+	uint8_t keystore[IMPORT_KEYSTORE_MAX_SIZE];
+	uint8_t password[IMPORT_PASSWORD_MAX_SIZE]; /* UTF-8 */
+};
+
+enum import_status {
+	IMPORT_OK = 0,    /* stored, and it signs */
+	IMPORT_DUPLICATE, /* it signed before */
+	IMPORT_FAILED,    /* message says why */
+	IMPORT_STATUS_COUNT,
+};
+
+struct message_import_result {
+	struct message_header header; /* id: the import's */
+	uint32_t status;              /* enum import_status */
+	char message[ERROR_MESSAGE_SIZE];
+};
+
+/* The key was retired: have the parent set its row inactive. No answer; the retirement does not depend on it. */
+struct message_forget_key {
+	struct message_header header;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 };
 
 /* Any message; big enough to receive each. */
@@ -266,6 +397,15 @@ union message {
 	struct message_load_result load_result;
 	struct message_tls_identity tls_identity;
 	struct message_tls_result tls_result;
+	struct message_history history;
+	struct message_history_result history_result;
+	struct message_load_keep load_keep;
+	struct message_known_clients known_clients;
+	struct message_reload reload;
+	struct message_reload_result reload_result;
+	struct message_import_keystore import_keystore;
+	struct message_import_result import_result;
+	struct message_forget_key forget_key;
 };
 
 /* The one size that a message of this type has; 0 for an unknown type. */

@@ -109,6 +109,14 @@ static void describe_unsignable(const struct api_call *state, const struct messa
 	(void)error_set(ret_reason, ERROR_POLICY, "no rule of the signing policy allows this type to anybody");
 }
 
+static void describe_retired(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)state;
+	(void)result;
+	(void)error_set(ret_reason, ERROR_SLASHABLE,
+			"this key was deleted through the key manager; it signs again when it is imported through it again");
+}
+
 static void describe_bug(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
 {
 	(void)state;
@@ -125,6 +133,7 @@ static const struct refusal {
 	[SIGN_SLASHABLE] = {412, describe_slashable},         [SIGN_WRONG_NETWORK] = {412, describe_wrong_network},
 	[SIGN_LEDGER_FAILED] = {503, describe_ledger_failed}, [SIGN_BAD_REQUEST] = {500, describe_bug},
 	[SIGN_OVERLOADED] = {503, describe_overloaded},       [SIGN_POLICY] = {403, describe_unsignable},
+	[SIGN_RETIRED] = {412, describe_retired},
 };
 
 /* ---- the handler ---- */

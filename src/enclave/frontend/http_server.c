@@ -139,6 +139,14 @@ void http_call_defer(struct http_call *call)
 	MHD_suspend_connection(call->private->connection);
 }
 
+static void add_retry_after(struct MHD_Response *response, unsigned seconds)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof text, "%u", seconds);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, text);
+}
+
 void http_call_answer(struct http_call *call, const struct http_answer *answer)
 {
 	struct http_call_private *private = call->private;
@@ -150,6 +158,8 @@ void http_call_answer(struct http_call *call, const struct http_answer *answer)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
 		if (answer->allow)
 			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+		if (answer->retry_after_s)
+			add_retry_after(response, answer->retry_after_s);
 		if (answer->close)
 			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	}

@@ -75,7 +75,8 @@ struct http_answer {
 	unsigned status;
 	const char *content_type;
 	struct view body;  /* copied */
-	const char *allow; /* value of an Allow header, or NULL */
+	const char *allow;      /* value of an Allow header, or NULL */
+	unsigned retry_after_s; /* value of a Retry-After header; 0: none */
 	bool close;        /* end the connection after it */
 };
 
