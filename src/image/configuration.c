@@ -9,10 +9,11 @@ void configuration_done(struct configuration *configuration)
 		return;
 	buffer_done(&configuration->ca_pem);
 	signing_policy_done(&configuration->policy);
+	client_settings_done(&configuration->clients);
 	*configuration = (struct configuration){0};
 }
 
-/* Every member of the file. One that is not here is refused, and one that is here must be given, but for the policy. */
+/* Every member of the file. One that is not here is refused, and one that is here must be given, but for the policy and the clients. */
 static const struct text_member {
 	const char *name;
 	size_t offset;
@@ -23,7 +24,8 @@ static const struct text_member {
 	{"kms_key_arn", offsetof(struct configuration, kms_key_arn)},
 };
 
-static const char *const other_members[] = {"version", "network", "slashing_protection", "ca_pem", "policy"};
+static const char *const other_members[] = {"version", "network", "slashing_protection", "ca_pem",
+					    "policy",  "clients", "host_allowlist"};
 
 static bool is_known_member(const char *name)
 {
@@ -111,7 +113,7 @@ static bool read_members(json_t *object, struct configuration *configuration, st
 	if (!strstr(ca_pem, "-----BEGIN CERTIFICATE-----"))
 		return error_set(error, ERROR_INPUT, "ca_pem: holds no certificate");
 	buffer_append_text(&configuration->ca_pem, ca_pem);
-	return read_policy(object, &configuration->policy, error);
+	return read_policy(object, &configuration->policy, error) && client_settings_read(object, &configuration->clients, error);
 }
 
 bool configuration_parse(struct view json, struct configuration *ret_configuration, struct error *error)
@@ -152,6 +154,7 @@ void configuration_write(const struct configuration *configuration, struct buffe
 	json_write(network, ret_json);
 	buffer_append_format(ret_json, ",\n \"slashing_protection\": %s,\n", configuration->slashing_protection ? "true" : "false");
 	write_policy(&configuration->policy, ret_json);
+	client_settings_write(&configuration->clients, ret_json);
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
 		buffer_append_format(ret_json, " \"%s\": \"%s\",\n", text_members[i].name,
 				     (const char *)configuration + text_members[i].offset);

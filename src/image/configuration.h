@@ -9,11 +9,13 @@
  *
  * "network" is the name of a built-in network, or an object that says all of another one (image/network_json.h). "policy", which may be
  * left out, says who may have what signed with which keys (image/signing_policy.h); left out, the built-in rules are all there is.
+ * "clients" and "host_allowlist", which may be left out too, say who may connect (image/client_settings.h).
  */
 #pragma once
 
 #include "base/json.h"
 #include "eth/network.h"
+#include "image/client_settings.h"
 #include "image/signing_policy.h"
 
 #define CONFIGURATION_MAX_SIZE (1u << 20) /* room for a whole public CA bundle (about 220 KiB) */
@@ -29,6 +31,7 @@ struct configuration {
 	char kms_key_arn[CONFIGURATION_TEXT_SIZE];
 	struct buffer ca_pem; /* trust anchors for KMS */
 	struct signing_policy policy;
+	struct client_settings clients;
 };
 
 void configuration_done(struct configuration *configuration);
