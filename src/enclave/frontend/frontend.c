@@ -40,6 +40,7 @@ struct frontend {
 	unsigned threads;
 	unsigned connection_limit;
 	struct configuration configuration;
+	struct client_rules *client_rules; /* NULL: any client may connect */
 	struct keeper_client *keeper;
 	struct api *api;
 	struct http_server *server;
@@ -82,13 +83,23 @@ static bool read_configuration(struct configuration *ret_configuration, struct e
 	       configuration_parse(buffer_view(&text), ret_configuration, error);
 }
 
+static bool make_client_rules(struct frontend *frontend, struct error *error)
+{
+	const struct client_settings *clients = &frontend->configuration.clients;
+
+	if (!client_settings_require_certificate(clients))
+		return true;
+	frontend->client_rules = client_rules_new(buffer_view(&clients->ca_pem), clients->known, error);
+	return frontend->client_rules || error_prefix(error, "measured configuration");
+}
+
 static bool prepare(struct frontend *frontend, struct error *error)
 {
 	int cpus = get_nprocs();
 	struct message_start start;
 
 	if (!role_begin("frontend", SECRET_HEAP_SIZE_DEFAULT, &start, error) || !prepare_libraries(error) ||
-	    !read_configuration(&frontend->configuration, error))
+	    !read_configuration(&frontend->configuration, error) || !make_client_rules(frontend, error))
 		return false;
 	frontend->threads = cpus < THREADS_MIN ? THREADS_MIN : cpus > THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
 	frontend->connection_limit = raise_connection_limit();
@@ -103,7 +114,9 @@ static bool prepare(struct frontend *frontend, struct error *error)
 	return sandbox_enter(SANDBOX_FRONTEND, error) && role_ready(error);
 }
 
-static bool start_server(struct frontend *frontend, const struct message_tls_identity *identity, struct error *error)
+/* ---- what the opener says ---- */
+
+static bool start_server(struct frontend *frontend, struct view key, struct view chain, struct error *error)
 {
 	struct http_server_options options = {
 		.listen_fd = ROLE_FD_LISTEN,
@@ -113,40 +126,83 @@ static bool start_server(struct frontend *frontend, const struct message_tls_ide
 		.request_deadline_ms = REQUEST_DEADLINE_MS,
 		.body_budget = BODY_BUDGET_SIZE,
 		.answer_budget = ANSWER_BUDGET_SIZE,
-		.tls_key = view_of(identity->key, identity->key_size),
-		.tls_chain = view_of(identity->chain, identity->chain_size),
+		.tls_key = key,
+		.tls_chain = chain,
+		.client_rules = frontend->client_rules,
+		.hosts = &frontend->configuration.clients,
 	};
 
-	if (frontend->server)
-		return error_set(error, ERROR_POLICY, "there is a TLS identity already");
 	api_fill_options(frontend->api, &options);
 	frontend->server = http_server_new(&options, error);
+	if (frontend->server)
+		log_info("serving", "threads=%u connections=%u", frontend->threads, frontend->connection_limit);
 	return frontend->server != NULL;
 }
 
-/* One message of the opener, which holds a private key: it is received into protected memory and wiped there. */
-static bool handle_opener(struct frontend *frontend, bool *ret_closed, struct error *error)
+/* The first one starts the server; a later one takes its place there, and where it is no good the old one stays. */
+static bool handle_tls_identity(struct frontend *frontend, const union message *message, struct error *error)
 {
-	AUTO_SECRET struct secret memory = {0};
-	const struct message_tls_identity *identity;
+	struct view key = view_of(message->tls_identity.key, message->tls_identity.key_size);
+	struct view chain = view_of(message->tls_identity.chain, message->tls_identity.chain_size);
+	bool is_first = !frontend->server;
 	struct message_tls_result result;
 	struct error reason;
 
-	if (!secret_init(&memory, sizeof(struct message_tls_identity), error) ||
+	message_init(&result, MESSAGE_TLS_RESULT, message->header.id);
+	result.ok = is_first ? start_server(frontend, key, chain, &reason)
+			     : http_server_set_identity(frontend->server, key, chain, &reason);
+	if (!result.ok)
+		log_failure(LOG_LEVEL_WARNING, "tls_identity_refused", &reason);
+	if (result.ok && !is_first)
+		log_info("tls_identity_changed", "%s", "");
+	return message_send(ROLE_FD_OPENER, &result, error);
+}
+
+static bool handle_known_clients(struct frontend *frontend, const union message *message, struct error *error)
+{
+	const struct message_known_clients *list = &message->known_clients;
+	struct error reason;
+
+	(void)error;
+	if (!frontend->configuration.clients.known)
+		log_warning("known_clients_ignored", "reason=\"the measured configuration has no list of clients\"");
+	else if (client_rules_set_known(frontend->client_rules, list, &reason))
+		log_info("known_clients", "count=%llu serial=%llu", (unsigned long long)list->count,
+			 (unsigned long long)list->serial);
+	else
+		log_failure(LOG_LEVEL_WARNING, "known_clients_refused", &reason);
+	return true;
+}
+
+/*
+ * Everything that the opener may send. A handler answers on the same socket where there is an answer; false when that cannot be
+ * sent, since then the opener is gone, which is its own affair.
+ */
+static const struct opener_message {
+	uint32_t type;
+	bool (*handle)(struct frontend *frontend, const union message *message, struct error *error);
+} opener_messages[] = {
+	{MESSAGE_TLS_IDENTITY, handle_tls_identity},
+	{MESSAGE_KNOWN_CLIENTS, handle_known_clients},
+};
+
+/* One message, which may hold a private key: it is received into protected memory and wiped there. */
+static bool handle_opener(struct frontend *frontend, bool *ret_closed, struct error *error)
+{
+	AUTO_SECRET struct secret memory = {0};
+	const union message *message;
+
+	if (!secret_init(&memory, sizeof *message, error) ||
 	    !message_receive(ROLE_FD_OPENER, memory.data, memory.size, ret_closed, error))
 		return false;
-	identity = (const struct message_tls_identity *)memory.data;
-	if (identity->header.type != MESSAGE_TLS_IDENTITY)
-		return error_set(error, ERROR_PEER, "message of type %u from the opener", identity->header.type);
-	message_init(&result, MESSAGE_TLS_RESULT, identity->header.id);
-	result.ok = start_server(frontend, identity, &reason);
-	if (result.ok)
-		log_info("serving", "threads=%u connections=%u", frontend->threads, frontend->connection_limit);
-	else
-		log_failure(LOG_LEVEL_WARNING, "tls_identity_refused", &reason);
-	if (!message_send(ROLE_FD_OPENER, &result, error))
-		*ret_closed = true; /* it did not wait for the answer; that is its affair */
-	return !*ret_closed;
+	message = (const union message *)(const void *)memory.data;
+	for (size_t i = 0; i < ARRAY_SIZE(opener_messages); i++) {
+		if (opener_messages[i].type != message->header.type)
+			continue;
+		*ret_closed = !opener_messages[i].handle(frontend, message, error);
+		return !*ret_closed;
+	}
+	return error_set(error, ERROR_PEER, "message of type %u from the opener", message->header.type);
 }
 
 /* Until init or the keeper is gone, or a wall is broken. */
@@ -189,6 +245,7 @@ int frontend_main(int argc, char **argv)
 	http_server_free(frontend.server);
 	api_free(frontend.api);
 	keeper_client_free(frontend.keeper);
+	client_rules_free(frontend.client_rules);
 	configuration_done(&frontend.configuration);
 	return role_failed(&error);
 }

@@ -20,15 +20,22 @@ struct http_server {
 	struct http_server_options options;
 	struct MHD_Daemon *daemon;
 	struct http_connections *connections;
+	struct http_tls *tls;
 	/* bytes of all calls together */
 	_Atomic size_t bodies_charged;
 	_Atomic size_t answers_charged;
 };
 
+/* libmicrohttpd's socket context. */
+struct connection {
+	struct http_connection *deadline;
+	struct http_tls_session *tls;
+};
+
 struct http_call_private {
 	struct http_server *server;
-	struct MHD_Connection *connection;
-	struct http_connection *deadline;
+	struct MHD_Connection *mhd;
+	struct connection *connection;
 	struct buffer body;
 	size_t received; /* bytes of body, kept or not */
 	size_t body_charged;
@@ -84,22 +91,19 @@ bool http_call_charge(struct http_call *call, size_t size)
 
 /* ---- one call ---- */
 
-static struct http_connection *deadline_of(struct MHD_Connection *connection)
+static struct connection *connection_of(struct MHD_Connection *mhd)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info ? (struct http_connection *)info->socket_context : NULL;
+	return (struct connection *)MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-static struct http_call *call_new(struct http_server *server, struct MHD_Connection *connection, const char *method,
-				  const char *path)
+static struct http_call *call_new(struct http_server *server, struct MHD_Connection *mhd, const char *method, const char *path)
 {
 	struct call_memory *memory = (struct call_memory *)memory_allocate_zeroed(1, sizeof *memory + server->options.state_size);
 
 	memory->call = (struct http_call){.method = method, .path = path, .state = memory->state, .private = &memory->private};
 	memory->private.server = server;
-	memory->private.connection = connection;
-	memory->private.deadline = deadline_of(connection);
+	memory->private.mhd = mhd;
+	memory->private.connection = connection_of(mhd);
 	return &memory->call;
 }
 
@@ -123,20 +127,16 @@ static void call_free(struct http_call *call)
 	free(call); /* the first member of its call_memory */
 }
 
-/* The server asks no client for a certificate. */
 const struct http_client *http_call_client(const struct http_call *call)
 {
-	static const struct http_client nobody;
-
-	(void)call;
-	return &nobody;
+	return http_tls_session_client(call->private->connection->tls);
 }
 
 void http_call_defer(struct http_call *call)
 {
 	call_drop_body(call);
 	call->private->is_deferred = true;
-	MHD_suspend_connection(call->private->connection);
+	MHD_suspend_connection(call->private->mhd);
 }
 
 static void add_retry_after(struct MHD_Response *response, unsigned seconds)
@@ -166,7 +166,7 @@ void http_call_answer(struct http_call *call, const struct http_answer *answer)
 	private->response = response;
 	private->status = answer->status;
 	if (private->is_deferred)
-		MHD_resume_connection(private->connection);
+		MHD_resume_connection(private->mhd);
 }
 
 static void call_refuse(struct http_call *call, unsigned status, const char *reason, bool close)
@@ -187,8 +187,8 @@ static enum MHD_Result call_queue_answer(struct http_call *call)
 
 	if (!private->response)
 		return MHD_NO; /* no memory for it: all that is left is to hang up */
-	http_connection_set_deadline(private->deadline, private->server->options.request_deadline_ms);
-	return MHD_queue_response(private->connection, private->status, private->response);
+	http_connection_set_deadline(private->connection->deadline, private->server->options.request_deadline_ms);
+	return MHD_queue_response(private->mhd, private->status, private->response);
 }
 
 struct header_search {
@@ -229,22 +229,60 @@ bool http_call_find_header(struct http_call *call, const char *name, bool (*visi
 {
 	struct header_search search = {.name = name, .visit = visit, .context = context};
 
-	(void)MHD_get_connection_values(call->private->connection, MHD_HEADER_KIND, search_header, &search);
+	(void)MHD_get_connection_values(call->private->mhd, MHD_HEADER_KIND, search_header, &search);
 	return search.found;
 }
 
 /* ---- a request, as libmicrohttpd reports it ---- */
 
 static const char too_large[] = "the body is too large";
+static const char wrong_host[] = "Host not authorized. The measured configuration lists the hosts that requests may name";
 
-static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection, const char *method, const char *path,
+struct host_check {
+	const struct client_settings *hosts;
+	bool is_named;
+	bool is_refused;
+};
+
+static enum MHD_Result check_host(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct host_check *check = (struct host_check *)context;
+
+	(void)kind;
+	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
+		return MHD_YES;
+	check->is_named = true;
+	/* Of two Host fields both must be allowed: nobody says which one counts. */
+	check->is_refused |= !client_settings_allow_host(check->hosts, view_of_text(value ? value : ""));
+	return MHD_YES;
+}
+
+static bool allows_host(const struct http_server *server, struct MHD_Connection *mhd)
+{
+	struct host_check check = {.hosts = server->options.hosts};
+
+	if (!check.hosts || check.hosts->host_count == 0)
+		return true;
+	(void)MHD_get_connection_values(mhd, MHD_HEADER_KIND, check_host, &check);
+	return check.is_named && !check.is_refused;
+}
+
+static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd, const char *method, const char *path,
 			     void **ret_call)
 {
-	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	struct http_call *call = call_new(server, connection, method, path);
+	const char *length = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	struct http_call *call;
 	uint64_t size;
 
+	/* Hung up on as in a handshake: its next one fails, and says why. */
+	if (!http_tls_session_is_admitted(connection_of(mhd)->tls))
+		return MHD_NO;
+	call = call_new(server, mhd, method, path);
 	*ret_call = call;
+	if (!allows_host(server, mhd)) {
+		call_refuse(call, MHD_HTTP_FORBIDDEN, wrong_host, true);
+		return call_queue_answer(call);
+	}
 	if (!length || (u64_parse(view_of_text(length), &size) && size <= server->options.body_max_size))
 		return MHD_YES;
 	call_refuse(call, MHD_HTTP_CONTENT_TOO_LARGE, too_large, true);
@@ -258,8 +296,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 static enum MHD_Result refuse_rest_of_body(struct http_call *call)
 {
 	const struct http_server_options *options = &call->private->server->options;
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(call->private->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(call->private->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	AUTO_BUFFER struct buffer body = {0};
 	AUTO_BUFFER struct buffer text = {0};
 	ssize_t sent;
@@ -309,7 +346,7 @@ static enum MHD_Result finish(struct http_call *call)
 		call_refuse(call, MHD_HTTP_SERVICE_UNAVAILABLE, private->refusal, false);
 		return call_queue_answer(call);
 	}
-	http_connection_clear_deadline(private->deadline);
+	http_connection_clear_deadline(private->connection->deadline);
 	call->body = buffer_view(&private->body);
 	options->handle(options->context, call);
 	if (private->is_deferred)
@@ -320,14 +357,14 @@ static enum MHD_Result finish(struct http_call *call)
 	return call_queue_answer(call);
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path, const char *method,
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *path, const char *method,
 				  const char *version, const char *upload, size_t *upload_size, void **call_slot)
 {
 	struct http_call *call = (struct http_call *)*call_slot;
 
 	(void)version;
 	if (!call)
-		return begin((struct http_server *)context, connection, method, path, call_slot);
+		return begin((struct http_server *)context, mhd, method, path, call_slot);
 	if (*upload_size > 0) {
 		struct view bytes = view_of(upload, *upload_size);
 
@@ -339,45 +376,56 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	return finish(call);
 }
 
-static void on_completed(void *context, struct MHD_Connection *connection, void **call_slot, enum MHD_RequestTerminationCode why)
+static void on_completed(void *context, struct MHD_Connection *mhd, void **call_slot, enum MHD_RequestTerminationCode why)
 {
 	struct http_server *server = (struct http_server *)context;
-	struct http_connection *deadline = deadline_of(connection);
 
 	(void)why;
-	if (deadline)
-		http_connection_set_deadline(deadline, server->options.idle_timeout_ms);
+	http_connection_set_deadline(connection_of(mhd)->deadline, server->options.idle_timeout_ms);
 	if (*call_slot)
 		call_free((struct http_call *)*call_slot);
 	*call_slot = NULL;
 }
 
 /* The request line is there. */
-static void *on_request_line(void *context, const char *uri, struct MHD_Connection *connection)
+static void *on_request_line(void *context, const char *uri, struct MHD_Connection *mhd)
 {
 	struct http_server *server = (struct http_server *)context;
-	struct http_connection *deadline = deadline_of(connection);
 
 	(void)uri;
-	if (deadline)
-		http_connection_set_deadline(deadline, server->options.request_deadline_ms);
+	http_connection_set_deadline(connection_of(mhd)->deadline, server->options.request_deadline_ms);
 	return NULL;
 }
 
-static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
-			  enum MHD_ConnectionNotificationCode what)
+static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd)
+{
+	struct connection *connection = (struct connection *)memory_allocate_zeroed(1, sizeof *connection);
+	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	void *session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+
+	connection->deadline = http_connections_add(server->connections, fd, server->options.request_deadline_ms);
+	connection->tls = http_tls_session_new(server->tls, (gnutls_session_t)session);
+	return connection;
+}
+
+static void connection_free(struct http_server *server, struct connection *connection)
+{
+	http_connections_remove(server->connections, connection->deadline);
+	http_tls_session_free(connection->tls);
+	free(connection);
+}
+
+/* libmicrohttpd has made the TLS session before it tells of a connection, and freed it before it tells of the end. */
+static void on_connection(void *context, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what)
 {
 	struct http_server *server = (struct http_server *)context;
-	const union MHD_ConnectionInfo *info;
 
-	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (*socket_context)
-			http_connections_remove(server->connections, (struct http_connection *)*socket_context);
-		*socket_context = NULL;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*slot = connection_new(server, mhd);
 		return;
 	}
-	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	*socket_context = http_connections_add(server->connections, info->connect_fd, server->options.request_deadline_ms);
+	connection_free(server, (struct connection *)*slot);
+	*slot = NULL;
 }
 
 /* ---- life ---- */
@@ -425,8 +473,9 @@ struct http_server *http_server_new(const struct http_server_options *options, s
 	server->options = *options;
 	server->options.tls_key = server->options.tls_chain = view_of(NULL, 0);
 	server->connections = http_connections_new(tick_ms, error);
-	if (server->connections && http_tls_set_identity(options->tls_key, options->tls_chain, error) &&
-	    start_daemon(server, error))
+	if (server->connections)
+		server->tls = http_tls_new(options->tls_key, options->tls_chain, options->client_rules, error);
+	if (server->tls && start_daemon(server, error))
 		return server;
 	http_server_free(server);
 	return NULL;
@@ -439,6 +488,11 @@ void http_server_free(struct http_server *server)
 	if (server->daemon)
 		MHD_stop_daemon(server->daemon);
 	http_connections_free(server->connections);
-	http_tls_clear_identity();
+	http_tls_free(server->tls);
 	free(server);
+}
+
+bool http_server_set_identity(struct http_server *server, struct view tls_key, struct view tls_chain, struct error *error)
+{
+	return http_tls_set_identity(server->tls, tls_key, tls_chain, error);
 }

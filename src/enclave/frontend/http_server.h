@@ -12,6 +12,8 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "enclave/frontend/client_rules.h"
+#include "image/client_settings.h"
 
 /*
  * Of each body this much is not charged to the body budget: whoever holds the budget by sending slowly keeps others from large
@@ -34,8 +36,10 @@ struct http_server_options {
 	size_t body_budget;   /* bytes of all bodies together, beyond the small part of each; what would exceed it is 503 */
 	size_t answer_budget; /* bytes of http_call_charge() together; of its own, so that unread answers leave room for bodies */
 
-	struct view tls_key;   /* PKCS#8 DER; parsed at start, not kept */
-	struct view tls_chain; /* PEM, leaf first */
+	struct view tls_key;                 /* PKCS#8 DER; parsed at start, not kept */
+	struct view tls_chain;               /* PEM, leaf first */
+	struct client_rules *client_rules;   /* borrowed; NULL: any client, and none is asked for a certificate */
+	const struct client_settings *hosts; /* borrowed; whose hosts requests may name (others get 403); NULL: any */
 
 	/*
 	 * Called on one of the server's threads when a request is complete. It answers with http_call_answer(), at once or,
@@ -62,31 +66,27 @@ struct http_call {
 	struct http_call_private *private;
 };
 
-/* Who is at the other end of a call. */
-struct http_client {
-	bool has_certificate;    /* one that the server checked; what follows about it is else zero */
-	char common_name[65];    /* of its subject; "" when there is none, or a longer one */
-	uint8_t fingerprint[32]; /* SHA-256 of the certificate's DER */
-	bool has_address;
-	char address[64];
-};
-
 struct http_answer {
 	unsigned status;
 	const char *content_type;
-	struct view body;  /* copied */
+	struct view body;       /* copied */
 	const char *allow;      /* value of an Allow header, or NULL */
 	unsigned retry_after_s; /* value of a Retry-After header; 0: none */
-	bool close;        /* end the connection after it */
+	bool close;             /* end the connection after it */
 };
 
 /*
- * Starts to listen and serve. One server a process, since GnuTLS hands its certificate callback no context. NULL on failure: a key
- * or a chain that cannot be read or do not belong together (ERROR_CRYPTO), or the system refuses (ERROR_IO).
+ * Starts to listen and serve. NULL on failure: a key or a chain that cannot be read or do not belong together (ERROR_CRYPTO), or
+ * the system refuses (ERROR_IO).
  */
 MUST_USE struct http_server *http_server_new(const struct http_server_options *options, struct error *error);
 /* Closes every connection. All deferred calls must have been answered, and none may be deferred any more. Accepts NULL. */
 void http_server_free(struct http_server *server);
+/*
+ * Another key and chain, as in the options, for connections that come from now on; those that are there stay as they are. From any
+ * thread. ERROR_CRYPTO as above: then nothing has changed.
+ */
+MUST_USE bool http_server_set_identity(struct http_server *server, struct view tls_key, struct view tls_chain, struct error *error);
 
 /*
  * Visit each comma-separated entry (trimmed) of every header field `name` until `visit` returns true; returns whether it did.

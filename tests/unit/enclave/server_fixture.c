@@ -150,6 +150,8 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 	server_options.answer_budget = or_default(options->answer_budget, 64u << 20);
 	server_options.tls_key = secret_view(&fixture->identity.key);
 	server_options.tls_chain = buffer_view(&fixture->identity.chain);
+	server_options.hosts = options->hosts;
+	server_options.client_rules = options->client_rules;
 	api_fill_options(fixture->api, &server_options);
 	fixture->server = http_server_new(&server_options, &error);
 	assert_ok(fixture->server != NULL, &error);

@@ -19,6 +19,8 @@ struct fixture_options {
 	unsigned threads;             /* 0: 2 */
 	uint64_t key_count;           /* of the keeper */
 	bool slashing_off;
+	struct client_rules *client_rules;   /* borrowed; NULL: any client */
+	const struct client_settings *hosts; /* borrowed; NULL: any host */
 	const char *policy;                  /* JSON; NULL: the built-in rules alone */
 	struct message_health_result health; /* what the keeper says, but for slashing and keys; all zero: nothing happened yet */
 };

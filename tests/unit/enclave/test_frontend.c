@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 
 #include "base/file.h"
+#include "base/json.h"
+#include "client_certificate.h"
 #include "enclave/role.h"
 #include "server_fixture.h"
 
@@ -189,7 +191,9 @@ static void whole_life_in_the_sandbox(void **state)
 	/* one that does not work leaves it waiting for another */
 	assert_int_equal(give_identity(&role, view_of(key.data, key.size / 2)), 0);
 	assert_int_equal(give_identity(&role, key), 1);
-	assert_int_equal(give_identity(&role, key), 0);
+	/* another takes its place */
+	assert_int_equal(give_identity(&role, key), 1);
+	assert_int_equal(give_identity(&role, view_of(key.data, key.size / 2)), 0);
 	assert_int_equal(pthread_create(&role.keeper, NULL, keep, &role), 0);
 	hang_up(&role, OPENER);
 	check_request(&role, "GET", "/upcheck", "", 200);
@@ -256,9 +260,74 @@ static void policy_is_the_measured_one(void **state)
 	}
 }
 
+static void send_known_clients(struct role *role, uint64_t serial, const struct client_certificate *client)
+{
+	static struct message_known_clients message;
+	struct error error;
+
+	message_init(&message, MESSAGE_KNOWN_CLIENTS, 0);
+	message.serial = serial;
+	message.count = 1;
+	message.clients[0] = client_certificate_known(client, "vc");
+	assert_ok(message_send(role->ours[OPENER], &message, &error), &error);
+}
+
+static bool upcheck_as(struct role *role, const struct client_certificate *certificate)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	AUTO_ANSWER struct answer answer = {0};
+	gnutls_x509_crt_t chain[] = {certificate->certificate};
+	struct tls_client_options options = {.key = certificate->key, .chain = chain, .chain_length = 1};
+	struct error error;
+
+	return tls_client_connect_with(&client, &role->fixture.address, buffer_view(&role->fixture.ca_pem), &options, &error) &&
+	       tls_client_send(&client, view_of_text("GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n")) &&
+	       tls_client_receive(&client, &answer);
+}
+
+/* The list comes before the server is there or after it, and certificates are read and checked in the sandbox. */
+static void known_clients_in_the_sandbox(void **state)
+{
+	AUTO_CLIENT_CERTIFICATE struct client_certificate ca = {0}, by_ca = {0}, first = {0}, second = {0};
+	AUTO_BUFFER struct buffer pem = {0};
+	AUTO_JSON json_t *ca_pem = NULL;
+	AUTO_FREE char *ca_text = NULL;
+	AUTO_FREE char *configuration = NULL;
+	struct role role;
+
+	(void)state;
+	client_certificate_make(&ca, &(struct client_certificate_options){.common_name = "ca", .is_ca = true});
+	client_certificate_make(&by_ca, &(struct client_certificate_options){.common_name = "by-ca", .issuer = &ca});
+	client_certificate_make(&first, &(struct client_certificate_options){.common_name = "vc"});
+	client_certificate_make(&second, &(struct client_certificate_options){.common_name = "vc"});
+	client_certificate_pem(&ca, &pem);
+	ca_pem = json_string(buffer_text(&pem));
+	ca_text = json_dumps(ca_pem, JSON_ENCODE_ANY);
+	configuration = memory_format(CONFIGURATION("\"clients\":{\"ca_pem\":%s,\"known\":true},"), ca_text);
+	role_start_with(&role, configuration);
+	send_start(&role);
+	send_known_clients(&role, 1, &first);
+	assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1);
+	assert_true(upcheck_as(&role, &by_ca));
+	assert_true(upcheck_as(&role, &first));
+	assert_false(upcheck_as(&role, &second));
+	send_known_clients(&role, 2, &second);
+	assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1); /* the list was read before it */
+	assert_false(upcheck_as(&role, &first));
+	assert_true(upcheck_as(&role, &second));
+	/* an older list is passed over */
+	send_known_clients(&role, 1, &first);
+	assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1);
+	assert_true(upcheck_as(&role, &second));
+	hang_up(&role, INIT);
+	assert_int_equal(role_wait(&role), 1);
+	role_release(&role);
+}
+
 static void does_not_start_without_its_configuration(void **state)
 {
-	static const char *const configurations[] = {"", "{", CONFIGURATION("\"policy\":{},")};
+	static const char *const configurations[] = {"", "{", CONFIGURATION("\"policy\":{},"),
+						     CONFIGURATION("\"clients\":{\"ca_pem\":\"-----BEGIN CERTIFICATE-----\"},")};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(configurations); i++) {
@@ -319,6 +388,7 @@ int main(void)
 		cmocka_unit_test(whole_life_in_the_sandbox),
 		cmocka_unit_test(many_values_do_not_end_it),
 		cmocka_unit_test(policy_is_the_measured_one),
+		cmocka_unit_test(known_clients_in_the_sandbox),
 		cmocka_unit_test(does_not_start_without_its_configuration),
 		cmocka_unit_test(ends_with_init),
 		cmocka_unit_test(ends_when_init_says_nothing),

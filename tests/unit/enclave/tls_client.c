@@ -9,33 +9,64 @@
 /* Only so that a test ends; a sanitizer's build on a machine at work takes ten seconds for the costliest request. */
 #define ANSWER_TIMEOUT_MS 60000
 
-bool tls_client_connect(struct tls_client *client, const struct address *address, struct view ca_pem, const char *priorities,
-			struct error *error)
+static int prepare_session(struct tls_client *client, struct view ca_pem, const struct tls_client_options *options)
 {
 	gnutls_datum_t ca = {(unsigned char *)(uintptr_t)ca_pem.data, (unsigned)ca_pem.size};
+	int result;
+
+	(void)gnutls_certificate_allocate_credentials(&client->credentials);
+	(void)gnutls_certificate_set_x509_trust_mem(client->credentials, &ca, GNUTLS_X509_FMT_PEM);
+	if (options->key)
+		(void)gnutls_certificate_set_x509_key(client->credentials, options->chain, (int)options->chain_length,
+						      options->key);
+	(void)gnutls_init(&client->session, GNUTLS_CLIENT);
+	if (options->priorities)
+		result = gnutls_priority_set_direct(client->session, options->priorities, NULL);
+	else
+		result = gnutls_set_default_priority(client->session);
+	(void)gnutls_credentials_set(client->session, GNUTLS_CRD_CERTIFICATE, client->credentials);
+	if (!options->no_server_name)
+		(void)gnutls_server_name_set(client->session, GNUTLS_NAME_DNS, "localhost", strlen("localhost"));
+	gnutls_session_set_verify_cert(client->session, "localhost", 0);
+	if (result == 0 && options->resume)
+		result = gnutls_session_set_data(client->session, options->resume->data, options->resume->size);
+	gnutls_transport_set_int(client->session, client->fd);
+	gnutls_handshake_set_timeout(client->session, ANSWER_TIMEOUT_MS);
+	return result;
+}
+
+bool tls_client_connect_with(struct tls_client *client, const struct address *address, struct view ca_pem,
+			     const struct tls_client_options *options, struct error *error)
+{
 	int result;
 
 	*client = (struct tls_client){.fd = address_connect(address, ANSWER_TIMEOUT_MS, error)};
 	if (client->fd < 0)
 		return false;
-	(void)gnutls_certificate_allocate_credentials(&client->credentials);
-	(void)gnutls_certificate_set_x509_trust_mem(client->credentials, &ca, GNUTLS_X509_FMT_PEM);
-	(void)gnutls_init(&client->session, GNUTLS_CLIENT);
-	if (priorities)
-		result = gnutls_priority_set_direct(client->session, priorities, NULL);
-	else
-		result = gnutls_set_default_priority(client->session);
+	result = prepare_session(client, ca_pem, options);
 	if (result != 0)
 		return error_set(error, ERROR_BUG, "priorities: %s", gnutls_strerror(result));
-	(void)gnutls_credentials_set(client->session, GNUTLS_CRD_CERTIFICATE, client->credentials);
-	(void)gnutls_server_name_set(client->session, GNUTLS_NAME_DNS, "localhost", strlen("localhost"));
-	gnutls_session_set_verify_cert(client->session, "localhost", 0);
-	gnutls_transport_set_int(client->session, client->fd);
-	gnutls_handshake_set_timeout(client->session, ANSWER_TIMEOUT_MS);
+	if (options->preamble.size && write(client->fd, options->preamble.data, options->preamble.size) < 0)
+		return error_set_errno(error, ERROR_IO, "preamble");
 	do
 		result = gnutls_handshake(client->session);
 	while (result < 0 && !gnutls_error_is_fatal(result));
+	if (result == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return error_set(error, ERROR_CRYPTO, "handshake: alert: %s",
+				 gnutls_alert_get_name(gnutls_alert_get(client->session)));
 	return result == 0 ? true : error_set(error, ERROR_CRYPTO, "handshake: %s", gnutls_strerror(result));
+}
+
+bool tls_client_connect(struct tls_client *client, const struct address *address, struct view ca_pem, const char *priorities,
+			struct error *error)
+{
+	return tls_client_connect_with(client, address, ca_pem, &(struct tls_client_options){.priorities = priorities}, error);
+}
+
+void tls_client_session(struct tls_client *client, gnutls_datum_t *ret_session)
+{
+	*ret_session = (gnutls_datum_t){NULL, 0};
+	(void)gnutls_session_get_data2(client->session, ret_session);
 }
 
 void tls_client_done(struct tls_client *client)

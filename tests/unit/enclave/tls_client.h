@@ -24,6 +24,20 @@ struct answer {
 /* Connects and shakes hands, checking the certificate for "localhost". `priorities` NULL: GnuTLS's own. */
 MUST_USE bool tls_client_connect(struct tls_client *client, const struct address *address, struct view ca_pem,
 				 const char *priorities, struct error *error);
+/* What else a client may do. {0}: as above. */
+struct tls_client_options {
+	const char *priorities;
+	gnutls_x509_privkey_t key; /* borrowed; NULL: no certificate */
+	gnutls_x509_crt_t *chain;
+	unsigned chain_length;
+	const gnutls_datum_t *resume; /* what tls_client_session() gave */
+	struct view preamble;         /* sent before TLS */
+	bool no_server_name;
+};
+MUST_USE bool tls_client_connect_with(struct tls_client *client, const struct address *address, struct view ca_pem,
+				      const struct tls_client_options *options, struct error *error);
+/* For resuming later, once something was received; the caller frees it with gnutls_free. */
+void tls_client_session(struct tls_client *client, gnutls_datum_t *ret_session);
 void tls_client_done(struct tls_client *client);
 /* False when the server has hung up. */
 MUST_USE bool tls_client_send(struct tls_client *client, struct view bytes);
