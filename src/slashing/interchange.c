@@ -143,7 +143,8 @@ static bool read_metadata(json_t *document, struct interchange *ret_interchange,
 	if (!json_read_text(metadata, "interchange_format_version", &version, error))
 		return error_prefix(error, "metadata");
 	if (strcmp(version, INTERCHANGE_FORMAT_VERSION) != 0)
-		return error_set(error, ERROR_INPUT, "metadata: interchange_format_version: not \"" INTERCHANGE_FORMAT_VERSION "\"");
+		return error_set(error, ERROR_INPUT,
+				 "metadata: interchange_format_version: not \"" INTERCHANGE_FORMAT_VERSION "\"");
 	return json_read_hex(metadata, "genesis_validators_root", ret_interchange->genesis_validators_root, ROOT_SIZE, error) ||
 	       error_prefix(error, "metadata");
 }

@@ -50,7 +50,8 @@ MUST_USE bool interchange_parse(struct view text, struct interchange *ret_interc
 MUST_USE bool interchange_read(json_t *document, struct interchange *ret_interchange, struct error *error);
 
 /* The key's entry, or NULL. */
-const struct interchange_key *interchange_find(const struct interchange *interchange, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
+const struct interchange_key *interchange_find(const struct interchange *interchange,
+					       const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 
 /*
  * The document of these keys, appended: a minimal one, with at most one block and one attestation a key; without white space, hex in

@@ -84,10 +84,13 @@ static void the_highest_source_and_target_count(void **state)
 	} cases[] = {
 		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION("5", "6"))), 5, 6, 0},
 		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "6", ROOT_A))), 5, 6, 0xaa},
-		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "6", ROOT_A) "," ATTESTATION_OF("5", "6", ROOT_A))), 5, 6, 0xaa},
+		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "6", ROOT_A) "," ATTESTATION_OF("5", "6", ROOT_A))), 5, 6,
+		 0xaa},
 		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "6", ROOT_A) "," ATTESTATION_OF("5", "6", ROOT_B))), 5, 6, 0},
-		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "7", ROOT_B) "," ATTESTATION_OF("5", "6", ROOT_A))), 5, 7, 0xbb},
-		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "6", ROOT_A) "," ATTESTATION_OF("6", "7", ROOT_B))), 6, 7, 0xbb},
+		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "7", ROOT_B) "," ATTESTATION_OF("5", "6", ROOT_A))), 5, 7,
+		 0xbb},
+		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "6", ROOT_A) "," ATTESTATION_OF("6", "7", ROOT_B))), 6, 7,
+		 0xbb},
 		/* The largest source is another message's: no message was signed with both. */
 		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("5", "6", ROOT_A) "," ATTESTATION_OF("4", "7", ROOT_B))), 5, 7, 0},
 		{WITH_DATA(VALIDATOR(KEY_1, "", ATTESTATION_OF("4", "7", ROOT_B) "," ATTESTATION_OF("5", "6", ROOT_A))), 5, 7, 0},
@@ -138,7 +141,8 @@ static void keys_are_found_whatever_their_order(void **state)
 	buffer_append_text(&text, "{" METADATA ",\"data\":[");
 	/* 600 entries of 200 keys, in an order that is neither up nor down. */
 	for (unsigned i = 0; i < 600; i++)
-		buffer_append_format(&text, "%s{\"pubkey\":\"%096x\",\"signed_blocks\":[{\"slot\":\"%u\"}],\"signed_attestations\":[]}",
+		buffer_append_format(&text,
+				     "%s{\"pubkey\":\"%096x\",\"signed_blocks\":[{\"slot\":\"%u\"}],\"signed_attestations\":[]}",
 				     i > 0 ? "," : "", (i * 77) % 200, i);
 	buffer_append_text(&text, "]}");
 	assert_ok(interchange_parse(buffer_view(&text), &interchange, &error), &error);
@@ -174,10 +178,10 @@ static void keys_without_history_are_there(void **state)
 
 static void unknown_members_are_passed_over(void **state)
 {
-	struct watermark watermark = parse_one(
-		"{\"more\":1,\"metadata\":{\"interchange_format_version\":\"5\",\"genesis_validators_root\":\"" GENESIS
-		"\",\"x\":[]},\"data\":[{\"pubkey\":\"" KEY_1
-		"\",\"note\":\"\",\"signed_blocks\":[{\"slot\":\"3\",\"hash\":7}],\"signed_attestations\":[]}]}");
+	struct watermark watermark =
+		parse_one("{\"more\":1,\"metadata\":{\"interchange_format_version\":\"5\",\"genesis_validators_root\":\"" GENESIS
+			  "\",\"x\":[]},\"data\":[{\"pubkey\":\"" KEY_1
+			  "\",\"note\":\"\",\"signed_blocks\":[{\"slot\":\"3\",\"hash\":7}],\"signed_attestations\":[]}]}");
 
 	(void)state;
 	assert_int_equal(watermark.block_slot, 3);
@@ -225,8 +229,7 @@ static void errors_name_the_place(void **state)
 		{WITH_DATA(VALIDATOR(KEY_1, "", "{\"source_epoch\":\"1\"}")),
 		 "data[0].signed_attestations[0].target_epoch: missing"},
 		{WITH_DATA(VALIDATOR(KEY_1, "", "") "," VALIDATOR(KEY_1, "", "") "," VALIDATOR(
-			 KEY_2, "",
-			 ATTESTATION("1", "2") "," ATTESTATION("1", "2") ",{\"target_epoch\":\"1\"}")),
+			 KEY_2, "", ATTESTATION("1", "2") "," ATTESTATION("1", "2") ",{\"target_epoch\":\"1\"}")),
 		 "data[2].signed_attestations[2].source_epoch: missing"},
 	};
 
@@ -275,9 +278,8 @@ static void what_is_written_is_canonical(void **state)
 {
 	AUTO_INTERCHANGE struct interchange interchange = {0};
 	AUTO_BUFFER struct buffer text = {0};
-	static const char canonical[] =
-		WITH_DATA(VALIDATOR(KEY_1, "", "") "," VALIDATOR(KEY_2, BLOCK_OF("18446744073709551615", ROOT_A),
-								 ATTESTATION("3", "4")));
+	static const char canonical[] = WITH_DATA(
+		VALIDATOR(KEY_1, "", "") "," VALIDATOR(KEY_2, BLOCK_OF("18446744073709551615", ROOT_A), ATTESTATION("3", "4")));
 
 	(void)state;
 	interchange = parse(canonical);
@@ -328,16 +330,11 @@ static void the_order_of_entries_does_not_matter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_highest_block_counts),
-		cmocka_unit_test(the_highest_source_and_target_count),
-		cmocka_unit_test(short_roots_are_padded),
-		cmocka_unit_test(keys_are_found_whatever_their_order),
-		cmocka_unit_test(keys_without_history_are_there),
-		cmocka_unit_test(unknown_members_are_passed_over),
-		cmocka_unit_test(errors_name_the_place),
-		cmocka_unit_test(size_and_keys_are_bounded),
-		cmocka_unit_test(what_is_written_is_canonical),
-		cmocka_unit_test(the_order_of_entries_does_not_matter),
+		cmocka_unit_test(the_highest_block_counts),       cmocka_unit_test(the_highest_source_and_target_count),
+		cmocka_unit_test(short_roots_are_padded),         cmocka_unit_test(keys_are_found_whatever_their_order),
+		cmocka_unit_test(keys_without_history_are_there), cmocka_unit_test(unknown_members_are_passed_over),
+		cmocka_unit_test(errors_name_the_place),          cmocka_unit_test(size_and_keys_are_bounded),
+		cmocka_unit_test(what_is_written_is_canonical),   cmocka_unit_test(the_order_of_entries_does_not_matter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
