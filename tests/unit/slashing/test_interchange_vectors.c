@@ -115,7 +115,6 @@ static void check_duties(struct database *database, json_t *duties, const char *
 	json_array_foreach(duties, i, duty)
 	{
 		bool signs = check_duty(database, duty);
-
 		bool wanted = json_is_true(at(duty, "should_succeed"));
 		bool repeats = signs && !wanted && json_is_true(at(duty, "should_succeed_complete"));
 
