@@ -241,6 +241,7 @@ struct message_history {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* RAISE: of the imported data. Else zero: that of this signer's network */
 	struct watermark watermark;                 /* RAISE */
+	uint8_t known_only; /* 0 or 1; RETIRE, the keeper says so of a key that it does not hold: leave one without history alone */
 };
 
 enum history_status {

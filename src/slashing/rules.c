@@ -50,3 +50,48 @@ void slashing_record_attestation(struct watermark *watermark, uint64_t source_ep
 	watermark->target_epoch = target_epoch;
 	memcpy(watermark->attestation_root, signing_root, ROOT_SIZE);
 }
+
+static void forget_if_other(uint8_t root[ROOT_SIZE], const uint8_t other[ROOT_SIZE])
+{
+	if (memcmp(root, other, ROOT_SIZE) != 0)
+		memset(root, 0, ROOT_SIZE);
+}
+
+static void raise_block(struct watermark *watermark, const struct watermark *other)
+{
+	if (!watermark->has_block || other->block_slot > watermark->block_slot)
+		slashing_record_block(watermark, other->block_slot, other->block_root);
+	else if (other->block_slot == watermark->block_slot)
+		forget_if_other(watermark->block_root, other->block_root);
+}
+
+/* Whether `higher` alone says what the last attestation was: `lower` has a smaller target and no larger source. */
+static bool decides(const struct watermark *higher, const struct watermark *lower)
+{
+	return higher->target_epoch > lower->target_epoch && higher->source_epoch >= lower->source_epoch;
+}
+
+static void raise_attestation(struct watermark *watermark, const struct watermark *other)
+{
+	if (!watermark->has_attestation || decides(other, watermark)) {
+		slashing_record_attestation(watermark, other->source_epoch, other->target_epoch, other->attestation_root);
+		return;
+	}
+	if (decides(watermark, other))
+		return;
+	if (other->source_epoch == watermark->source_epoch && other->target_epoch == watermark->target_epoch) {
+		forget_if_other(watermark->attestation_root, other->attestation_root);
+		return;
+	}
+	watermark->source_epoch = watermark->source_epoch > other->source_epoch ? watermark->source_epoch : other->source_epoch;
+	watermark->target_epoch = watermark->target_epoch > other->target_epoch ? watermark->target_epoch : other->target_epoch;
+	memset(watermark->attestation_root, 0, ROOT_SIZE);
+}
+
+void slashing_raise(struct watermark *watermark, const struct watermark *other)
+{
+	if (other->has_block)
+		raise_block(watermark, other);
+	if (other->has_attestation)
+		raise_attestation(watermark, other);
+}

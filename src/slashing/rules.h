@@ -35,3 +35,10 @@ enum slashing_verdict slashing_check_attestation(const struct watermark *waterma
 void slashing_record_block(struct watermark *watermark, uint64_t slot, const uint8_t signing_root[ROOT_SIZE]);
 void slashing_record_attestation(struct watermark *watermark, uint64_t source_epoch, uint64_t target_epoch,
 				 const uint8_t signing_root[ROOT_SIZE]);
+/*
+ * Take over what was signed elsewhere: slot, source and target each become the larger of the two, whatever the other says, so nothing is
+ * lowered and source may pass target. A root stays with its maximum only where it is unambiguous: no entry of the same slot (target)
+ * has another root or an unknown one, and for attestations the largest source and the largest target are those of one message.
+ * The order in which histories are taken over does not matter.
+ */
+void slashing_raise(struct watermark *watermark, const struct watermark *other);

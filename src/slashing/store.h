@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where watermarks become durable. A store holds one watermark a (public key, genesis validators root) and raises it by
- * compare-and-set under the rules of slashing/rules.h; it never lowers one. Only the ledger role uses it.
+ * compare-and-set under the rules of slashing/rules.h; it never lowers one. It also holds which keys are retired: whatever the network,
+ * nothing is committed for them. Only the ledger role uses it.
  */
 #pragma once
 
@@ -24,13 +25,38 @@ enum store_outcome {
 	STORE_DURABLE = 0,   /* written, or the very same message was written before */
 	STORE_CONFLICT,      /* refused by what is stored */
 	STORE_FAILED,        /* in doubt: nobody may sign on it */
-	STORE_WRONG_NETWORK, /* of another genesis validators root than the store learned */
+	STORE_WRONG_NETWORK, /* of another genesis validators root than the network's */
+	STORE_RETIRED,       /* commits: the key is retired */
+	STORE_UNKNOWN,       /* histories: there is none of this key */
 };
 
 struct store_result {
 	enum store_outcome outcome;
 	struct watermark watermark;                 /* STORE_CONFLICT: what the store holds */
-	uint8_t genesis_validators_root[ROOT_SIZE]; /* STORE_WRONG_NETWORK: the one that it learned */
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* STORE_WRONG_NETWORK: the network's */
+};
+
+enum store_action {
+	STORE_READ = 1,
+	STORE_RAISE,  /* slashing_raise() by the watermark; a retired key stays retired */
+	STORE_RETIRE, /* with or without any history */
+	STORE_ENABLE, /* of one that is not retired changes nothing */
+};
+
+struct store_history {
+	enum store_action action;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* RAISE: of the watermark */
+	struct watermark watermark;                 /* RAISE */
+	bool known_only;                            /* RETIRE: leave a key without any history alone (STORE_UNKNOWN) */
+};
+
+struct store_history_result {
+	enum store_outcome outcome; /* DURABLE, UNKNOWN (READ, RETIRE), WRONG_NETWORK (RAISE) or FAILED */
+	bool is_retired;            /* after the action */
+	bool has_root;              /* whether the network's root is known, */
+	uint8_t genesis_validators_root[ROOT_SIZE];
+	struct watermark watermark; /* after the action, under the network's root, or where that is not known RAISE's; else empty */
 };
 
 struct slashing_store;
@@ -50,9 +76,13 @@ static inline void slashing_store_done(struct slashing_store **store)
 #define AUTO_SLASHING_STORE CLEANUP(slashing_store_done)
 
 /*
- * For networks whose genesis validators root is not configured: the root of the first commit that becomes durable is written with it,
- * and from then on, in this group and for ever, commits of another root are STORE_WRONG_NETWORK. Call it once, after opening.
+ * Which network the store is for; call one of them, or for a preset without a network none, once, after opening. What is of another root
+ * is STORE_WRONG_NETWORK.
+ * Where the root is not configured: that of the first commit that becomes durable is written with it, and from then on, in this group and
+ * for ever, it is the network's. RAISE does not teach it, for an imported document of another network would then forbid this one for
+ * ever; its watermark is kept under its own root, and is in force if that turns out to be the network's.
  */
+void slashing_store_use_root(struct slashing_store *store, const uint8_t genesis_validators_root[ROOT_SIZE]);
 void slashing_store_learn_root(struct slashing_store *store);
 
 /*
@@ -61,3 +91,7 @@ void slashing_store_learn_root(struct slashing_store *store);
  */
 MUST_USE bool slashing_store_commit(struct slashing_store *store, const struct store_commit *commits, size_t count,
 				    struct store_result *ret_results, struct error *error);
+
+/* The same for what the key manager asks about histories. */
+MUST_USE bool slashing_store_history(struct slashing_store *store, const struct store_history *histories, size_t count,
+				     struct store_history_result *ret_results, struct error *error);

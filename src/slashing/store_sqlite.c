@@ -4,7 +4,8 @@
 #include <sqlite3.h>
 
 #define STORE_FILE "slashing.sqlite"
-#define STORE_SCHEMA_VERSION 1
+/* 2: retired keys, which an Ensign of version 1 would sign with, so it refuses the file. */
+#define STORE_SCHEMA_VERSION 2
 
 /* Numbers are SQLite's signed 64-bit integers and hold unsigned ones bit for bit; all comparing is done in C. */
 static const char schema[] =
@@ -13,7 +14,8 @@ static const char schema[] =
 	" block_slot INTEGER, block_root BLOB,"
 	" source_epoch INTEGER, target_epoch INTEGER, attestation_root BLOB,"
 	" PRIMARY KEY (pubkey, genesis_validators_root)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS Metadata (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID";
+	"CREATE TABLE IF NOT EXISTS Metadata (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS RetiredKeys (pubkey BLOB PRIMARY KEY NOT NULL) WITHOUT ROWID";
 
 static const char select_sql[] = "SELECT block_slot, block_root, source_epoch, target_epoch, attestation_root"
 				 " FROM SlashingProtection WHERE pubkey = ?1 AND genesis_validators_root = ?2";
@@ -24,6 +26,10 @@ static const char write_sql[] =
 
 static const char select_root_sql[] = "SELECT value FROM Metadata WHERE name = 'genesis_validators_root'";
 static const char write_root_sql[] = "INSERT INTO Metadata (name, value) VALUES ('genesis_validators_root', ?1)";
+
+static const char select_retired_sql[] = "SELECT 1 FROM RetiredKeys WHERE pubkey = ?1";
+static const char retire_sql[] = "INSERT OR IGNORE INTO RetiredKeys (pubkey) VALUES (?1)";
+static const char enable_sql[] = "DELETE FROM RetiredKeys WHERE pubkey = ?1";
 
 /*
  * Exclusive locking before WAL keeps the WAL index in memory and every file open. FULL: a commit is on the disk when it returns.
@@ -40,10 +46,21 @@ struct slashing_store {
 	sqlite3_stmt *write;
 	sqlite3_stmt *select_root;
 	sqlite3_stmt *write_root;
+	sqlite3_stmt *select_retired;
+	sqlite3_stmt *retire;
+	sqlite3_stmt *enable;
 	sqlite3_stmt *begin;
 	sqlite3_stmt *commit;
 	sqlite3_stmt *rollback;
 	bool learns_root;
+	bool has_root; /* configured */
+	uint8_t root[ROOT_SIZE];
+};
+
+/* The network's root, if it is known. */
+struct own_root {
+	bool known;
+	uint8_t root[ROOT_SIZE];
 };
 
 static bool fail(const struct slashing_store *store, const char *what, struct error *error)
@@ -91,8 +108,15 @@ static bool prepare_statements(struct slashing_store *store, struct error *error
 		const char *sql;
 		sqlite3_stmt **statement;
 	} list[] = {
-		{select_sql, &store->select},         {write_sql, &store->write},         {select_root_sql, &store->select_root},
-		{write_root_sql, &store->write_root}, {"BEGIN IMMEDIATE", &store->begin}, {"COMMIT", &store->commit},
+		{select_sql, &store->select},
+		{write_sql, &store->write},
+		{select_root_sql, &store->select_root},
+		{write_root_sql, &store->write_root},
+		{select_retired_sql, &store->select_retired},
+		{retire_sql, &store->retire},
+		{enable_sql, &store->enable},
+		{"BEGIN IMMEDIATE", &store->begin},
+		{"COMMIT", &store->commit},
 		{"ROLLBACK", &store->rollback},
 	};
 
@@ -127,11 +151,20 @@ void slashing_store_free(struct slashing_store *store)
 	(void)sqlite3_finalize(store->write);
 	(void)sqlite3_finalize(store->select_root);
 	(void)sqlite3_finalize(store->write_root);
+	(void)sqlite3_finalize(store->select_retired);
+	(void)sqlite3_finalize(store->retire);
+	(void)sqlite3_finalize(store->enable);
 	(void)sqlite3_finalize(store->begin);
 	(void)sqlite3_finalize(store->commit);
 	(void)sqlite3_finalize(store->rollback);
 	(void)sqlite3_close(store->db);
 	free(store);
+}
+
+void slashing_store_use_root(struct slashing_store *store, const uint8_t genesis_validators_root[ROOT_SIZE])
+{
+	memcpy(store->root, genesis_validators_root, ROOT_SIZE);
+	store->has_root = true;
 }
 
 void slashing_store_learn_root(struct slashing_store *store)
@@ -149,10 +182,16 @@ static bool step_once(struct slashing_store *store, sqlite3_stmt *statement, con
 	return ok;
 }
 
-static void bind_key(sqlite3_stmt *statement, const struct store_commit *commit)
+/* Whose watermark; borrows. */
+struct row_key {
+	const uint8_t *public_key;
+	const uint8_t *root;
+};
+
+static void bind_key(sqlite3_stmt *statement, const struct row_key *key)
 {
-	(void)sqlite3_bind_blob(statement, 1, commit->public_key, BLS_PUBLIC_KEY_SIZE, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(statement, 2, commit->genesis_validators_root, ROOT_SIZE, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(statement, 1, key->public_key, BLS_PUBLIC_KEY_SIZE, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(statement, 2, key->root, ROOT_SIZE, SQLITE_STATIC);
 }
 
 /* A root of any other size than 32 would be a damaged row: it stays unknown, which equals nothing. */
@@ -164,13 +203,14 @@ static void read_root(sqlite3_stmt *statement, int column, uint8_t ret_root[ROOT
 		memcpy(ret_root, bytes, ROOT_SIZE);
 }
 
-static bool read_watermark(struct slashing_store *store, const struct store_commit *commit, struct watermark *ret_watermark,
+/* Empty where there is none. */
+static bool read_watermark(struct slashing_store *store, const struct row_key *key, struct watermark *ret_watermark,
 			   struct error *error)
 {
 	struct watermark watermark = {0};
 	int result;
 
-	bind_key(store->select, commit);
+	bind_key(store->select, key);
 	result = sqlite3_step(store->select);
 	if (result == SQLITE_ROW) {
 		watermark.has_block = sqlite3_column_type(store->select, 0) != SQLITE_NULL;
@@ -188,11 +228,11 @@ static bool read_watermark(struct slashing_store *store, const struct store_comm
 	return result == SQLITE_ROW || result == SQLITE_DONE;
 }
 
-static bool write_watermark(struct slashing_store *store, const struct store_commit *commit, const struct watermark *watermark,
+static bool write_watermark(struct slashing_store *store, const struct row_key *key, const struct watermark *watermark,
 			    struct error *error)
 {
 	(void)sqlite3_clear_bindings(store->write);
-	bind_key(store->write, commit);
+	bind_key(store->write, key);
 	if (watermark->has_block) {
 		(void)sqlite3_bind_int64(store->write, 3, (sqlite3_int64)watermark->block_slot);
 		(void)sqlite3_bind_blob(store->write, 4, watermark->block_root, ROOT_SIZE, SQLITE_STATIC);
@@ -208,9 +248,10 @@ static bool write_watermark(struct slashing_store *store, const struct store_com
 static bool commit_watermark(struct slashing_store *store, const struct store_commit *commit, struct store_result *ret_result,
 			     struct error *error)
 {
+	const struct row_key key = {commit->public_key, commit->genesis_validators_root};
 	enum slashing_verdict verdict;
 
-	if (!read_watermark(store, commit, &ret_result->watermark, error))
+	if (!read_watermark(store, &key, &ret_result->watermark, error))
 		return false;
 	if (commit->duty == STORE_DUTY_BLOCK)
 		verdict = slashing_check_block(&ret_result->watermark, commit->slot, commit->signing_root);
@@ -225,23 +266,30 @@ static bool commit_watermark(struct slashing_store *store, const struct store_co
 	else
 		slashing_record_attestation(&ret_result->watermark, commit->source_epoch, commit->target_epoch,
 					    commit->signing_root);
-	return write_watermark(store, commit, &ret_result->watermark, error);
+	return write_watermark(store, &key, &ret_result->watermark, error);
 }
 
-/* A damaged value is an error, not an invitation to learn another. */
-static bool read_learned_root(struct slashing_store *store, bool *ret_known, uint8_t ret_root[ROOT_SIZE], struct error *error)
+/* Asked each time, not remembered: a transaction that fails takes what it learned with it. */
+static bool read_own_root(struct slashing_store *store, struct own_root *ret_own, struct error *error)
 {
-	int result = sqlite3_step(store->select_root);
-	bool ok = result == SQLITE_ROW || result == SQLITE_DONE;
+	int result, size;
+	bool ok;
 
+	*ret_own = (struct own_root){.known = store->has_root};
+	memcpy(ret_own->root, store->root, ROOT_SIZE);
+	if (!store->learns_root)
+		return true;
+	result = sqlite3_step(store->select_root);
+	ok = result == SQLITE_ROW || result == SQLITE_DONE;
 	if (!ok)
 		(void)fail(store, "reading the genesis validators root", error);
-	*ret_known = result == SQLITE_ROW;
-	if (*ret_known && sqlite3_column_bytes(store->select_root, 0) != ROOT_SIZE)
-		ok = error_set(error, ERROR_IO, "slashing store: the genesis validators root has %d bytes",
-			       sqlite3_column_bytes(store->select_root, 0));
-	if (*ret_known && ok)
-		memcpy(ret_root, sqlite3_column_blob(store->select_root, 0), ROOT_SIZE);
+	ret_own->known = result == SQLITE_ROW;
+	size = ret_own->known ? sqlite3_column_bytes(store->select_root, 0) : ROOT_SIZE;
+	/* A damaged value is an error, not an invitation to learn another. */
+	if (size != ROOT_SIZE)
+		ok = error_set(error, ERROR_IO, "slashing store: the genesis validators root has %d bytes", size);
+	if (ret_own->known && ok)
+		memcpy(ret_own->root, sqlite3_column_blob(store->select_root, 0), ROOT_SIZE);
 	(void)sqlite3_reset(store->select_root);
 	return ok;
 }
@@ -252,26 +300,57 @@ static bool write_learned_root(struct slashing_store *store, const uint8_t root[
 	return step_once(store, store->write_root, "writing the genesis validators root", error);
 }
 
+static bool is_foreign(const struct own_root *own, const uint8_t root[ROOT_SIZE])
+{
+	return own->known && memcmp(own->root, root, ROOT_SIZE) != 0;
+}
+
+static bool read_retired(struct slashing_store *store, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], bool *ret_retired,
+			 struct error *error)
+{
+	int result;
+
+	(void)sqlite3_bind_blob(store->select_retired, 1, public_key, BLS_PUBLIC_KEY_SIZE, SQLITE_STATIC);
+	result = sqlite3_step(store->select_retired);
+	*ret_retired = result == SQLITE_ROW;
+	if (result != SQLITE_ROW && result != SQLITE_DONE)
+		(void)fail(store, "reading a retired key", error);
+	(void)sqlite3_reset(store->select_retired);
+	return result == SQLITE_ROW || result == SQLITE_DONE;
+}
+
 static bool commit_one(struct slashing_store *store, const struct store_commit *commit, struct store_result *ret_result,
 		       struct error *error)
 {
-	uint8_t learned[ROOT_SIZE];
-	bool known = false;
+	struct own_root own;
+	bool retired;
 
 	*ret_result = (struct store_result){0};
-	if (!store->learns_root)
-		return commit_watermark(store, commit, ret_result, error);
-	/* Asked each time, not remembered: a transaction that fails takes what it learned with it. */
-	if (!read_learned_root(store, &known, learned, error))
+	if (!read_own_root(store, &own, error) || !read_retired(store, commit->public_key, &retired, error))
 		return false;
-	if (known && memcmp(learned, commit->genesis_validators_root, ROOT_SIZE) != 0) {
+	if (is_foreign(&own, commit->genesis_validators_root)) {
 		ret_result->outcome = STORE_WRONG_NETWORK;
-		memcpy(ret_result->genesis_validators_root, learned, ROOT_SIZE);
+		memcpy(ret_result->genesis_validators_root, own.root, ROOT_SIZE);
+		return true;
+	}
+	if (retired) {
+		ret_result->outcome = STORE_RETIRED;
 		return true;
 	}
 	if (!commit_watermark(store, commit, ret_result, error))
 		return false;
-	return known || ret_result->outcome != STORE_DURABLE || write_learned_root(store, commit->genesis_validators_root, error);
+	return !store->learns_root || own.known || ret_result->outcome != STORE_DURABLE ||
+	       write_learned_root(store, commit->genesis_validators_root, error);
+}
+
+/* Ends the transaction: durable, or as if it had never been. */
+static bool finish(struct slashing_store *store, bool ok, struct error *error)
+{
+	ok = ok && step_once(store, store->commit, "commit", error);
+	/* After a failed COMMIT the transaction may or may not be open; rolling back what is not there is harmless. */
+	if (!ok && !sqlite3_get_autocommit(store->db))
+		(void)step_once(store, store->rollback, "rollback", NULL);
+	return ok;
 }
 
 bool slashing_store_commit(struct slashing_store *store, const struct store_commit *commits, size_t count,
@@ -281,13 +360,82 @@ bool slashing_store_commit(struct slashing_store *store, const struct store_comm
 
 	for (size_t i = 0; ok && i < count; i++)
 		ok = commit_one(store, &commits[i], &ret_results[i], error);
-	ok = ok && step_once(store, store->commit, "commit", error);
-	if (ok)
-		return true;
-	/* After a failed COMMIT the transaction may or may not be open; rolling back what is not there is harmless. */
-	if (!sqlite3_get_autocommit(store->db))
-		(void)step_once(store, store->rollback, "rollback", NULL);
-	for (size_t i = 0; i < count; i++)
+	ok = finish(store, ok, error);
+	for (size_t i = 0; !ok && i < count; i++)
 		ret_results[i] = (struct store_result){.outcome = STORE_FAILED};
-	return false;
+	return ok;
+}
+
+/* ---- histories ---- */
+
+static bool raise_watermark(struct slashing_store *store, const struct store_history *history, const struct row_key *key,
+			    struct watermark *watermark, struct error *error)
+{
+	slashing_raise(watermark, &history->watermark);
+	/* Nothing raised by nothing is no history. */
+	if (!watermark->has_block && !watermark->has_attestation)
+		return true;
+	return write_watermark(store, key, watermark, error);
+}
+
+static bool set_retired(struct slashing_store *store, const struct store_history *history, struct error *error)
+{
+	sqlite3_stmt *statement = history->action == STORE_RETIRE ? store->retire : store->enable;
+
+	(void)sqlite3_bind_blob(statement, 1, history->public_key, BLS_PUBLIC_KEY_SIZE, SQLITE_STATIC);
+	return step_once(store, statement, "writing a retired key", error);
+}
+
+static bool act(struct slashing_store *store, const struct store_history *history, const struct row_key *key,
+		struct store_history_result *result, struct error *error)
+{
+	bool has_history = result->is_retired || result->watermark.has_block || result->watermark.has_attestation;
+
+	if (history->action == STORE_RAISE)
+		return raise_watermark(store, history, key, &result->watermark, error);
+	if (!has_history && (history->action == STORE_READ || (history->action == STORE_RETIRE && history->known_only))) {
+		result->outcome = STORE_UNKNOWN;
+		return true;
+	}
+	if (history->action == STORE_READ)
+		return true;
+	result->is_retired = history->action == STORE_RETIRE;
+	return set_retired(store, history, error);
+}
+
+static bool history_one(struct slashing_store *store, const struct store_history *history, struct store_history_result *ret_result,
+			struct error *error)
+{
+	struct row_key key = {history->public_key, NULL};
+	struct own_root own;
+
+	*ret_result = (struct store_history_result){0};
+	if (!read_own_root(store, &own, error) || !read_retired(store, history->public_key, &ret_result->is_retired, error))
+		return false;
+	ret_result->has_root = own.known;
+	memcpy(ret_result->genesis_validators_root, own.root, ROOT_SIZE);
+	if (history->action == STORE_RAISE)
+		key.root = history->genesis_validators_root;
+	else if (own.known)
+		key.root = own.root;
+	if (history->action == STORE_RAISE && is_foreign(&own, key.root)) {
+		ret_result->outcome = STORE_WRONG_NETWORK;
+		key.root = own.root;
+	}
+	if (key.root && !read_watermark(store, &key, &ret_result->watermark, error))
+		return false;
+	return ret_result->outcome == STORE_WRONG_NETWORK || act(store, history, &key, ret_result, error);
+}
+
+bool slashing_store_history(struct slashing_store *store, const struct store_history *histories, size_t count,
+			    struct store_history_result *ret_results, struct error *error)
+{
+	bool ok = step_once(store, store->begin, "begin", error);
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = history_one(store, &histories[i], &ret_results[i], error);
+	ok = finish(store, ok, error);
+	for (size_t i = 0; !ok && i < count; i++)
+		ret_results[i] = (struct store_history_result){.outcome = STORE_FAILED};
+	return ok;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger: makes watermarks durable, in groups, and nothing else. Whatever arrived while a commit ran shares the next one.
+ * The ledger: makes watermarks durable, in groups, and nothing else. Whatever arrived while a commit ran shares the next one, up to the
+ * first message of the other kind: commits and histories are groups of their own, in the order in which they came. So a commit
+ * that came behind a retirement is judged after the retirement is durable and answered.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,19 +17,33 @@
 
 struct ledger {
 	struct slashing_store *store;
+	union message next; /* received, and of no group yet */
+	bool has_next;
 	struct store_commit commits[LEDGER_GROUP_MAX];
 	struct store_result results[LEDGER_GROUP_MAX];
+	struct store_history histories[LEDGER_GROUP_MAX];
+	struct store_history_result history_results[LEDGER_GROUP_MAX];
 	uint64_t ids[LEDGER_GROUP_MAX];
-	size_t count;
+	size_t count; /* of the group, which is all commits or all histories */
 };
 
-static bool add_commit(struct ledger *ledger, const union message *message, struct error *error)
+/* What the keeper sends: into a group at its count, the group into the store, the answer to one of it. */
+struct kind {
+	uint32_t type;
+	bool (*add)(struct ledger *ledger, const union message *message);
+	bool (*store)(struct ledger *ledger, struct error *error);
+	bool (*answer)(const struct ledger *ledger, size_t i, struct error *error);
+};
+
+/* ---- commits ---- */
+
+static bool add_commit(struct ledger *ledger, const union message *message)
 {
 	const struct message_commit *asked = &message->commit;
 	struct store_commit *commit = &ledger->commits[ledger->count];
 
-	if (asked->header.type != MESSAGE_COMMIT || (asked->duty != DUTY_BLOCK && asked->duty != DUTY_ATTESTATION))
-		return error_set(error, ERROR_PEER, "the keeper sent a message of type %u", asked->header.type);
+	if (asked->duty != DUTY_BLOCK && asked->duty != DUTY_ATTESTATION)
+		return false;
 	commit->duty = asked->duty == DUTY_BLOCK ? STORE_DUTY_BLOCK : STORE_DUTY_ATTESTATION;
 	commit->slot = asked->slot;
 	commit->source_epoch = asked->source_epoch;
@@ -35,8 +51,103 @@ static bool add_commit(struct ledger *ledger, const union message *message, stru
 	memcpy(commit->public_key, asked->public_key, sizeof commit->public_key);
 	memcpy(commit->genesis_validators_root, asked->genesis_validators_root, ROOT_SIZE);
 	memcpy(commit->signing_root, asked->signing_root, ROOT_SIZE);
-	ledger->ids[ledger->count++] = asked->header.id;
 	return true;
+}
+
+static bool store_commits(struct ledger *ledger, struct error *error)
+{
+	return slashing_store_commit(ledger->store, ledger->commits, ledger->count, ledger->results, error);
+}
+
+static bool answer_commit(const struct ledger *ledger, size_t i, struct error *error)
+{
+	static const enum commit_status statuses[] = {
+		[STORE_DURABLE] = COMMIT_DURABLE, [STORE_CONFLICT] = COMMIT_CONFLICT,
+		[STORE_FAILED] = COMMIT_FAILED,   [STORE_WRONG_NETWORK] = COMMIT_WRONG_NETWORK,
+		[STORE_RETIRED] = COMMIT_RETIRED,
+	};
+	const struct store_result *result = &ledger->results[i];
+	struct message_commit_result answer;
+
+	message_init(&answer, MESSAGE_COMMIT_RESULT, ledger->ids[i]);
+	answer.status = statuses[result->outcome];
+	answer.watermark = result->watermark;
+	memcpy(answer.genesis_validators_root, result->genesis_validators_root, ROOT_SIZE);
+	return message_send(ROLE_FD_KEEPER, &answer, error);
+}
+
+/* ---- histories ---- */
+
+static const enum store_action actions[] = {
+	[HISTORY_READ] = STORE_READ,
+	[HISTORY_RAISE] = STORE_RAISE,
+	[HISTORY_RETIRE] = STORE_RETIRE,
+	[HISTORY_ENABLE] = STORE_ENABLE,
+};
+
+/* The watermark comes from outside this process: a bool that is neither 0 nor 1 must not be read as one. */
+static bool is_set(const bool *flag)
+{
+	return *(const unsigned char *)flag != 0;
+}
+
+static bool add_history(struct ledger *ledger, const union message *message)
+{
+	const struct message_history *asked = &message->history;
+	struct store_history *history = &ledger->histories[ledger->count];
+
+	if (asked->action >= ARRAY_SIZE(actions) || !actions[asked->action])
+		return false;
+	*history = (struct store_history){.action = actions[asked->action], .known_only = asked->known_only != 0};
+	memcpy(history->public_key, asked->public_key, sizeof history->public_key);
+	memcpy(history->genesis_validators_root, asked->genesis_validators_root, ROOT_SIZE);
+	if (is_set(&asked->watermark.has_block))
+		slashing_record_block(&history->watermark, asked->watermark.block_slot, asked->watermark.block_root);
+	if (is_set(&asked->watermark.has_attestation))
+		slashing_record_attestation(&history->watermark, asked->watermark.source_epoch, asked->watermark.target_epoch,
+					    asked->watermark.attestation_root);
+	return true;
+}
+
+static bool store_histories(struct ledger *ledger, struct error *error)
+{
+	return slashing_store_history(ledger->store, ledger->histories, ledger->count, ledger->history_results, error);
+}
+
+static bool answer_history(const struct ledger *ledger, size_t i, struct error *error)
+{
+	static const enum history_status statuses[] = {
+		[STORE_DURABLE] = HISTORY_OK,
+		[STORE_FAILED] = HISTORY_FAILED,
+		[STORE_WRONG_NETWORK] = HISTORY_WRONG_NETWORK,
+		[STORE_UNKNOWN] = HISTORY_UNKNOWN,
+	};
+	const struct store_history_result *result = &ledger->history_results[i];
+	struct message_history_result answer;
+
+	message_init(&answer, MESSAGE_HISTORY_RESULT, ledger->ids[i]);
+	answer.status = statuses[result->outcome];
+	answer.is_retired = result->is_retired;
+	answer.has_root = result->has_root;
+	answer.watermark = result->watermark;
+	memcpy(answer.genesis_validators_root, result->genesis_validators_root, ROOT_SIZE);
+	return message_send(ROLE_FD_KEEPER, &answer, error);
+}
+
+/* ---- groups ---- */
+
+static const struct kind kinds[] = {
+	{MESSAGE_COMMIT, add_commit, store_commits, answer_commit},
+	{MESSAGE_HISTORY, add_history, store_histories, answer_history},
+};
+
+static const struct kind *find_kind(uint32_t type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (kinds[i].type == type)
+			return &kinds[i];
+	}
+	return NULL;
 }
 
 static bool wait_readable(struct error *error)
@@ -52,42 +163,38 @@ static bool wait_readable(struct error *error)
 	return true;
 }
 
-/* Wait for the first commit, then take all that are there already. */
-static bool collect_group(struct ledger *ledger, struct error *error)
+static bool receive_next(struct ledger *ledger, struct error *error)
 {
-	union message message;
-
-	ledger->count = 0;
-	if (!wait_readable(error))
-		return false;
-	while (ledger->count < LEDGER_GROUP_MAX) {
-		struct pollfd more = {ROLE_FD_KEEPER, POLLIN, 0};
-
-		if (ledger->count > 0 && poll(&more, 1, 0) <= 0)
-			return true;
-		if (!message_receive(ROLE_FD_KEEPER, &message, sizeof message, NULL, error) || !add_commit(ledger, &message, error))
-			return error_prefix(error, "keeper");
-	}
-	return true;
+	ledger->has_next = message_receive(ROLE_FD_KEEPER, &ledger->next, sizeof ledger->next, NULL, error);
+	return ledger->has_next || error_prefix(error, "keeper");
 }
 
-static bool answer_group(struct ledger *ledger, struct error *error)
+/* Wait for the first message, then take all of its kind that are there already. NULL: there is no more to do. */
+static const struct kind *collect_group(struct ledger *ledger, struct error *error)
 {
-	static const enum commit_status statuses[] = {
-		[STORE_DURABLE] = COMMIT_DURABLE,
-		[STORE_CONFLICT] = COMMIT_CONFLICT,
-		[STORE_FAILED] = COMMIT_FAILED,
-		[STORE_WRONG_NETWORK] = COMMIT_WRONG_NETWORK,
-	};
+	const struct kind *kind;
 
+	ledger->count = 0;
+	if (!ledger->has_next && (!wait_readable(error) || !receive_next(ledger, error)))
+		return NULL;
+	kind = find_kind(ledger->next.header.type);
+	while (ledger->has_next && ledger->count < LEDGER_GROUP_MAX && find_kind(ledger->next.header.type) == kind) {
+		struct pollfd more = {ROLE_FD_KEEPER, POLLIN, 0};
+
+		if (!kind || !kind->add(ledger, &ledger->next))
+			return error_set(error, ERROR_PEER, "the keeper sent a message of type %u", ledger->next.header.type), NULL;
+		ledger->ids[ledger->count++] = ledger->next.header.id;
+		ledger->has_next = false;
+		if (poll(&more, 1, 0) > 0 && !receive_next(ledger, error))
+			return NULL;
+	}
+	return kind;
+}
+
+static bool answer_group(const struct ledger *ledger, const struct kind *kind, struct error *error)
+{
 	for (size_t i = 0; i < ledger->count; i++) {
-		struct message_commit_result answer;
-
-		message_init(&answer, MESSAGE_COMMIT_RESULT, ledger->ids[i]);
-		answer.status = statuses[ledger->results[i].outcome];
-		answer.watermark = ledger->results[i].watermark;
-		memcpy(answer.genesis_validators_root, ledger->results[i].genesis_validators_root, ROOT_SIZE);
-		if (!message_send(ROLE_FD_KEEPER, &answer, error))
+		if (!kind->answer(ledger, i, error))
 			return error_prefix(error, "keeper");
 	}
 	return true;
@@ -96,15 +203,27 @@ static bool answer_group(struct ledger *ledger, struct error *error)
 static bool serve(struct ledger *ledger, struct error *error)
 {
 	for (;;) {
+		const struct kind *kind = collect_group(ledger, error);
 		struct error problem = {0};
 
-		if (!collect_group(ledger, error))
+		if (!kind)
 			return false;
-		if (!slashing_store_commit(ledger->store, ledger->commits, ledger->count, ledger->results, &problem))
+		if (!kind->store(ledger, &problem))
 			log_failure(LOG_LEVEL_ERROR, "commit_failed", &problem);
-		if (!answer_group(ledger, error))
+		if (!answer_group(ledger, kind, error))
 			return false;
 	}
+}
+
+static struct slashing_store *open_store(const struct network *network, struct error *error)
+{
+	struct slashing_store *store = slashing_store_open_sqlite(ROLE_FD_STORE, error);
+
+	if (store && network->genesis_validators_root_known)
+		slashing_store_use_root(store, network->genesis_validators_root);
+	if (store && network->genesis_validators_root_learned)
+		slashing_store_learn_root(store);
+	return store;
 }
 
 int ledger_main(int argc, char **argv)
@@ -117,9 +236,7 @@ int ledger_main(int argc, char **argv)
 	(void)argv;
 	if (!role_begin("ledger", SECRET_HEAP_SIZE_DEFAULT, &start, &error))
 		return role_failed(&error);
-	ledger->store = slashing_store_open_sqlite(ROLE_FD_STORE, &error);
-	if (ledger->store && start.network.genesis_validators_root_learned)
-		slashing_store_learn_root(ledger->store);
+	ledger->store = open_store(&start.network, &error);
 	if (!ledger->store || !sandbox_enter(SANDBOX_LEDGER, &error) || !role_ready(&error))
 		return role_failed(&error);
 	(void)serve(ledger, &error);

@@ -66,6 +66,7 @@ static void start_ledger(struct ledger_process *ledger)
 	message_init(&start, MESSAGE_START, 0);
 	start.slashing_protection = 1;
 	start.network.genesis_validators_root_learned = ledger->learns_root;
+	start.network.genesis_validators_root_known = !ledger->learns_root; /* all zero */
 	assert_ok(message_send(ledger->init, &start, &error), &error);
 	assert_ok(message_receive(ledger->init, &ready, sizeof ready, NULL, &error), &error);
 	assert_int_equal(ready.header.type, MESSAGE_READY);
@@ -79,6 +80,14 @@ static int stop_ledger(struct ledger_process *ledger)
 	(void)close(ledger->keeper);
 	assert_int_equal(waitpid(ledger->pid, &status, 0), ledger->pid);
 	return status;
+}
+
+/* As when the power goes, but for the disk: and then another. */
+static void kill_ledger(struct ledger_process *ledger)
+{
+	(void)kill(ledger->pid, SIGKILL);
+	assert_int_equal(WTERMSIG(stop_ledger(ledger)), SIGKILL);
+	start_ledger(ledger);
 }
 
 static int set_up(void **state)
@@ -139,6 +148,50 @@ static struct message_commit_result ask(const struct ledger_process *ledger, str
 {
 	send_commit(ledger, &commit);
 	return receive_result(ledger);
+}
+
+static struct message_history history(uint64_t id, enum history_action action)
+{
+	struct message_history asked;
+
+	message_init(&asked, MESSAGE_HISTORY, id);
+	asked.action = action;
+	asked.public_key[0] = 1;
+	return asked;
+}
+
+static struct message_history raise_to(uint64_t id, uint64_t slot, uint8_t root)
+{
+	struct message_history asked = history(id, HISTORY_RAISE);
+
+	asked.watermark.has_block = true;
+	asked.watermark.block_slot = slot;
+	asked.watermark.block_root[0] = root;
+	return asked;
+}
+
+static void send_history(const struct ledger_process *ledger, const struct message_history *asked)
+{
+	struct error error = {0};
+
+	assert_ok(message_send(ledger->keeper, asked, &error), &error);
+}
+
+static struct message_history_result receive_history(const struct ledger_process *ledger, uint64_t id)
+{
+	struct message_history_result result;
+	struct error error = {0};
+
+	assert_ok(message_receive(ledger->keeper, &result, sizeof result, NULL, &error), &error);
+	assert_int_equal(result.header.type, MESSAGE_HISTORY_RESULT);
+	assert_int_equal(result.header.id, id);
+	return result;
+}
+
+static struct message_history_result ask_history(const struct ledger_process *ledger, struct message_history asked)
+{
+	send_history(ledger, &asked);
+	return receive_history(ledger, asked.header.id);
 }
 
 static void commits_and_refuses_across_restarts(void **state)
@@ -225,6 +278,147 @@ static void ends_when_the_keeper_talks_nonsense(void **state)
 	assert_int_equal(WEXITSTATUS(stop_ledger(ledger)), 1);
 }
 
+static void reads_and_raises_histories(void **state)
+{
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+	struct message_history_result result = ask_history(ledger, history(1, HISTORY_READ));
+	struct message_history foreign = raise_to(5, 30, 1);
+
+	assert_int_equal(result.status, HISTORY_UNKNOWN);
+	assert_int_equal(ask(ledger, block(2, 10, 1)).status, COMMIT_DURABLE);
+	result = ask_history(ledger, history(3, HISTORY_READ));
+	assert_int_equal(result.status, HISTORY_OK);
+	assert_int_equal(result.has_root, 1);
+	assert_int_equal(result.is_retired, 0);
+	assert_true(result.watermark.has_block);
+	assert_false(result.watermark.has_attestation);
+	assert_int_equal(result.watermark.block_slot, 10);
+	assert_int_equal(result.watermark.block_root[0], 1);
+	result = ask_history(ledger, raise_to(4, 20, 2));
+	assert_int_equal(result.status, HISTORY_OK);
+	assert_int_equal(result.watermark.block_slot, 20);
+	foreign.genesis_validators_root[0] = 9;
+	result = ask_history(ledger, foreign);
+	assert_int_equal(result.status, HISTORY_WRONG_NETWORK);
+	assert_int_equal(result.genesis_validators_root[0], 0);
+	kill_ledger(ledger);
+	assert_int_equal(ask(ledger, block(6, 20, 1)).status, COMMIT_CONFLICT);
+	assert_int_equal(ask(ledger, block(7, 20, 2)).status, COMMIT_DURABLE); /* the imported message itself */
+	assert_int_equal(ask(ledger, block(8, 21, 1)).status, COMMIT_DURABLE);
+	(void)stop_ledger(ledger);
+}
+
+static void a_retired_key_stays_retired(void **state)
+{
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+	struct message_history known_only = history(1, HISTORY_RETIRE);
+	struct message_history_result result;
+
+	known_only.known_only = 1;
+	assert_int_equal(ask_history(ledger, known_only).status, HISTORY_UNKNOWN);
+	assert_int_equal(ask(ledger, block(2, 10, 1)).status, COMMIT_DURABLE);
+	result = ask_history(ledger, history(3, HISTORY_RETIRE));
+	assert_int_equal(result.status, HISTORY_OK);
+	assert_int_equal(result.is_retired, 1);
+	assert_int_equal(result.watermark.block_slot, 10);
+	kill_ledger(ledger);
+	assert_int_equal(ask(ledger, block(4, 11, 1)).status, COMMIT_RETIRED);
+	assert_int_equal(ask_history(ledger, raise_to(5, 20, 2)).is_retired, 1);
+	assert_int_equal(ask(ledger, block(6, 21, 1)).status, COMMIT_RETIRED);
+	result = ask_history(ledger, history(7, HISTORY_ENABLE));
+	assert_int_equal(result.status, HISTORY_OK);
+	assert_int_equal(result.is_retired, 0);
+	kill_ledger(ledger);
+	assert_int_equal(ask(ledger, block(8, 20, 1)).status, COMMIT_CONFLICT);
+	assert_int_equal(ask(ledger, block(9, 21, 1)).status, COMMIT_DURABLE);
+	(void)stop_ledger(ledger);
+}
+
+/* All on their way at one time: whatever the groups are, each is judged after what came before it. */
+static void commits_and_histories_keep_their_order(void **state)
+{
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+	const struct message_history retire = history(101, HISTORY_RETIRE), enable = history(103, HISTORY_ENABLE);
+
+	(void)kill(ledger->pid, SIGSTOP);
+	for (uint64_t id = 1; id <= 30; id++) {
+		struct message_commit commit = block(id, id, 1);
+
+		if (id == 11)
+			send_history(ledger, &retire);
+		if (id == 21)
+			send_history(ledger, &enable);
+		send_commit(ledger, &commit);
+	}
+	(void)kill(ledger->pid, SIGCONT);
+	for (uint64_t id = 1; id <= 30; id++) {
+		struct message_commit_result result;
+
+		if (id == 11)
+			assert_int_equal(receive_history(ledger, 101).watermark.block_slot, 10);
+		if (id == 21)
+			assert_int_equal(receive_history(ledger, 103).watermark.block_slot, 10);
+		result = receive_result(ledger);
+		assert_int_equal(result.header.id, id);
+		assert_int_equal(result.status, id > 10 && id <= 20 ? COMMIT_RETIRED : COMMIT_DURABLE);
+	}
+	(void)stop_ledger(ledger);
+}
+
+/* More than a group, then another kind. */
+static void groups_are_bounded(void **state)
+{
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+	const struct message_history read = history(1000, HISTORY_READ);
+
+	(void)kill(ledger->pid, SIGSTOP);
+	for (uint64_t id = 1; id <= 150; id++) {
+		struct message_commit commit = block(id, id, 1);
+
+		send_commit(ledger, &commit);
+	}
+	send_history(ledger, &read);
+	(void)kill(ledger->pid, SIGCONT);
+	for (uint64_t id = 1; id <= 150; id++) {
+		struct message_commit_result result = receive_result(ledger);
+
+		assert_int_equal(result.header.id, id);
+		assert_int_equal(result.status, COMMIT_DURABLE);
+	}
+	assert_int_equal(receive_history(ledger, 1000).watermark.block_slot, 150);
+	(void)stop_ledger(ledger);
+}
+
+static void a_flag_of_two_is_a_flag(void **state)
+{
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+	struct message_history asked = raise_to(1, 10, 1);
+	struct message_history_result result;
+
+	memset(&asked.watermark.has_block, 2, 1);
+	memset(&asked.watermark.has_attestation, 0xff, 1);
+	result = ask_history(ledger, asked);
+	assert_memory_equal(&result.watermark.has_block, "\1", 1);
+	assert_memory_equal(&result.watermark.has_attestation, "\1", 1);
+	(void)stop_ledger(ledger);
+}
+
+static void ends_when_the_keeper_asks_nonsense(void **state)
+{
+	static const uint32_t nonsense[] = {0, HISTORY_ENABLE + 1, UINT32_MAX};
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nonsense); i++) {
+		struct message_history asked = history(1, HISTORY_READ);
+
+		if (i > 0)
+			start_ledger(ledger);
+		asked.action = nonsense[i];
+		send_history(ledger, &asked);
+		assert_int_equal(WEXITSTATUS(stop_ledger(ledger)), 1);
+	}
+}
+
 #define WITH_LEDGER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -235,6 +429,12 @@ int main(void)
 		WITH_LEDGER(answers_a_group_in_order),
 		WITH_LEDGER(the_log_does_not_grow_for_ever),
 		WITH_LEDGER(ends_when_the_keeper_talks_nonsense),
+		WITH_LEDGER(reads_and_raises_histories),
+		WITH_LEDGER(a_retired_key_stays_retired),
+		WITH_LEDGER(commits_and_histories_keep_their_order),
+		WITH_LEDGER(groups_are_bounded),
+		WITH_LEDGER(a_flag_of_two_is_a_flag),
+		WITH_LEDGER(ends_when_the_keeper_asks_nonsense),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -1,75 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "slashing/store.h"
-
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <unistd.h>
-
 #include "base/file.h"
-#include "vectors.h"
-
-struct place {
-	char folder[64];
-	int fd;
-};
-
-static int make_place(void **state)
-{
-	struct place *place = (struct place *)memory_allocate_zeroed(1, sizeof *place);
-
-	(void)snprintf(place->folder, sizeof place->folder, "/tmp/ensign-store-XXXXXX");
-	if (!mkdtemp(place->folder))
-		return -1;
-	place->fd = open(place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = place;
-	return place->fd >= 0 ? 0 : -1;
-}
-
-static int remove_place(void **state)
-{
-	static const char *const files[] = {"slashing.sqlite", "slashing.sqlite-wal", "slashing.sqlite-shm",
-					    "slashing.sqlite-journal"};
-	struct place *place = (struct place *)*state;
-
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		(void)unlinkat(place->fd, files[i], 0);
-	(void)close(place->fd);
-	(void)rmdir(place->folder);
-	free(place);
-	return 0;
-}
-
-static struct slashing_store *open_store(const struct place *place)
-{
-	struct error error = {0};
-	struct slashing_store *store = slashing_store_open_sqlite(place->fd, &error);
-
-	assert_ok(store != NULL, &error);
-	return store;
-}
-
-static struct store_commit block(uint8_t key, uint64_t slot, uint8_t root)
-{
-	return (struct store_commit){.duty = STORE_DUTY_BLOCK, .public_key = {key}, .slot = slot, .signing_root = {root}};
-}
-
-static struct store_commit attestation(uint8_t key, uint64_t source, uint64_t target, uint8_t root)
-{
-	return (struct store_commit){.duty = STORE_DUTY_ATTESTATION,
-				     .public_key = {key},
-				     .source_epoch = source,
-				     .target_epoch = target,
-				     .signing_root = {root}};
-}
-
-static struct store_result commit(struct slashing_store *store, struct store_commit asked)
-{
-	struct store_result result = {.outcome = STORE_FAILED};
-	struct error error = {0};
-
-	assert_ok(slashing_store_commit(store, &asked, 1, &result, &error), &error);
-	return result;
-}
+#include "store_place.h"
 
 static void raises_and_never_lowers(void **state)
 {
@@ -129,20 +60,6 @@ static void a_group_is_judged_in_order(void **state)
 	assert_ok(slashing_store_commit(store, group, ARRAY_SIZE(group), results, &error), &error);
 	for (size_t i = 0; i < ARRAY_SIZE(group); i++)
 		assert_int_equal(results[i].outcome, expected[i]);
-}
-
-static struct slashing_store *open_learning_store(const struct place *place)
-{
-	struct slashing_store *store = open_store(place);
-
-	slashing_store_learn_root(store);
-	return store;
-}
-
-static struct store_commit on_chain(uint8_t chain, struct store_commit commit)
-{
-	memset(commit.genesis_validators_root, chain, ROOT_SIZE);
-	return commit;
 }
 
 static void assert_wrong_network(const struct store_result *result, uint8_t learned_chain)
@@ -221,16 +138,6 @@ static void a_repeat_teaches_too(void **state)
 	slashing_store_free(store);
 }
 
-static void write_metadata(const struct place *place, const char *sql)
-{
-	AUTO_FREE char *path = memory_format("%s/slashing.sqlite", place->folder);
-	sqlite3 *database = NULL;
-
-	assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
-	(void)sqlite3_close(database);
-}
-
 static void a_damaged_root_is_an_error(void **state)
 {
 	struct slashing_store *store = open_learning_store((struct place *)*state);
@@ -240,7 +147,7 @@ static void a_damaged_root_is_an_error(void **state)
 
 	assert_int_equal(commit(store, on_chain(7, block(1, 10, 1))).outcome, STORE_DURABLE);
 	slashing_store_free(store);
-	write_metadata((struct place *)*state, "UPDATE Metadata SET value = x'07'");
+	run_sql((struct place *)*state, "UPDATE Metadata SET value = x'07'");
 	store = open_learning_store((struct place *)*state);
 	assert_false(slashing_store_commit(store, &asked, 1, &result, &error));
 	assert_int_equal(result.outcome, STORE_FAILED);
@@ -270,8 +177,6 @@ static void refuses_a_file_that_is_no_store(void **state)
 	assert_int_equal(error.code, ERROR_IO);
 	assert_message_contains(&error, "slashing store");
 }
-
-#define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
 int main(void)
 {
