@@ -140,8 +140,10 @@ static void unread_answers_refuse_only_their_kind(void **state)
 	fixture_connect(&fixture, &reader);
 	fixture_connect(&fixture, &other);
 	ask_for_keys(&reader);
-	/* its first bytes say that all of it is there */
-	got = gnutls_record_recv(reader.session, first, sizeof first);
+	/* its first bytes say that all of it is there; a session ticket may come before them */
+	do
+		got = gnutls_record_recv(reader.session, first, sizeof first);
+	while (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED);
 	assert_true(got > 0);
 	assert_int_equal(list_keys(&other), 503);
 	assert_int_equal(sign(&other, strlen(RANDAO)), 200);
