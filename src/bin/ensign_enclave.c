@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One program, five roles: started as init, it re-executes itself with --role for the others. */
+/* One program, six roles: started as init, it re-executes itself with --role for the others. */
 #include "enclave/role.h"
 
 #include "base/log.h"
@@ -12,6 +12,7 @@ static const struct {
 	{"keeper", keeper_main},
 	{"ledger", ledger_main},
 	{"frontend", frontend_main},
+	{"control", control_main},
 	{"opener", opener_main},
 };
 

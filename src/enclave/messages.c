@@ -7,7 +7,6 @@
 static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_START] = sizeof(struct message_start),
 	[MESSAGE_READY] = sizeof(struct message_ready),
-	[MESSAGE_PROVISIONED] = sizeof(struct message_provisioned),
 	[MESSAGE_SIGN] = sizeof(struct message_sign),
 	[MESSAGE_SIGN_RESULT] = sizeof(struct message_sign_result),
 	[MESSAGE_LIST_KEYS] = sizeof(struct message_list_keys),
@@ -31,6 +30,12 @@ static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_IMPORT_KEYSTORE] = sizeof(struct message_import_keystore),
 	[MESSAGE_IMPORT_RESULT] = sizeof(struct message_import_result),
 	[MESSAGE_FORGET_KEY] = sizeof(struct message_forget_key),
+	[MESSAGE_OPENER_WANTED] = sizeof(struct message_opener_wanted),
+	[MESSAGE_OPENER_READY] = sizeof(struct message_opener_ready),
+	[MESSAGE_OPENER_GONE] = sizeof(struct message_opener_gone),
+	[MESSAGE_JOB] = sizeof(struct message_job),
+	[MESSAGE_SEALED_KEY] = sizeof(struct message_sealed_key),
+	[MESSAGE_JOB_RESULT] = sizeof(struct message_job_result),
 };
 
 size_t message_size(uint32_t type)
@@ -88,6 +93,10 @@ static bool counts_fit(const union message *message)
 		return known_clients_fit(&message->known_clients);
 	case MESSAGE_RELOAD_RESULT:
 		return is_terminated(message->reload_result.message, sizeof message->reload_result.message);
+	case MESSAGE_OPENER_GONE:
+		return is_terminated(message->opener_gone.how, sizeof message->opener_gone.how);
+	case MESSAGE_JOB_RESULT:
+		return is_terminated(message->job_result.message, sizeof message->job_result.message);
 	case MESSAGE_IMPORT_RESULT:
 		return is_terminated(message->import_result.message, sizeof message->import_result.message);
 	case MESSAGE_IMPORT_KEYSTORE:

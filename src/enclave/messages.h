@@ -18,10 +18,14 @@
  *   opener   ── TLS_IDENTITY ─────────────────► frontend    the TLS key; the first makes it serve, a later one takes its place
  *   opener   ◄─ TLS_RESULT ──────────────────── frontend
  *   opener   ── KNOWN_CLIENTS ────────────────► frontend    certificates that may connect
- *   frontend ── RELOAD, IMPORT_KEYSTORE, FORGET_KEY ► opener what needs the parent: its tables, its credentials
- *   frontend ◄─ RELOAD_RESULT, IMPORT_RESULT ── opener
+ *   frontend ── RELOAD, IMPORT_KEYSTORE, FORGET_KEY ► control what needs the parent: its tables, its credentials
+ *   frontend ◄─ RELOAD_RESULT, IMPORT_RESULT ── control
+ *   control  ── OPENER_WANTED ────────────────► init        start an opener
+ *   control  ◄─ OPENER_READY, OPENER_GONE ───── init
+ *   control  ── JOB, IMPORT_KEYSTORE ─────────► opener      what it is to do; the parent's frame follows on a stream of its own
+ *   control  ◄─ SEALED_KEY, IMPORT_RESULT, JOB_RESULT opener
  *   init     ── START ────────────────────────► every role  its settings
- *   init     ◄─ READY, PROVISIONED ──────────── roles
+ *   init     ◄─ READY ───────────────────────── roles
  */
 #pragma once
 
@@ -38,11 +42,12 @@
 /* An EIP-2335 keystore is 1 KiB of JSON, with a long description two. */
 #define IMPORT_KEYSTORE_MAX_SIZE 8192
 #define IMPORT_PASSWORD_MAX_SIZE 1024
+#define DIGEST_SIZE 32             /* SHA-256 */
+#define MESSAGE_SEALED_KEY_SIZE 60 /* SEALED_KEY_SIZE of tables/sealed_key.h */
 
 enum message_type {
 	MESSAGE_START = 1,
 	MESSAGE_READY,
-	MESSAGE_PROVISIONED,
 	MESSAGE_SIGN,
 	MESSAGE_SIGN_RESULT,
 	MESSAGE_LIST_KEYS,
@@ -66,6 +71,12 @@ enum message_type {
 	MESSAGE_IMPORT_KEYSTORE,
 	MESSAGE_IMPORT_RESULT,
 	MESSAGE_FORGET_KEY,
+	MESSAGE_OPENER_WANTED,
+	MESSAGE_OPENER_READY,
+	MESSAGE_OPENER_GONE,
+	MESSAGE_JOB,
+	MESSAGE_SEALED_KEY,
+	MESSAGE_JOB_RESULT,
 	MESSAGE_TYPE_COUNT,
 };
 
@@ -81,20 +92,12 @@ struct message_start {
 	struct message_header header;
 	struct network network;
 	uint8_t slashing_protection; /* 0 or 1 */
-	uint8_t provisioned;         /* opener only: keys are loaded already, refuse a second init */
-	uint64_t key_count;          /* opener only, when provisioned */
 	uint64_t enclave_started_ms; /* monotonic clock when init started */
 	uint32_t signable_types;     /* keeper only: the bits (ARTIFACT_BIT) of what the signing policy can ever allow */
 };
 
 struct message_ready {
 	struct message_header header;
-};
-
-/* opener → init: keys are in the keeper, the frontend serves. */
-struct message_provisioned {
-	struct message_header header;
-	uint64_t key_count;
 };
 
 /* ---- frontend ↔ keeper ---- */
@@ -255,10 +258,10 @@ enum history_status {
 
 struct message_history_result {
 	struct message_header header;
-	uint32_t status;    /* enum history_status */
-	uint8_t is_loaded;  /* 0 or 1; RETIRE: it was until now */
-	uint8_t is_retired; /* 0 or 1; after the action */
-	uint8_t has_root;   /* 0 or 1: whether this signer knows the root of its network */
+	uint32_t status;                            /* enum history_status */
+	uint8_t is_loaded;                          /* 0 or 1; RETIRE: it was until now */
+	uint8_t is_retired;                         /* 0 or 1; after the action */
+	uint8_t has_root;                           /* 0 or 1: whether this signer knows the root of its network */
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* of this signer's network */
 	struct watermark watermark;                 /* after the action */
 };
@@ -295,15 +298,14 @@ enum load_status {
 	LOAD_BAD_KEY, /* public_key names the first one whose secret is not its own */
 	LOAD_FULL,
 	LOAD_COUNT_WRONG,
-	LOAD_REFUSED, /* keys are loaded already */
 	LOAD_UNKNOWN, /* public_key names the first one to keep that the keeper does not hold */
 };
 
 struct message_load_result {
 	struct message_header header;
-	uint32_t status;  /* enum load_status */
-	uint64_t count;   /* of keys that sign now */
-	uint64_t added;   /* by this load */
+	uint32_t status; /* enum load_status */
+	uint64_t count;  /* of keys that sign now */
+	uint64_t added;  /* by this load */
 	uint64_t removed;
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 };
@@ -334,7 +336,7 @@ struct message_known_clients {
 	struct known_client clients[KNOWN_CLIENTS_MAX];
 };
 
-/* ---- frontend ↔ opener: what needs the parent ---- */
+/* ---- frontend ↔ control: what needs the parent ---- */
 
 /* Read the tables again. There is one RELOAD_RESULT for every reload, whoever asked for it. */
 struct message_reload {
@@ -378,12 +380,59 @@ struct message_forget_key {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 };
 
+/* ---- control ↔ init, control ↔ opener: one job, one process ---- */
+
+struct message_opener_wanted {
+	struct message_header header;
+};
+
+struct message_opener_ready {
+	struct message_header header;
+};
+
+/* It ended, or it never started; nothing of it is left on the sockets. */
+struct message_opener_gone {
+	struct message_header header;
+	char how[ERROR_MESSAGE_SIZE]; /* NUL-terminated, for people */
+};
+
+enum job_kind {
+	JOB_INIT = 1, /* open the TLS identity and every key, load them, serve */
+	JOB_RELOAD,   /* the same again, but what is loaded already need not be opened */
+	JOB_IMPORT,   /* open keystores and seal their keys */
+	JOB_KIND_COUNT,
+};
+
+/* The parent's request itself comes as one frame (net/frame.h) on ROLE_FD_REQUEST. */
+struct message_job {
+	struct message_header header;
+	uint32_t kind;                   /* enum job_kind */
+	uint64_t import_count;           /* IMPORT_KEYSTORE messages that follow */
+	uint8_t tls_digest[DIGEST_SIZE]; /* RELOAD: of the TLS ciphertext that is in service, which need not be opened again */
+};
+
+/* JOB_IMPORT: a key that was in a keystore, for the key table. */
+struct message_sealed_key {
+	struct message_header header; /* id: the import's */
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	uint8_t sealed[MESSAGE_SEALED_KEY_SIZE]; /* as column sealed_key_b64 has it */
+};
+
+struct message_job_result {
+	struct message_header header;
+	uint32_t code;      /* enum error_code; ERROR_NONE: done */
+	uint64_t key_count; /* INIT, RELOAD: that sign now */
+	uint64_t added;
+	uint64_t removed;
+	uint8_t tls_digest[DIGEST_SIZE];  /* INIT, RELOAD: of the TLS ciphertext that is in service now */
+	char message[ERROR_MESSAGE_SIZE]; /* NUL-terminated */
+};
+
 /* Any message; big enough to receive each. */
 union message {
 	struct message_header header;
 	struct message_start start;
 	struct message_ready ready;
-	struct message_provisioned provisioned;
 	struct message_sign sign;
 	struct message_sign_result sign_result;
 	struct message_list_keys list_keys;
@@ -407,6 +456,12 @@ union message {
 	struct message_import_keystore import_keystore;
 	struct message_import_result import_result;
 	struct message_forget_key forget_key;
+	struct message_opener_wanted opener_wanted;
+	struct message_opener_ready opener_ready;
+	struct message_opener_gone opener_gone;
+	struct message_job job;
+	struct message_sealed_key sealed_key;
+	struct message_job_result job_result;
 };
 
 /* The one size that a message of this type has; 0 for an unknown type. */

@@ -10,23 +10,19 @@
 enum role_fd {
 	ROLE_FD_INIT = 3,     /* SEQPACKET to init, every role */
 	ROLE_FD_KEEPER = 4,   /* frontend, ledger, opener: their pair with the keeper */
-	ROLE_FD_FRONTEND = 5, /* keeper, opener: their pair with the frontend */
+	ROLE_FD_FRONTEND = 5, /* keeper, opener, control: their pair with the frontend */
 	ROLE_FD_LEDGER = 6,   /* keeper */
-	ROLE_FD_OPENER = 7,   /* keeper, frontend: their pair with the opener */
-	ROLE_FD_LISTEN = 8,   /* frontend: the signing socket, bound, not yet listening; opener: the control socket, listening */
-	ROLE_FD_NSM = 9,      /* opener that has keys to open */
+	ROLE_FD_OPENER = 7,   /* keeper, frontend, control: their pair with the opener */
+	ROLE_FD_LISTEN = 8,   /* frontend: the signing socket, bound, not yet listening; control: the control socket, listening */
+	ROLE_FD_NSM = 9,      /* opener */
 	ROLE_FD_CONFIGURATION = 10, /* frontend, opener: the measured configuration, sealed */
 	ROLE_FD_STORE = 11,         /* ledger: the folder of the slashing store */
-};
-
-/* What an opener that ends tells init by its exit status. */
-enum opener_exit {
-	OPENER_EXIT_PROVISIONED = 0, /* keys are loaded and served: start one that says so */
-	OPENER_EXIT_FAILED = 1,      /* it broke before it changed anything: start another */
-	OPENER_EXIT_HALF_DONE = 3,   /* keys are loaded but not served: the enclave must end */
+	ROLE_FD_REQUEST = 12,       /* control, opener: the stream for the parent's request */
+	ROLE_FD_CONTROL = 13,       /* frontend, opener: their pair with control */
 };
 
 int frontend_main(int argc, char **argv);
+int control_main(int argc, char **argv);
 int keeper_main(int argc, char **argv);
 int ledger_main(int argc, char **argv);
 int opener_main(int argc, char **argv);

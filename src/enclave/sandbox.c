@@ -74,6 +74,12 @@ static const int ledger_calls[] = {
 	SCMP_SYS(lseek),   SCMP_SYS(fcntl),    SCMP_SYS(geteuid), SCMP_SYS(fallocate),
 };
 
+/* Serve connections of the parent on a socket that is listening already. */
+static const int control_calls[] = {
+	SCMP_SYS(accept4),    SCMP_SYS(accept), SCMP_SYS(fcntl),   SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt), SCMP_SYS(mlock),  SCMP_SYS(munlock),
+};
+
 /* One TLS connection at a time to KMS. bind, listen and dup3: net/curl_socket.h says what for. */
 static const int opener_calls[] = {
 	SCMP_SYS(bind),   SCMP_SYS(listen),      SCMP_SYS(dup3),        SCMP_SYS(connect),    SCMP_SYS(accept4),
@@ -131,7 +137,7 @@ static const int init_denied_calls[] = {
 };
 
 #define BIT(role) (1u << (role))
-#define CONFINED (BIT(SANDBOX_FRONTEND) | BIT(SANDBOX_KEEPER) | BIT(SANDBOX_LEDGER) | BIT(SANDBOX_OPENER))
+#define CONFINED (BIT(SANDBOX_FRONTEND) | BIT(SANDBOX_KEEPER) | BIT(SANDBOX_LEDGER) | BIT(SANDBOX_CONTROL) | BIT(SANDBOX_OPENER))
 #define CONNECTING BIT(SANDBOX_OPENER)
 #define NSM_IOCTL 0xc0200a00u
 
@@ -183,6 +189,9 @@ static const struct role_rules {
 	[SANDBOX_LEDGER] = {SCMP_ACT_KILL_PROCESS,
 			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(ledger_calls, SCMP_ACT_ALLOW),
 			     LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
+	[SANDBOX_CONTROL] = {SCMP_ACT_KILL_PROCESS,
+			     {LIST(common_calls, SCMP_ACT_ALLOW), LIST(control_calls, SCMP_ACT_ALLOW),
+			      LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
 	[SANDBOX_OPENER] = {SCMP_ACT_KILL_PROCESS,
 			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(opener_calls, SCMP_ACT_ALLOW),
 			     LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},

@@ -129,10 +129,14 @@ static const struct refusal {
 	unsigned http_status;
 	void (*describe)(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason);
 } refusals[SIGN_STATUS_COUNT] = {
-	[SIGN_UNKNOWN_KEY] = {404, describe_unknown_key},     [SIGN_ROOT_MISMATCH] = {400, describe_root_mismatch},
-	[SIGN_SLASHABLE] = {412, describe_slashable},         [SIGN_WRONG_NETWORK] = {412, describe_wrong_network},
-	[SIGN_LEDGER_FAILED] = {503, describe_ledger_failed}, [SIGN_BAD_REQUEST] = {500, describe_bug},
-	[SIGN_OVERLOADED] = {503, describe_overloaded},       [SIGN_POLICY] = {403, describe_unsignable},
+	[SIGN_UNKNOWN_KEY] = {404, describe_unknown_key},
+	[SIGN_ROOT_MISMATCH] = {400, describe_root_mismatch},
+	[SIGN_SLASHABLE] = {412, describe_slashable},
+	[SIGN_WRONG_NETWORK] = {412, describe_wrong_network},
+	[SIGN_LEDGER_FAILED] = {503, describe_ledger_failed},
+	[SIGN_BAD_REQUEST] = {500, describe_bug},
+	[SIGN_OVERLOADED] = {503, describe_overloaded},
+	[SIGN_POLICY] = {403, describe_unsignable},
 	[SIGN_RETIRED] = {412, describe_retired},
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * init: holds nothing and parses nothing from outside. It binds the sockets, starts the roles with just the descriptors each
- * needs, replaces an opener that has done its work, and ends the enclave when any other role dies: a signer that lost a part
- * of itself is started anew by the parent, from attestation on.
+ * needs and an opener whenever control asks for one, and ends the enclave when any other role dies: a signer that lost a part of
+ * itself is started anew by the parent, from attestation on.
  */
 #include "enclave/init/init.h"
 
@@ -24,12 +24,8 @@
 
 /* Where the launcher puts the measured configuration. */
 #define CONFIGURATION_FD 3
-/* Connections that wait while the opener is busy or being replaced. */
+/* Connections that wait while control is busy or has all that it takes. */
 #define CONTROL_BACKLOG 16
-/* An opener that fails this often in a row will not get better by another try. */
-#define OPENER_FAILURES_MAX 5
-/* One that lived this long was not broken from the start: it begins a new row. */
-#define OPENER_LIFE_MIN_MS 10000
 /* Of one role: the keeper's heap is the largest. */
 #define LOCKED_MEMORY_MAX (2 * SECRET_HEAP_SIZE_KEEPER)
 #define REQUIRED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -132,67 +128,77 @@ static bool open_descriptors(struct init *init, struct error *error)
 
 static bool start_roles(struct init *init, struct error *error)
 {
-	for (size_t i = 0; i < ROLE_COUNT; i++) {
+	for (size_t i = 0; i < ROLE_OPENER; i++) {
 		if (!init_start_role(init, (enum role_id)i, error))
 			return false;
 	}
 	return true;
 }
 
-/* An opener that ended. True: the enclave goes on. */
-static bool replace_opener(struct init *init, int wait_status, struct error *error)
+static bool tell_opener_gone(const struct init *init, const char *how, struct error *error)
 {
-	int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+	struct message_opener_gone gone;
 
-	if (status == OPENER_EXIT_HALF_DONE)
-		return error_set(error, ERROR_BUG, "keys are loaded, but cannot be served");
-	if (status == OPENER_EXIT_PROVISIONED || clock_monotonic_ms() - init->roles[ROLE_OPENER].started_ms >= OPENER_LIFE_MIN_MS)
-		init->opener_failures = 0;
-	if (status != OPENER_EXIT_PROVISIONED)
-		init->opener_failures++;
-	if (init->opener_failures > OPENER_FAILURES_MAX)
-		return error_set(error, ERROR_BUG, "the opener failed %u times in a row", init->opener_failures);
-	if (init_start_role(init, ROLE_OPENER, error))
-		return true;
+	message_init(&gone, MESSAGE_OPENER_GONE, 0);
+	(void)snprintf(gone.how, sizeof gone.how, "%s", how);
+	return message_send(init->roles[ROLE_CONTROL].init_fd, &gone, error) || error_prefix(error, "control");
+}
+
+/* One that was started but did not get ready is killed; that it is gone is told when it has been reaped. */
+static bool start_opener(struct init *init, struct error *error)
+{
+	struct message_opener_ready ready;
+
+	if (init->roles[ROLE_OPENER].pid > 0)
+		return error_set(error, ERROR_PEER, "control wants a second opener");
+	init->opener_failure = (struct error){0};
+	message_init(&ready, MESSAGE_OPENER_READY, 0);
+	if (init_start_role(init, ROLE_OPENER, &init->opener_failure))
+		return message_send(init->roles[ROLE_CONTROL].init_fd, &ready, error) || error_prefix(error, "control");
+	log_failure(LOG_LEVEL_WARNING, "opener_not_ready", &init->opener_failure);
 	if (init->roles[ROLE_OPENER].pid <= 0)
-		return false;
-	/* It was started but did not get ready: its end is reaped and counted like any other. */
-	log_failure(LOG_LEVEL_WARNING, "opener_not_ready", error);
+		return tell_opener_gone(init, init->opener_failure.message, error);
 	(void)kill(init->roles[ROLE_OPENER].pid, SIGKILL);
 	return true;
 }
 
+static void describe_end(int wait_status, char *ret_how, size_t size)
+{
+	(void)snprintf(ret_how, size, "%s %d", WIFSIGNALED(wait_status) ? "signal" : "status",
+		       WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+}
+
 static bool handle_child(struct init *init, pid_t pid, int wait_status, struct error *error)
 {
+	char how[32];
+
+	describe_end(wait_status, how, sizeof how);
 	for (size_t i = 0; i < ROLE_COUNT; i++) {
 		if (init->roles[i].pid != pid)
 			continue;
 		init->roles[i].pid = 0;
 		if (i == ROLE_OPENER)
-			return replace_opener(init, wait_status, error);
-		return error_set(error, ERROR_BUG, "the %s died (%s %d)", role_name((enum role_id)i),
-				 WIFSIGNALED(wait_status) ? "signal" : "status",
-				 WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+			return tell_opener_gone(init, init->opener_failure.code ? init->opener_failure.message : how, error);
+		return error_set(error, ERROR_BUG, "the %s died (%s)", role_name((enum role_id)i), how);
 	}
 	return true; /* an orphan that PID 1 inherited */
 }
 
-/* What the opener says before it ends must be known before its end is handled. */
-static bool read_opener(struct init *init, struct error *error)
+static bool handle_control(struct init *init, struct error *error)
 {
-	struct pollfd waiting = {init->roles[ROLE_OPENER].init_fd, POLLIN, 0};
 	union message message;
-	bool closed;
+	bool closed = false;
 
-	while (poll(&waiting, 1, 0) > 0) {
-		if (!message_receive(waiting.fd, &message, sizeof message, &closed, error))
-			return closed;
-		if (message.header.type != MESSAGE_PROVISIONED)
-			return error_set(error, ERROR_PEER, "opener: message of type %u", message.header.type);
-		init->is_provisioned = true;
-		init->key_count = message.provisioned.key_count;
+	if (!message_receive(init->roles[ROLE_CONTROL].init_fd, &message, sizeof message, &closed, error)) {
+		if (!closed)
+			return error_prefix(error, "control");
+		/* Its end will be reaped in a moment. */
+		(void)close(take_fd(&init->roles[ROLE_CONTROL].init_fd));
+		return true;
 	}
-	return true;
+	if (message.header.type != MESSAGE_OPENER_WANTED)
+		return error_set(error, ERROR_PEER, "control: message of type %u", message.header.type);
+	return start_opener(init, error);
 }
 
 static bool reap_children(struct init *init, struct error *error)
@@ -201,7 +207,7 @@ static bool reap_children(struct init *init, struct error *error)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
-		if (!read_opener(init, error) || !handle_child(init, pid, wait_status, error))
+		if (!handle_child(init, pid, wait_status, error))
 			return false;
 	}
 	return true;
@@ -211,11 +217,16 @@ static bool reap_children(struct init *init, struct error *error)
 static bool supervise(struct init *init, struct error *error)
 {
 	for (;;) {
-		struct pollfd waiting = {init->signal_fd, POLLIN, 0};
+		struct pollfd waiting[] = {{init->signal_fd, POLLIN, 0}, {init->roles[ROLE_CONTROL].init_fd, POLLIN, 0}};
 		struct signalfd_siginfo information;
 
-		if (poll(&waiting, 1, -1) < 0 && errno != EINTR)
+		if (poll(waiting, ARRAY_SIZE(waiting), -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return error_set_errno(error, ERROR_IO, "poll");
+		}
+		if (waiting[1].revents && !handle_control(init, error))
+			return false;
 		while (read(init->signal_fd, &information, sizeof information) == (ssize_t)sizeof information) {
 			if (information.ssi_signo != SIGCHLD)
 				return true;

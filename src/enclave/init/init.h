@@ -9,15 +9,30 @@
 #include "image/configuration.h"
 #include "net/address.h"
 
-enum role_id { ROLE_KEEPER, ROLE_LEDGER, ROLE_FRONTEND, ROLE_OPENER, ROLE_COUNT };
+enum role_id {
+	ROLE_KEEPER,
+	ROLE_LEDGER,
+	ROLE_FRONTEND,
+	ROLE_CONTROL,
+	ROLE_OPENER, /* only while there is something to open */
+	ROLE_COUNT,
+};
 
-/* Both ends of the pairs between roles; init keeps them so that a new opener can be given the old one's ends. */
-enum pair_id { PAIR_FRONTEND_KEEPER, PAIR_LEDGER_KEEPER, PAIR_OPENER_KEEPER, PAIR_OPENER_FRONTEND, PAIR_COUNT };
+/* Both ends of the pairs between roles; init keeps them so that each opener can be given the last one's ends. */
+enum pair_id {
+	PAIR_FRONTEND_KEEPER,
+	PAIR_LEDGER_KEEPER,
+	PAIR_OPENER_KEEPER,
+	PAIR_OPENER_FRONTEND,
+	PAIR_CONTROL_FRONTEND,
+	PAIR_CONTROL_OPENER,
+	PAIR_REQUEST, /* control to opener, a stream: the parent's request */
+	PAIR_COUNT,
+};
 
 struct role_process {
 	pid_t pid; /* 0: not running */
 	int init_fd;
-	uint64_t started_ms;
 };
 
 struct init {
@@ -34,15 +49,13 @@ struct init {
 	int signal_fd;
 	int pairs[PAIR_COUNT][2];
 	struct role_process roles[ROLE_COUNT];
-	bool is_provisioned;
-	uint64_t key_count;
 	uint64_t started_ms;
-	unsigned opener_failures; /* in a row */
+	struct error opener_failure; /* why the present opener did not get ready; ERROR_NONE: it did */
 };
 
 const char *role_name(enum role_id role);
 MUST_USE bool init_make_pairs(struct init *init, struct error *error);
-/* Start a role, send it START, wait for READY. */
+/* Start a role, send it START, wait for READY. An opener finds nothing of its predecessors on its sockets. */
 MUST_USE bool init_start_role(struct init *init, enum role_id role, struct error *error);
 /* Kill and reap whatever runs. */
 void init_stop_roles(struct init *init);

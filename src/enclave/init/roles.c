@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "base/clock.h"
 #include "base/process.h"
 #include "enclave/init/init.h"
 
@@ -43,12 +42,19 @@ static const struct role_plan {
 	[ROLE_FRONTEND] = {"frontend",
 			   {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_FRONTEND_KEEPER},
 			    {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_FRONTEND},
+			    {ROLE_FD_CONTROL, SOURCE_PAIR_SECOND, PAIR_CONTROL_FRONTEND},
 			    {ROLE_FD_LISTEN, SOURCE_SIGNING, 0},
 			    {ROLE_FD_CONFIGURATION, SOURCE_CONFIGURATION, 0}}},
+	[ROLE_CONTROL] = {"control",
+			  {{ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_CONTROL_FRONTEND},
+			   {ROLE_FD_OPENER, SOURCE_PAIR_FIRST, PAIR_CONTROL_OPENER},
+			   {ROLE_FD_REQUEST, SOURCE_PAIR_FIRST, PAIR_REQUEST},
+			   {ROLE_FD_LISTEN, SOURCE_CONTROL, 0}}},
 	[ROLE_OPENER] = {"opener",
 			 {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_OPENER_KEEPER},
 			  {ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_OPENER_FRONTEND},
-			  {ROLE_FD_LISTEN, SOURCE_CONTROL, 0},
+			  {ROLE_FD_CONTROL, SOURCE_PAIR_SECOND, PAIR_CONTROL_OPENER},
+			  {ROLE_FD_REQUEST, SOURCE_PAIR_SECOND, PAIR_REQUEST},
 			  {ROLE_FD_NSM, SOURCE_NSM, 0},
 			  {ROLE_FD_CONFIGURATION, SOURCE_CONFIGURATION, 0}}},
 };
@@ -61,7 +67,9 @@ const char *role_name(enum role_id role)
 bool init_make_pairs(struct init *init, struct error *error)
 {
 	for (size_t i = 0; i < PAIR_COUNT; i++) {
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, init->pairs[i]) != 0)
+		int type = i == PAIR_REQUEST ? SOCK_STREAM : SOCK_SEQPACKET;
+
+		if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, init->pairs[i]) != 0)
 			return error_set_errno(error, ERROR_IO, "socketpair");
 	}
 	return true;
@@ -115,8 +123,6 @@ static bool send_start(const struct init *init, int fd, struct error *error)
 	message_init(&start, MESSAGE_START, 0);
 	start.network = init->configuration.network;
 	start.slashing_protection = init->configuration.slashing_protection;
-	start.provisioned = init->is_provisioned;
-	start.key_count = init->key_count;
 	start.enclave_started_ms = init->started_ms;
 	start.signable_types = signing_policy_types(&init->configuration.policy);
 	return message_send(fd, &start, error);
@@ -139,6 +145,20 @@ static bool wait_ready(int fd, struct error *error)
 	       error_set(error, ERROR_PEER, "message of type %u before READY", ready.header.type);
 }
 
+/* What was sent to an opener that ended before it read it: unread, whatever it is. */
+static void discard_unread(const struct init *init, enum role_id role)
+{
+	for (size_t i = 0; i < ROLE_FDS_MAX && plans[role].fds[i].source != SOURCE_NONE; i++) {
+		int fd = fd_from(init, plans[role].fds[i].source, plans[role].fds[i].pair, -1);
+		bool is_pair = plans[role].fds[i].source == SOURCE_PAIR_FIRST || plans[role].fds[i].source == SOURCE_PAIR_SECOND;
+		uint8_t waste[4096];
+
+		while (is_pair && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0)
+			;
+		secret_wipe(waste, sizeof waste);
+	}
+}
+
 bool init_start_role(struct init *init, enum role_id role, struct error *error)
 {
 	struct role_process *process = &init->roles[role];
@@ -146,11 +166,9 @@ bool init_start_role(struct init *init, enum role_id role, struct error *error)
 	AUTO_FD int role_end = -1;
 	int pair[2];
 
-	/*
-	 * Each opener has a connection of its own: one that died in the middle of an answer leaves nothing behind. With the keys loaded
-	 * there is nothing left to attest.
-	 */
-	if (role == ROLE_OPENER && !init->is_provisioned) {
+	/* Each opener has a connection of its own: one that died in the middle of an answer leaves nothing behind. */
+	if (role == ROLE_OPENER) {
+		discard_unread(init, role);
 		nsm = nsm_open_simulated(&init->nsm, error);
 		if (!nsm)
 			return error_prefix(error, "NSM");
@@ -160,7 +178,6 @@ bool init_start_role(struct init *init, enum role_id role, struct error *error)
 	if (process->init_fd >= 0)
 		(void)close(process->init_fd);
 	process->init_fd = pair[0];
-	process->started_ms = clock_monotonic_ms();
 	role_end = pair[1];
 	if (!spawn_role(init, role, role_end, nsm ? nsm_fd(nsm) : -1, error))
 		return error_prefix(error, "%s", role_name(role));

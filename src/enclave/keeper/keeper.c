@@ -12,16 +12,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "enclave/keeper/artifacts.h"
+#include "enclave/keeper/histories.h"
 #include "enclave/keeper/keys.h"
+#include "enclave/keeper/loads.h"
 #include "enclave/keeper/queue.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
 
 /*
- * Commits on their way to the ledger at one time. Both directions together fit a default socket buffer (208 KiB, some 700 bytes
- * a packet in the kernel's accounting), so keeper and ledger can never wait for each other with both buffers full.
+ * Commits on their way to the ledger at one time; with the histories they are 128. Both directions together fit a default socket buffer
+ * (208 KiB, some 700 bytes a packet in the kernel's accounting), so keeper and ledger can never wait for each other with both buffers full.
  */
-#define COMMITS_IN_FLIGHT_MAX 128
+#define COMMITS_IN_FLIGHT_MAX (128 - KEEPER_HISTORIES_MAX)
+/* While secrets wait for their last job to end, which takes milliseconds. */
+#define SWEEP_INTERVAL_MS 10
 
 /* Job numbers, first in, first out; as long as the pool of jobs, so it is never full. */
 struct job_ring {
@@ -33,11 +37,10 @@ struct job_ring {
 struct keeper {
 	struct network network;
 	bool slashing_protection;
-	uint32_t signable_types;     /* bits of ARTIFACT_BIT */
-	struct keeper_keys *keys;    /* serving; NULL until a load was completed */
-	struct keeper_keys *loading; /* between LOAD_BEGIN and LOAD_END */
-	uint64_t loading_count;
-	struct message_load_result load_failure; /* the first fault of this load; status LOAD_OK: none */
+	uint32_t signable_types; /* bits of ARTIFACT_BIT */
+	struct keeper_keys *keys;
+	struct keeper_loads loads;
+	struct keeper_histories histories;
 	struct keeper_queue *queue;
 	struct job_ring waiting_urgent; /* for the ledger; proposals go first */
 	struct job_ring waiting_ordinary;
@@ -49,11 +52,10 @@ struct keeper {
 };
 
 /* On any thread: a packet is sent whole, so no lock is needed. */
-static void send_result(void *context, const struct message_sign_result *result)
+static void send_result(const struct message_sign_result *result)
 {
 	struct error error = {0};
 
-	(void)context;
 	/* The frontend being gone ends the keeper in its main loop; here there is nothing left to do. */
 	if (!message_send(ROLE_FD_FRONTEND, result, &error))
 		log_failure(LOG_LEVEL_ERROR, "result_not_sent", &error);
@@ -65,7 +67,17 @@ static void send_status(const struct message_sign *request, enum sign_status sta
 
 	message_init(&result, MESSAGE_SIGN_RESULT, request->header.id);
 	result.status = status;
-	send_result(NULL, &result);
+	send_result(&result);
+}
+
+/* On any thread. A job that has a secret gives it back. */
+static void finish_job(void *context, const struct keeper_job *job)
+{
+	struct keeper *keeper = (struct keeper *)context;
+
+	send_result(&job->result);
+	if (job->secret_key)
+		keeper_keys_release(keeper->keys, job->key_index);
 }
 
 static void fill_slashing_numbers(struct message_sign_result *result, const struct message_commit *asked,
@@ -182,7 +194,7 @@ static enum sign_status judge_request(const struct keeper *keeper, const struct 
 {
 	if (request->has_signing_root && memcmp(request->signing_root, signing_root, ROOT_SIZE) != 0)
 		return SIGN_ROOT_MISMATCH;
-	if (!keeper->keys || !keeper_keys_find(keeper->keys, request->public_key, ret_index))
+	if (!keeper_keys_find(keeper->keys, request->public_key, ret_index))
 		return SIGN_UNKNOWN_KEY;
 	if (artifact->duty && keeper->slashing_protection && !is_of_this_network(keeper, request))
 		return SIGN_WRONG_NETWORK;
@@ -213,7 +225,7 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 		keeper_queue_part_done(keeper->queue, job);
 		return true;
 	}
-	job->secret_key = keeper_keys_secret(keeper->keys, job->key_index);
+	job->secret_key = keeper_keys_hold(keeper->keys, job->key_index);
 	if (!artifact->duty || !keeper->slashing_protection) {
 		keeper_queue_submit(keeper->queue, job, false);
 		return true;
@@ -222,19 +234,29 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 	return submit_duty(keeper, job, error);
 }
 
-static bool handle_list_keys(struct keeper *keeper, const union message *message, struct error *error)
+static bool send_keys(const struct keeper *keeper, int fd, const union message *message, struct error *error)
 {
 	struct message_keys keys;
 
 	message_init(&keys, MESSAGE_KEYS, message->header.id);
-	keys.total = keeper->keys ? keeper_keys_count(keeper->keys) : 0;
+	keys.total = keeper_keys_count(keeper->keys);
 	keys.first = message->list_keys.first;
 	while (keys.count < MESSAGE_KEYS_CAPACITY && keys.first < keys.total && keys.count < keys.total - keys.first) {
 		memcpy(keys.keys[keys.count], keeper_keys_public(keeper->keys, (size_t)(keys.first + keys.count)),
 		       BLS_PUBLIC_KEY_SIZE);
 		keys.count++;
 	}
-	return message_send(ROLE_FD_FRONTEND, &keys, error);
+	return message_send(fd, &keys, error);
+}
+
+static bool handle_list_keys(struct keeper *keeper, const union message *message, struct error *error)
+{
+	return send_keys(keeper, ROLE_FD_FRONTEND, message, error);
+}
+
+static bool handle_opener_list_keys(struct keeper *keeper, const union message *message, struct error *error)
+{
+	return send_keys(keeper, ROLE_FD_OPENER, message, error);
 }
 
 static uint64_t age_ms(uint64_t now_ms, uint64_t then_ms)
@@ -248,7 +270,7 @@ static bool handle_health(struct keeper *keeper, const union message *message, s
 	struct message_health_result result;
 
 	message_init(&result, MESSAGE_HEALTH_RESULT, message->header.id);
-	result.key_count = keeper->keys ? keeper_keys_count(keeper->keys) : 0;
+	result.key_count = keeper_keys_count(keeper->keys);
 	result.slashing_protection = keeper->slashing_protection;
 	result.has_commit = keeper->last_commit_ms != 0;
 	result.has_failure = keeper->last_failure_ms != 0;
@@ -325,69 +347,61 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 			merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 	}
 	if (answer->status != COMMIT_DURABLE && answer->status != COMMIT_CONFLICT)
-		job->result.status = SIGN_LEDGER_FAILED;
+		job->result.status = answer->status == COMMIT_RETIRED ? SIGN_RETIRED : SIGN_LEDGER_FAILED;
 	learn_from_answer(keeper, job, answer);
 	keeper_queue_part_done(keeper->queue, job);
 	return send_waiting_commits(keeper, error);
+}
+
+static bool handle_history(struct keeper *keeper, const union message *message, struct error *error)
+{
+	struct message_history to_ledger;
+	struct message_history_result result;
+
+	if (keeper_histories_ask(&keeper->histories, &message->history, &to_ledger, &result))
+		return message_send(ROLE_FD_LEDGER, &to_ledger, error) || error_prefix(error, "ledger");
+	return message_send(ROLE_FD_FRONTEND, &result, error);
+}
+
+static bool handle_history_result(struct keeper *keeper, const union message *message, struct error *error)
+{
+	struct message_history_result result;
+
+	return keeper_histories_answer(&keeper->histories, &message->history_result, &result, error) &&
+	       message_send(ROLE_FD_FRONTEND, &result, error);
 }
 
 static bool handle_load_begin(struct keeper *keeper, const union message *message, struct error *error)
 {
 	(void)message;
 	(void)error;
-	keeper_keys_free(keeper->loading);
-	keeper->loading = keeper->keys ? NULL : keeper_keys_new();
-	keeper->loading_count = 0;
-	message_init(&keeper->load_failure, MESSAGE_LOAD_RESULT, 0);
+	keeper_loads_begin(&keeper->loads);
 	return true;
-}
-
-static enum load_status load_status_of(const struct error *error)
-{
-	return error->code == ERROR_POLICY || error->code == ERROR_IO ? LOAD_FULL : LOAD_BAD_KEY;
 }
 
 static bool handle_load_key(struct keeper *keeper, const union message *message, struct error *error)
 {
-	const struct message_load_key *load = &message->load_key;
-	struct error problem = {0};
-
 	(void)error;
-	keeper->loading_count++;
-	if (!keeper->loading || keeper->load_failure.status != LOAD_OK)
-		return true; /* reported at the end, when the opener listens */
-	if (keeper_keys_add(keeper->loading, load->public_key, load->secret_key, &problem))
-		return true;
-	keeper->load_failure.status = load_status_of(&problem);
-	memcpy(keeper->load_failure.public_key, load->public_key, BLS_PUBLIC_KEY_SIZE);
+	keeper_loads_key(&keeper->loads, &message->load_key);
 	return true;
 }
 
-static enum load_status finish_load(struct keeper *keeper, uint64_t announced)
+static bool handle_load_keep(struct keeper *keeper, const union message *message, struct error *error)
 {
-	if (!keeper->loading)
-		return LOAD_REFUSED;
-	if (keeper->load_failure.status != LOAD_OK)
-		return (enum load_status)keeper->load_failure.status;
-	if (announced != keeper->loading_count || announced != keeper_keys_count(keeper->loading))
-		return LOAD_COUNT_WRONG;
-	keeper->keys = keeper->loading;
-	keeper->loading = NULL;
-	log_info("keys_loaded", "count=%zu network=%s slashing_protection=%s", keeper_keys_count(keeper->keys),
-		 keeper->network.name, keeper->slashing_protection ? "on" : "off");
-	return LOAD_OK;
+	(void)error;
+	keeper_loads_keep(&keeper->loads, &message->load_keep);
+	return true;
 }
 
 static bool handle_load_end(struct keeper *keeper, const union message *message, struct error *error)
 {
 	struct message_load_result result;
 
-	message_init(&result, MESSAGE_LOAD_RESULT, message->header.id);
-	result.status = finish_load(keeper, message->load_end.count);
-	memcpy(result.public_key, keeper->load_failure.public_key, sizeof result.public_key);
-	result.count = keeper->keys ? keeper_keys_count(keeper->keys) : 0;
-	keeper_keys_free(keeper->loading);
-	keeper->loading = NULL;
+	keeper_loads_end(&keeper->loads, &message->load_end, &result);
+	if (result.status == LOAD_OK)
+		log_info("keys_loaded", "count=%llu added=%llu removed=%llu network=%s slashing_protection=%s",
+			 (unsigned long long)result.count, (unsigned long long)result.added, (unsigned long long)result.removed,
+			 keeper->network.name, keeper->slashing_protection ? "on" : "off");
 	return message_send(ROLE_FD_OPENER, &result, error);
 }
 
@@ -397,9 +411,16 @@ static const struct keeper_handler {
 	enum message_type type;
 	bool (*handle)(struct keeper *keeper, const union message *message, struct error *error);
 } handlers[] = {
-	{ROLE_FD_FRONTEND, MESSAGE_SIGN, handle_sign},           {ROLE_FD_FRONTEND, MESSAGE_LIST_KEYS, handle_list_keys},
-	{ROLE_FD_FRONTEND, MESSAGE_HEALTH, handle_health},       {ROLE_FD_LEDGER, MESSAGE_COMMIT_RESULT, handle_commit_result},
-	{ROLE_FD_OPENER, MESSAGE_LOAD_BEGIN, handle_load_begin}, {ROLE_FD_OPENER, MESSAGE_LOAD_KEY, handle_load_key},
+	{ROLE_FD_FRONTEND, MESSAGE_SIGN, handle_sign},
+	{ROLE_FD_FRONTEND, MESSAGE_LIST_KEYS, handle_list_keys},
+	{ROLE_FD_FRONTEND, MESSAGE_HEALTH, handle_health},
+	{ROLE_FD_FRONTEND, MESSAGE_HISTORY, handle_history},
+	{ROLE_FD_LEDGER, MESSAGE_HISTORY_RESULT, handle_history_result},
+	{ROLE_FD_OPENER, MESSAGE_LIST_KEYS, handle_opener_list_keys},
+	{ROLE_FD_OPENER, MESSAGE_LOAD_KEEP, handle_load_keep},
+	{ROLE_FD_LEDGER, MESSAGE_COMMIT_RESULT, handle_commit_result},
+	{ROLE_FD_OPENER, MESSAGE_LOAD_BEGIN, handle_load_begin},
+	{ROLE_FD_OPENER, MESSAGE_LOAD_KEY, handle_load_key},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_END, handle_load_end},
 };
 
@@ -423,7 +444,9 @@ static bool serve(struct keeper *keeper, struct error *error)
 	union message message;
 
 	for (;;) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+		int timeout_ms = keeper_keys_sweep(keeper->keys) > 0 ? SWEEP_INTERVAL_MS : -1;
+
+		if (poll(fds, ARRAY_SIZE(fds), timeout_ms) < 0) {
 			if (errno == EINTR)
 				continue;
 			return error_set_errno(error, ERROR_IO, "poll");
@@ -458,7 +481,11 @@ int keeper_main(int argc, char **argv)
 	keeper->network = start.network;
 	keeper->slashing_protection = start.slashing_protection != 0;
 	keeper->signable_types = start.signable_types;
-	keeper->queue = keeper_queue_new((unsigned)get_nprocs(), send_result, keeper, &error);
+	keeper->keys = keeper_keys_new();
+	keeper->loads = (struct keeper_loads){.keys = keeper->keys};
+	keeper->histories = (struct keeper_histories){
+		.keys = keeper->keys, .network = &keeper->network, .slashing_protection = keeper->slashing_protection};
+	keeper->queue = keeper_queue_new((unsigned)get_nprocs(), finish_job, keeper, &error);
 	if (!keeper->queue || !sandbox_enter(SANDBOX_KEEPER, &error) || !role_ready(&error))
 		return role_failed(&error);
 	/* Returns only when a wall is broken: another role is gone, or said what it may not say. */

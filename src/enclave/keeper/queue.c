@@ -169,7 +169,7 @@ void keeper_queue_part_done(struct keeper_queue *queue, struct keeper_job *job)
 	/* A signature that was refused after all must not leave the process, not even inside a refusal. */
 	if (job->result.status != SIGN_OK)
 		secret_wipe(job->result.signature, sizeof job->result.signature);
-	queue->finish(queue->context, &job->result);
+	queue->finish(queue->context, job);
 	(void)pthread_mutex_lock(&queue->lock);
 	ring_put(&queue->free_jobs, (uint32_t)keeper_queue_job_number(queue, job));
 	(void)pthread_mutex_unlock(&queue->lock);

@@ -15,7 +15,7 @@
 #define KEEPER_JOBS_MAX 4096
 
 struct keeper_job {
-	const uint8_t *secret_key; /* borrowed from the keys */
+	const uint8_t *secret_key; /* held of the keys; NULL: it is refused */
 	size_t key_index;
 	bool is_urgent;
 	bool is_with_ledger;               /* the keeper's main thread only: sent to the ledger, not yet answered */
@@ -27,7 +27,7 @@ struct keeper_job {
 struct keeper_queue;
 
 /* Called once a job, on any thread. The job is recycled when it returns. */
-typedef void keeper_finish(void *context, const struct message_sign_result *result);
+typedef void keeper_finish(void *context, const struct keeper_job *job);
 
 /* Starts `threads` signing threads. NULL on failure. */
 MUST_USE struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, void *context, struct error *error);

@@ -3,12 +3,15 @@
 
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "enclave/sandbox.h"
+#include "net/frame.h"
 #include "net/http_client.h"
+
+/* As many as control has at one time. */
+#define IMPORTS_MAX 32
 
 static bool read_configuration(struct configuration *ret_configuration, struct error *error)
 {
@@ -62,26 +65,95 @@ static bool begin(int argc, char **argv, struct opener *opener, struct error *er
 	if (!role_begin("opener", SECRET_HEAP_SIZE_DEFAULT, &start, error) ||
 	    !read_arguments(argc, argv, opener, &nsm_is_device, error) || !read_configuration(&opener->configuration, error))
 		return false;
-	opener->is_provisioned = start.provisioned != 0;
-	opener->key_count = start.key_count;
-	opener->started_ms = start.enclave_started_ms;
-	if (!opener->is_provisioned)
-		opener->nsm = nsm_from_fd(ROLE_FD_NSM, nsm_is_device, error);
+	opener->nsm = nsm_from_fd(ROLE_FD_NSM, nsm_is_device, error);
 	/* What libraries read when they start, they must read before the sandbox. */
-	return (opener->nsm || opener->is_provisioned) && http_client_prepare(error) && sandbox_enter(SANDBOX_OPENER, error) &&
-	       role_ready(error);
+	return opener->nsm && http_client_prepare(error) && sandbox_enter(SANDBOX_OPENER, error) && role_ready(error);
+}
+
+/* A packet that may hold a password: the whole of it in protected memory. */
+static bool receive_import(struct secret *ret_import, struct error *error)
+{
+	const union message *message;
+
+	if (!secret_init(ret_import, sizeof(struct message_import_keystore), error) ||
+	    !message_receive(ROLE_FD_CONTROL, ret_import->data, ret_import->size, NULL, error))
+		return error_prefix(error, "control");
+	message = (const union message *)(const void *)ret_import->data;
+	return message->header.type == MESSAGE_IMPORT_KEYSTORE ||
+	       error_set(error, ERROR_PEER, "control: message of type %u", message->header.type);
+}
+
+struct task {
+	struct secret imports[IMPORTS_MAX];
+	struct buffer request; /* the parent's; wiped */
+};
+
+static void task_done(struct task *task)
+{
+	for (size_t i = 0; i < IMPORTS_MAX; i++)
+		secret_done(&task->imports[i]);
+	if (task->request.data)
+		secret_wipe(task->request.data, task->request.capacity);
+	buffer_done(&task->request);
+}
+
+static bool receive_task(struct opener *opener, struct task *task, struct error *error)
+{
+	if (!message_receive(ROLE_FD_CONTROL, &opener->job, sizeof opener->job, NULL, error))
+		return error_prefix(error, "control");
+	if (opener->job.header.type != MESSAGE_JOB || opener->job.import_count > IMPORTS_MAX)
+		return error_set(error, ERROR_PEER, "control: message of type %u", opener->job.header.type);
+	for (size_t i = 0; i < opener->job.import_count; i++) {
+		if (!receive_import(&task->imports[i], error))
+			return false;
+	}
+	return frame_read(ROLE_FD_REQUEST, CONTROL_FRAME_MAX_SIZE, CONTROL_FRAME_TIMEOUT_MS, &task->request, NULL, error) ||
+	       error_prefix(error, "control");
+}
+
+static bool run_task(struct opener *opener, struct task *task, struct message_job_result *ret_result, struct error *error)
+{
+	AUTO_JSON json_t *request = json_parse_object(buffer_view(&task->request), "control frame", error);
+
+	/* Parsed, it is all in memory that is wiped on release. */
+	secret_wipe(task->request.data, task->request.capacity);
+	if (!request)
+		return false;
+	if (opener->job.kind == JOB_IMPORT)
+		return opener_import(opener, request, task->imports, opener->job.import_count, error);
+	return opener_load(opener, request, ret_result, error);
+}
+
+static bool report(const struct message_job_result *result, const struct error *failure, struct error *error)
+{
+	struct message_job_result message = *result;
+
+	message.code = failure->code;
+	memcpy(message.message, failure->message, sizeof message.message);
+	return message_send(ROLE_FD_CONTROL, &message, error) || error_prefix(error, "control");
+}
+
+static bool work(struct opener *opener, struct error *error)
+{
+	CLEANUP(task_done) struct task task = {0};
+	struct message_job_result result;
+	struct error failure = {0};
+
+	if (!receive_task(opener, &task, error))
+		return false;
+	message_init(&result, MESSAGE_JOB_RESULT, 0);
+	if (run_task(opener, &task, &result, &failure))
+		failure = (struct error){0};
+	return report(&result, &failure, error);
 }
 
 int opener_main(int argc, char **argv)
 {
 	struct opener opener = {0};
 	struct error error = {0};
-	int status;
+	bool ok = begin(argc, argv, &opener, &error) && work(&opener, &error);
 
-	if (!begin(argc, argv, &opener, &error))
-		return role_failed(&error);
-	status = (int)opener_serve(&opener);
 	nsm_free(opener.nsm);
 	configuration_done(&opener.configuration);
-	return status;
+	return ok ? 0 : role_failed(&error);
 }

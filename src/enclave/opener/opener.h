@@ -1,31 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The opener: answers the control channel and, once, opens the keys: attested KMS decrypts, CMS, PKCS#12, keystores. It holds plaintext
- * keys for a moment, hands each to the keeper and ends; init starts a fresh one that knows the work is done. Split into the
- * control channel (control.c) and the opening (keys.c).
+ * The opener: a process that lives for one job of control: attested KMS decrypts, CMS, PKCS#12, keystores. It holds plaintext keys for a
+ * moment, hands each to the keeper (or seals it for the key table) and ends, so nothing of a key is left in a process that talks
+ * to the parent. opener.c takes the job and tells how it ended; keys.c loads the key table's rows; opening.c asks KMS; keystores.c opens what
+ * the key manager was given.
  */
 #pragma once
 
 #include "attestation/nsm.h"
+#include "aws/kms.h"
+#include "base/json.h"
+#include "crypto/cms.h"
 #include "enclave/role.h"
+#include "eth/keystore.h"
 #include "image/configuration.h"
+
+/* Rows share data keys; an operator has a few (one a key ceremony). Beyond this many the oldest is opened again when needed. */
+#define OPENER_DATA_KEYS_MAX 16
 
 struct opener {
 	struct configuration configuration;
 	struct address kms_relay;
-	struct nsm *nsm; /* NULL once provisioned */
-	bool is_provisioned;
-	uint64_t key_count;
-	uint64_t started_ms; /* monotonic */
+	struct nsm *nsm;
+	struct message_job job;
 };
 
-/* Serve the control channel until keys are provisioned or the opener has to end. */
-enum opener_exit opener_serve(struct opener *opener);
+/* A job's way to KMS, and the data keys that it opened. */
+struct opening {
+	struct opener *opener;
+	struct credentials credentials;
+	struct kms_client kms;
+	EVP_PKEY *recipient;
+	struct buffer recipient_spki;
+	struct data_key {
+		char *wrapped_b64; /* owned */
+		struct secret key;
+	} data_keys[OPENER_DATA_KEYS_MAX];
+	size_t next_data_key;
+};
 
-enum opener_outcome { OPENER_NOTHING_CHANGED, OPENER_PROVISIONED, OPENER_HALF_DONE };
+/* The public keys that the keeper holds, sorted. */
+struct held_keys {
+	uint8_t (*keys)[BLS_PUBLIC_KEY_SIZE];
+	size_t count;
+};
 
-/*
- * Carry out the `init` request: open the TLS identity and every key, load the keeper, start the frontend. Nothing is
- * loaded unless everything opened. *ret_key_count is set when provisioned; *error otherwise.
- */
-enum opener_outcome opener_provision(struct opener *opener, json_t *request, uint64_t *ret_key_count, struct error *error);
+/* ---- the jobs: request is the parent's; what ret_result says besides code and message is set only on success ---- */
+
+/* JOB_INIT, JOB_RELOAD: nothing is loaded unless everything opened. */
+MUST_USE bool opener_load(struct opener *opener, json_t *request, struct message_job_result *ret_result, struct error *error);
+/* JOB_IMPORT: each keystore ends as a SEALED_KEY or an IMPORT_RESULT to control. */
+MUST_USE bool opener_import(struct opener *opener, json_t *request, struct secret *imports, size_t count, struct error *error);
+
+/* ---- opening.c ---- */
+
+MUST_USE bool opening_init(struct opening *opening, struct opener *opener, json_t *request, struct error *error);
+void opening_done(struct opening *opening);
+/* A base64 KMS ciphertext out of `object`, opened for a key made here that a fresh attestation document names. */
+MUST_USE bool opening_decrypt_member(struct opening *opening, json_t *object, const char *name, struct kms_context context,
+				     struct secret *ret_plaintext, struct error *error);
+/* The opened data_key_b64 of an object; asked of KMS once for each. Borrowed from `opening`. */
+MUST_USE bool opening_find_data_key(struct opening *opening, json_t *object, struct view *ret_key, struct error *error);
+/* What opens but is not what it should be is the row's fault, not the request's: ERROR_CRYPTO. Returns false. */
+bool opening_blame_content(struct error *error);
+
+/* ---- keeper.c ---- */
+
+/* The answer to a question with this id; older answers, to an opener that died, are passed over. */
+MUST_USE bool opener_receive_answer(int fd, enum message_type type, uint64_t id, union message *ret_answer, struct error *error);
+MUST_USE bool held_keys_read(struct held_keys *ret_held, struct error *error);
+void held_keys_done(struct held_keys *held);
+bool held_keys_has(const struct held_keys *held, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
+#define AUTO_HELD_KEYS CLEANUP(held_keys_done)

@@ -642,11 +642,263 @@ static void checks_what_it_loads(void **state)
 	load_key(&keeper, secret_key, NULL);
 	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
 	assert_int_equal(sign_at_once(&keeper, &request).status, SIGN_OK);
-	/* Once is enough. */
-	begin_load(&keeper);
-	load_key(&keeper, other_secret, NULL);
-	assert_int_equal(end_load(&keeper, 1).status, LOAD_REFUSED);
+	/* A load that ends without having begun. */
+	assert_int_equal(end_load(&keeper, 0).status, LOAD_COUNT_WRONG);
 	assert_int_equal(sign_at_once(&keeper, &request).status, SIGN_OK);
+	(void)stop_keeper(&keeper);
+}
+
+static void keep_key(struct keeper_process *keeper, const uint8_t secret[BLS_SECRET_KEY_SIZE])
+{
+	struct message_load_keep message;
+	struct error error = {0};
+
+	message_init(&message, MESSAGE_LOAD_KEEP, 0);
+	assert_ok(bls_public_key_derive(secret, message.public_key, &error), &error);
+	assert_ok(message_send(keeper->opener, &message, &error), &error);
+}
+
+static struct message_sign randao_request(struct keeper_process *keeper, const uint8_t secret[BLS_SECRET_KEY_SIZE])
+{
+	struct message_sign request = new_request(keeper, ARTIFACT_RANDAO_REVEAL);
+	struct error error = {0};
+
+	assert_ok(bls_public_key_derive(secret, request.public_key, &error), &error);
+	return request;
+}
+
+static void a_load_takes_the_place_of_the_last(void **state)
+{
+	static const uint8_t other_secret[BLS_SECRET_KEY_SIZE] = {[31] = 43};
+	static const uint8_t third_secret[BLS_SECRET_KEY_SIZE] = {[31] = 44};
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign vote = attestation_request(&keeper, 1, 2, 1);
+	struct message_sign conflict = attestation_request(&keeper, 1, 2, 2);
+	struct message_sign ours = randao_request(&keeper, secret_key);
+	struct message_sign other = randao_request(&keeper, other_secret);
+	struct message_load_result result;
+
+	(void)state;
+	assert_int_equal(sign_durably(&keeper, &vote).status, SIGN_OK);
+	/* one goes on, one comes */
+	begin_load(&keeper);
+	keep_key(&keeper, secret_key);
+	load_key(&keeper, other_secret, NULL);
+	assert_int_equal(sign_at_once(&keeper, &other).status, SIGN_UNKNOWN_KEY);
+	result = end_load(&keeper, 2);
+	assert_int_equal(result.status, LOAD_OK);
+	assert_int_equal(result.count, 2);
+	assert_int_equal(result.added, 1);
+	assert_int_equal(result.removed, 0);
+	assert_int_equal(sign_at_once(&keeper, &other).status, SIGN_OK);
+	assert_int_equal(sign_at_once(&keeper, &ours).status, SIGN_OK);
+	/* what fails changes nothing: one that is not there to be kept, a wrong one, one that is named twice */
+	begin_load(&keeper);
+	keep_key(&keeper, third_secret);
+	result = end_load(&keeper, 1);
+	assert_int_equal(result.status, LOAD_UNKNOWN);
+	assert_int_equal(result.count, 2);
+	begin_load(&keeper);
+	keep_key(&keeper, secret_key);
+	load_key(&keeper, third_secret, other.public_key);
+	assert_int_equal(end_load(&keeper, 2).status, LOAD_BAD_KEY);
+	begin_load(&keeper);
+	keep_key(&keeper, secret_key);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 2).status, LOAD_BAD_KEY);
+	assert_int_equal(sign_at_once(&keeper, &other).status, SIGN_OK);
+	assert_int_equal(sign_at_once(&keeper, &ours).status, SIGN_OK);
+	/* one goes, and comes back to what it signed */
+	begin_load(&keeper);
+	keep_key(&keeper, other_secret);
+	result = end_load(&keeper, 1);
+	assert_int_equal(result.removed, 1);
+	assert_int_equal(sign_at_once(&keeper, &vote).status, SIGN_UNKNOWN_KEY);
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	keep_key(&keeper, other_secret);
+	assert_int_equal(end_load(&keeper, 2).added, 1);
+	assert_int_equal(sign_at_once(&keeper, &conflict).status, SIGN_SLASHABLE);
+	(void)stop_keeper(&keeper);
+}
+
+/* What was asked for before the key left is signed; its secret may go only then. */
+static void jobs_of_a_key_that_leaves_are_finished(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign vote = attestation_request(&keeper, 1, 2, 1);
+	struct message_sign_result signed_vote;
+	struct message_commit commit;
+
+	(void)state;
+	send_request(&keeper, &vote);
+	commit = receive_commit(&keeper);
+	begin_load(&keeper);
+	assert_int_equal(end_load(&keeper, 0).removed, 1);
+	assert_int_equal(sign_at_once(&keeper, &vote).status, SIGN_UNKNOWN_KEY);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	signed_vote = receive_result(&keeper);
+	assert_signed(&vote, &signed_vote);
+	(void)stop_keeper(&keeper);
+}
+
+static struct message_history history_request(struct keeper_process *keeper, enum history_action action)
+{
+	struct message_history request;
+	struct error error = {0};
+
+	message_init(&request, MESSAGE_HISTORY, ++keeper->next_id);
+	request.action = action;
+	assert_ok(bls_public_key_derive(secret_key, request.public_key, &error), &error);
+	memcpy(request.genesis_validators_root, network_find("mainnet", &error)->genesis_validators_root, ROOT_SIZE);
+	return request;
+}
+
+static struct message_history receive_history(struct keeper_process *keeper)
+{
+	struct message_history history;
+	struct error error = {0};
+
+	assert_ok(message_receive(keeper->ledger, &history, sizeof history, NULL, &error), &error);
+	assert_int_equal(history.header.type, MESSAGE_HISTORY);
+	return history;
+}
+
+static struct message_history_result receive_history_result(struct keeper_process *keeper, uint64_t id)
+{
+	struct message_history_result result;
+	struct error error = {0};
+
+	assert_ok(message_receive(keeper->frontend, &result, sizeof result, NULL, &error), &error);
+	assert_int_equal(result.header.type, MESSAGE_HISTORY_RESULT);
+	assert_int_equal(result.header.id, id);
+	return result;
+}
+
+static void ask_history(struct keeper_process *keeper, const struct message_history *request)
+{
+	struct error error = {0};
+
+	assert_ok(message_send(keeper->frontend, request, &error), &error);
+}
+
+static struct message_history_result ask_durably(struct keeper_process *keeper, const struct message_history *request,
+						 const struct watermark *after)
+{
+	struct message_history_result answer;
+	struct message_history history;
+	struct error error = {0};
+
+	ask_history(keeper, request);
+	history = receive_history(keeper);
+	assert_int_equal(history.action, request->action);
+	message_init(&answer, MESSAGE_HISTORY_RESULT, history.header.id);
+	answer.is_retired = request->action == HISTORY_RETIRE;
+	if (after)
+		answer.watermark = *after;
+	assert_ok(message_send(keeper->ledger, &answer, &error), &error);
+	return receive_history_result(keeper, request->header.id);
+}
+
+static void what_was_signed_elsewhere_counts(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_history raise = history_request(&keeper, HISTORY_RAISE);
+	struct message_sign old_vote = attestation_request(&keeper, 8, 9, 1);
+	struct message_sign old_block = block_request(&keeper, 99, 1);
+	struct message_history_result result;
+
+	(void)state;
+	raise.watermark = (struct watermark){
+		.has_block = true, .block_slot = 100, .has_attestation = true, .source_epoch = 9, .target_epoch = 10};
+	result = ask_durably(&keeper, &raise, &raise.watermark);
+	assert_int_equal(result.status, HISTORY_OK);
+	assert_true(result.is_loaded && result.has_root && !result.is_retired);
+	assert_memory_equal(result.genesis_validators_root, raise.genesis_validators_root, ROOT_SIZE);
+	assert_int_equal(sign_at_once(&keeper, &old_vote).status, SIGN_SLASHABLE);
+	assert_int_equal(sign_at_once(&keeper, &old_block).status, SIGN_SLASHABLE);
+	raise.genesis_validators_root[0] ^= 1;
+	ask_history(&keeper, &raise);
+	result = receive_history_result(&keeper, raise.header.id);
+	assert_int_equal(result.status, HISTORY_WRONG_NETWORK);
+	(void)stop_keeper(&keeper);
+}
+
+static void a_retired_key_stops_at_once(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_history retire = history_request(&keeper, HISTORY_RETIRE);
+	struct message_sign vote = attestation_request(&keeper, 1, 2, 1);
+	struct message_history history;
+	struct message_commit commit;
+	struct error error = {0};
+
+	(void)state;
+	ask_history(&keeper, &retire);
+	history = receive_history(&keeper);
+	assert_int_equal(history.known_only, 0);
+	/* before the ledger has said a word */
+	assert_int_equal(sign_at_once(&keeper, &vote).status, SIGN_UNKNOWN_KEY);
+	{
+		struct message_history_result answer;
+
+		message_init(&answer, MESSAGE_HISTORY_RESULT, history.header.id);
+		answer.status = HISTORY_FAILED;
+		assert_ok(message_send(keeper.ledger, &answer, &error), &error);
+	}
+	assert_int_equal(receive_history_result(&keeper, retire.header.id).status, HISTORY_FAILED);
+	assert_int_equal(sign_at_once(&keeper, &vote).status, SIGN_UNKNOWN_KEY);
+	/* a second time it is not loaded any more */
+	ask_history(&keeper, &retire);
+	history = receive_history(&keeper);
+	assert_int_equal(history.known_only, 1);
+	/* whatever puts it back, the ledger has the last word */
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	send_request(&keeper, &vote);
+	commit = receive_commit(&keeper);
+	answer_commit(&keeper, &commit, COMMIT_RETIRED, NULL);
+	{
+		struct message_sign_result refused = receive_result(&keeper);
+
+		assert_int_equal(refused.status, SIGN_RETIRED);
+		assert_no_signature(&refused);
+	}
+	(void)stop_keeper(&keeper);
+}
+
+static void histories_are_bounded(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_history read;
+
+	(void)state;
+	for (size_t i = 0; i < 16; i++) {
+		read = history_request(&keeper, HISTORY_READ);
+		ask_history(&keeper, &read);
+	}
+	read = history_request(&keeper, HISTORY_READ);
+	ask_history(&keeper, &read);
+	assert_int_equal(receive_history_result(&keeper, read.header.id).status, HISTORY_OVERLOADED);
+	(void)stop_keeper(&keeper);
+}
+
+static void without_a_ledger_the_keeper_answers(void **state)
+{
+	struct keeper_process keeper = start_keeper_on("mainnet", false);
+	struct message_history retire = history_request(&keeper, HISTORY_RETIRE);
+	struct message_sign request = randao_request(&keeper, secret_key);
+
+	(void)state;
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	ask_history(&keeper, &retire);
+	assert_int_equal(receive_history_result(&keeper, retire.header.id).status, HISTORY_OK);
+	assert_int_equal(sign_at_once(&keeper, &request).status, SIGN_UNKNOWN_KEY);
+	ask_history(&keeper, &retire);
+	assert_int_equal(receive_history_result(&keeper, retire.header.id).status, HISTORY_UNKNOWN);
 	(void)stop_keeper(&keeper);
 }
 
@@ -823,6 +1075,12 @@ int main(void)
 		cmocka_unit_test(without_protection_nothing_is_learned),
 		cmocka_unit_test(domains_follow_the_request),
 		cmocka_unit_test(checks_what_it_loads),
+		cmocka_unit_test(a_load_takes_the_place_of_the_last),
+		cmocka_unit_test(jobs_of_a_key_that_leaves_are_finished),
+		cmocka_unit_test(what_was_signed_elsewhere_counts),
+		cmocka_unit_test(a_retired_key_stops_at_once),
+		cmocka_unit_test(histories_are_bounded),
+		cmocka_unit_test(without_a_ledger_the_keeper_answers),
 		cmocka_unit_test(lists_its_keys),
 		cmocka_unit_test(tells_its_health),
 		cmocka_unit_test(ends_when_a_wall_is_broken),

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/keeper/histories.h"
+
+static void fill_result(const struct keeper_histories *histories, struct message_history_result *ret_result, uint64_t id,
+			enum history_status status)
+{
+	message_init(ret_result, MESSAGE_HISTORY_RESULT, id);
+	ret_result->status = status;
+	ret_result->has_root = histories->network->genesis_validators_root_known;
+	if (ret_result->has_root)
+		memcpy(ret_result->genesis_validators_root, histories->network->genesis_validators_root, ROOT_SIZE);
+}
+
+/* A lying frontend's bool may be neither 0 nor 1, and must not be read as one then. */
+static bool is_set(const bool *flag)
+{
+	return *(const unsigned char *)flag != 0;
+}
+
+static void copy_watermark(struct watermark *ret_watermark, const struct watermark *watermark)
+{
+	*ret_watermark = (struct watermark){0};
+	if (is_set(&watermark->has_block))
+		slashing_record_block(ret_watermark, watermark->block_slot, watermark->block_root);
+	if (is_set(&watermark->has_attestation))
+		slashing_record_attestation(ret_watermark, watermark->source_epoch, watermark->target_epoch,
+					    watermark->attestation_root);
+}
+
+static struct keeper_history *find_free(struct keeper_histories *histories, uint64_t *ret_place)
+{
+	for (size_t i = 0; i < KEEPER_HISTORIES_MAX; i++) {
+		*ret_place = i;
+		if (!histories->under_way[i].is_busy)
+			return &histories->under_way[i];
+	}
+	return NULL;
+}
+
+static bool is_of_another_network(const struct keeper_histories *histories, const struct message_history *request)
+{
+	return request->action == HISTORY_RAISE && histories->network->genesis_validators_root_known &&
+	       memcmp(request->genesis_validators_root, histories->network->genesis_validators_root, ROOT_SIZE) != 0;
+}
+
+/* At once, whatever comes of the rest. True: it was loaded. */
+static bool unload(struct keeper_histories *histories, const struct message_history *request)
+{
+	size_t number;
+
+	if (!keeper_keys_find(histories->keys, request->public_key, &number))
+		return false;
+	if (request->action == HISTORY_RETIRE)
+		keeper_keys_unload(histories->keys, number);
+	return true;
+}
+
+bool keeper_histories_ask(struct keeper_histories *histories, const struct message_history *request,
+			  struct message_history *ret_to_ledger, struct message_history_result *ret_result)
+{
+	uint64_t place;
+	struct keeper_history *history = find_free(histories, &place);
+	bool was_loaded;
+
+	if (!history || is_of_another_network(histories, request)) {
+		fill_result(histories, ret_result, request->header.id, history ? HISTORY_WRONG_NETWORK : HISTORY_OVERLOADED);
+		return false;
+	}
+	was_loaded = unload(histories, request);
+	if (!histories->slashing_protection) {
+		fill_result(histories, ret_result, request->header.id,
+			    was_loaded || request->action != HISTORY_RETIRE ? HISTORY_OK : HISTORY_UNKNOWN);
+		ret_result->is_loaded = was_loaded;
+		return false;
+	}
+	*history = (struct keeper_history){
+		.is_busy = true, .id = request->header.id, .action = request->action, .was_loaded = was_loaded};
+	memcpy(history->public_key, request->public_key, sizeof history->public_key);
+	message_init(ret_to_ledger, MESSAGE_HISTORY, place);
+	ret_to_ledger->action = request->action;
+	ret_to_ledger->known_only = !was_loaded;
+	memcpy(ret_to_ledger->public_key, request->public_key, sizeof ret_to_ledger->public_key);
+	memcpy(ret_to_ledger->genesis_validators_root, request->genesis_validators_root, ROOT_SIZE);
+	copy_watermark(&ret_to_ledger->watermark, &request->watermark);
+	return true;
+}
+
+/* Only what is of our network may move the watermark that its duties are judged by. */
+static void merge(struct keeper_histories *histories, const struct keeper_history *history,
+		  const struct message_history_result *answer)
+{
+	size_t number;
+
+	if (answer->status == HISTORY_OK && histories->network->genesis_validators_root_known &&
+	    keeper_keys_find_record(histories->keys, history->public_key, &number))
+		slashing_raise(keeper_keys_watermark(histories->keys, number), &answer->watermark);
+}
+
+bool keeper_histories_answer(struct keeper_histories *histories, const struct message_history_result *answer,
+			     struct message_history_result *ret_result, struct error *error)
+{
+	struct keeper_history *history;
+
+	if (answer->header.id >= KEEPER_HISTORIES_MAX || !histories->under_way[answer->header.id].is_busy ||
+	    answer->status >= HISTORY_STATUS_COUNT)
+		return error_set(error, ERROR_PEER, "the ledger answers about a history that was not asked for");
+	history = &histories->under_way[answer->header.id];
+	merge(histories, history, answer);
+	*ret_result = *answer;
+	ret_result->header.id = history->id;
+	ret_result->is_loaded = history->was_loaded;
+	if (histories->network->genesis_validators_root_known) {
+		ret_result->has_root = 1;
+		memcpy(ret_result->genesis_validators_root, histories->network->genesis_validators_root, ROOT_SIZE);
+	}
+	history->is_busy = false;
+	return true;
+}

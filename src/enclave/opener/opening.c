@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every KMS ciphertext is decrypted for a key made here, named in a fresh attestation document. */
+#include "enclave/opener/opener.h"
+
+/* KMS answers in tens of milliseconds; the relay, a slow region and an emulated CPU are allowed for. */
+#define KMS_TIMEOUT_MS 20000
+#define KMS_ATTEMPTS 4
+
+void opening_done(struct opening *opening)
+{
+	credentials_done(&opening->credentials);
+	evp_pkey_done(&opening->recipient);
+	buffer_done(&opening->recipient_spki);
+	for (size_t i = 0; i < OPENER_DATA_KEYS_MAX; i++) {
+		free(opening->data_keys[i].wrapped_b64);
+		secret_done(&opening->data_keys[i].key);
+	}
+}
+
+bool opening_init(struct opening *opening, struct opener *opener, json_t *request, struct error *error)
+{
+	json_t *credential;
+
+	opening->opener = opener;
+	if (!json_read_object(request, "credential", &credential, error) ||
+	    !credentials_from_json(credential, &opening->credentials, error))
+		return error_prefix(error, "credential");
+	opening->kms.credentials = &opening->credentials;
+	opening->kms.endpoint = (struct aws_endpoint){
+		.region = opener->configuration.region,
+		.host = opener->configuration.kms_host,
+		.via = &opener->kms_relay,
+		.ca_pem = buffer_view(&opener->configuration.ca_pem),
+		.timeout_ms = KMS_TIMEOUT_MS,
+		.attempts = KMS_ATTEMPTS,
+	};
+	return true;
+}
+
+/* Costs as much as a hundred signatures: a request that is refused by its form alone never gets here. */
+static bool make_recipient(struct opening *opening, struct error *error)
+{
+	if (opening->recipient)
+		return true;
+	opening->recipient = cms_recipient_key_generate(error);
+	return opening->recipient && cms_recipient_key_spki(opening->recipient, &opening->recipient_spki, error);
+}
+
+/* CMS that does not open for the key we just named is KMS's fault, neither the request's nor the row's. */
+static bool blame_kms(struct error *error)
+{
+	error->code = ERROR_PEER;
+	return error_prefix(error, "answer of KMS: CiphertextForRecipient");
+}
+
+static bool attested_decrypt(struct opening *opening, struct kms_context context, struct view ciphertext,
+			     struct secret *ret_plaintext, struct error *error)
+{
+	AUTO_BUFFER struct buffer document = {0};
+	AUTO_BUFFER struct buffer blob = {0};
+
+	return make_recipient(opening, error) &&
+	       nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0}, buffer_view(&opening->recipient_spki),
+			  &document, error) &&
+	       kms_decrypt_attested(&opening->kms, opening->opener->configuration.kms_key_arn, context, ciphertext,
+				    buffer_view(&document), &blob, error) &&
+	       (cms_open(opening->recipient, buffer_view(&blob), ret_plaintext, error) || blame_kms(error));
+}
+
+bool opening_decrypt_member(struct opening *opening, json_t *object, const char *name, struct kms_context context,
+			    struct secret *ret_plaintext, struct error *error)
+{
+	AUTO_BUFFER struct buffer ciphertext = {0};
+
+	if (!json_read_base64(object, name, KMS_CIPHERTEXT_MAX_SIZE, &ciphertext, error))
+		return false;
+	if (!attested_decrypt(opening, context, buffer_view(&ciphertext), ret_plaintext, error))
+		return error_prefix(error, "%s", name);
+	return true;
+}
+
+bool opening_blame_content(struct error *error)
+{
+	if (error->code == ERROR_INPUT)
+		error->code = ERROR_CRYPTO;
+	return false;
+}
+
+bool opening_find_data_key(struct opening *opening, json_t *object, struct view *ret_key, struct error *error)
+{
+	const struct kms_context context = {"fleet", opening->opener->configuration.fleet};
+	struct data_key *slot = &opening->data_keys[opening->next_data_key];
+	AUTO_SECRET struct secret key = {0};
+	const char *wrapped_b64;
+
+	if (!json_read_text(object, "data_key_b64", &wrapped_b64, error))
+		return false;
+	for (size_t i = 0; i < OPENER_DATA_KEYS_MAX; i++) {
+		const struct data_key *known = &opening->data_keys[i];
+
+		*ret_key = secret_view(&known->key);
+		if (known->wrapped_b64 && strcmp(known->wrapped_b64, wrapped_b64) == 0)
+			return true;
+	}
+	if (!opening_decrypt_member(opening, object, "data_key_b64", context, &key, error))
+		return false;
+	free(slot->wrapped_b64);
+	secret_done(&slot->key);
+	slot->wrapped_b64 = memory_copy_text(wrapped_b64);
+	slot->key = key;
+	key = (struct secret){0};
+	opening->next_data_key = (opening->next_data_key + 1) % OPENER_DATA_KEYS_MAX;
+	*ret_key = secret_view(&slot->key);
+	return true;
+}
