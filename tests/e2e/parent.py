@@ -23,7 +23,7 @@ import urllib.request
 
 from signer import OWN_VECTORS, Connection, SignerTest, run, wait_for
 
-ROLES = ["frontend", "keeper", "ledger", "opener"]
+ROLES = ["control", "frontend", "keeper", "ledger"]
 ALL_WRITE_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 # Keeps descriptor 3 taken in this process: subprocess must not put a pipe of its own where the child gets the configuration.
 RESERVED = os.open(os.devnull, os.O_RDONLY)
@@ -133,8 +133,8 @@ class Enclave:
         self.process.wait()
 
     def roles(self):
-        """{role: pid} of init's children; there are always four of them, but for the moment when the opener is replaced."""
-        return wait_for(lambda: len(found := self.find_roles()) == len(ROLES) and found, "all roles run")
+        """{role: pid} of init's children while there is nothing to open: an opener lives for one job."""
+        return wait_for(lambda: sorted(found := self.find_roles()) == ROLES and found, "all roles run, and no opener")
 
     def find_roles(self):
         found = {}

@@ -49,10 +49,12 @@ static json_t *wishes_new(const struct control *control)
 
 json_t *operations_state_new(const struct control *control)
 {
-	json_t *state =
-		json_pack("{s:b, s:I}", "initialized", (int)control->is_provisioned, "key_count", (json_int_t)control->key_count);
+	AUTO_JSON json_t *wishes = wishes_new(control);
+	json_t *state = json_pack("{s:b, s:I}", "initialized", (int)control->is_provisioned, "key_count",
+				  (json_int_t)control->key_count);
 
-	(void)json_object_set_new(state, "wants", wishes_new(control));
+	if (json_array_size(wishes) > 0)
+		(void)json_object_set(state, "wants", wishes);
 	if (control->forget_count > 0)
 		(void)json_object_set_new(state, "forget", forget_list_new(control));
 	return state;
