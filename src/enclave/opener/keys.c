@@ -121,12 +121,24 @@ static bool blame_content(struct error *error)
 	return false;
 }
 
+static bool read_tls_pem(json_t *object, struct tls_identity *ret_identity, struct error *error)
+{
+	AUTO_SECRET struct secret key = {0};
+	AUTO_SECRET struct secret chain = {0};
+
+	return json_read_base64_secret(object, "tls_key_pem_b64", &key, error) &&
+	       json_read_base64_secret(object, "tls_chain_pem_b64", &chain, error) &&
+	       tls_identity_from_pem(secret_view(&key), secret_view(&chain), ret_identity, error);
+}
+
 static bool read_tls_secret(const struct secret *plaintext, struct tls_identity *ret_identity, struct error *error)
 {
 	AUTO_JSON json_t *object = json_parse_object(secret_view(plaintext), "TLS secret", error);
 	AUTO_SECRET struct secret password = {0};
 	AUTO_SECRET struct secret keystore = {0};
 
+	if (object && json_object_get(object, "tls_key_pem_b64"))
+		return read_tls_pem(object, ret_identity, error);
 	return object && json_read_base64_secret(object, "tls_password_b64", &password, error) &&
 	       json_read_base64_secret(object, "tls_keystore_b64", &keystore, error) &&
 	       tls_identity_from_pkcs12(secret_view(&keystore), secret_view(&password), ret_identity, error);
