@@ -182,6 +182,24 @@ static bool find_data_key(struct opening *opening, json_t *row, const struct dat
 	return true;
 }
 
+/* Before the TLS identity: the frontend has the list when it begins to serve. */
+static bool open_known_clients(struct opening *opening, json_t *request, struct error *error)
+{
+	AUTO_BUFFER struct buffer sealed = {0};
+	const struct data_key *data_key;
+	json_t *object;
+
+	if (!json_object_get(request, "known_clients"))
+		return true;
+	if (!json_read_object(request, "known_clients", &object, error))
+		return false;
+	if (json_read_base64(object, "sealed_b64", KNOWN_CLIENTS_SEALED_MAX_SIZE, &sealed, error) &&
+	    find_data_key(opening, object, &data_key, error) &&
+	    opener_send_known_clients(opening->opener, secret_view(&data_key->key), buffer_view(&sealed), error))
+		return true;
+	return error_prefix(error, "known_clients");
+}
+
 static bool open_sealed_row(struct opening *opening, json_t *row, const char *pubkey, const char *chain,
 			    struct secret *ret_secret_key, struct error *error)
 {
@@ -414,8 +432,8 @@ static bool open_everything(struct opening *opening, json_t *request, struct tls
 	json_t *rows;
 
 	return json_read_array(request, "encrypted_validator_keys", &rows, error) && check_rows(opening, rows, error) &&
-	       open_tls_identity(opening, request, ret_identity, error) && load_rows(opening, rows, error) &&
-	       finish_load(opening, error);
+	       open_tls_identity(opening, request, ret_identity, error) && open_known_clients(opening, request, error) &&
+	       load_rows(opening, rows, error) && finish_load(opening, error);
 }
 
 enum opener_outcome opener_provision(struct opener *opener, json_t *request, uint64_t *ret_key_count, struct error *error)

@@ -29,3 +29,9 @@ enum opener_outcome { OPENER_NOTHING_CHANGED, OPENER_PROVISIONED, OPENER_HALF_DO
  * loaded unless everything opened. *ret_key_count is set when provisioned; *error otherwise.
  */
 enum opener_outcome opener_provision(struct opener *opener, json_t *request, uint64_t *ret_key_count, struct error *error);
+
+/*
+ * Open the sealed list of known clients with its data key and send it to the frontend. ERROR_CRYPTO when it does not open or holds no list;
+ * then nothing is sent.
+ */
+MUST_USE bool opener_send_known_clients(const struct opener *opener, struct view data_key, struct view sealed, struct error *error);
