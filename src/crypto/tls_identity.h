@@ -45,3 +45,10 @@ MUST_USE bool tls_identity_from_pkcs12(struct view der, struct view password, st
  */
 MUST_USE bool tls_identity_from_pem(struct view key_pem, struct view chain_pem, struct tls_identity *ret_identity,
 				    struct error *error);
+/* The key in PEM, PKCS#8, not encrypted. */
+MUST_USE bool tls_identity_key_to_pem(const struct tls_identity *identity, struct secret *ret_pem, struct error *error);
+/*
+ * The last certificate of the chain, in PEM, for those who are to trust the identity: a root, the certificate itself where that is all there
+ * is, or the highest CA below a root that clients have.
+ */
+MUST_USE bool tls_identity_anchor(const struct tls_identity *identity, struct buffer *ret_pem, struct error *error);

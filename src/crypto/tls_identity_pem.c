@@ -88,3 +88,25 @@ bool tls_identity_from_pem(struct view key_pem, struct view chain_pem, struct tl
 	leaf = take_leaf(certificates, key, error);
 	return leaf && tls_identity_of_parts(key, leaf, certificates, ret_identity, error);
 }
+
+bool tls_identity_key_to_pem(const struct tls_identity *identity, struct secret *ret_pem, struct error *error)
+{
+	const unsigned char *next = identity->key.data;
+	AUTO_PKEY EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &next, (long)identity->key.size);
+	AUTO_BIO BIO *bio = BIO_new(BIO_s_secmem());
+	char *text = NULL;
+	long size;
+
+	if (!key || !bio || PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1)
+		return fail(error, "cannot write the private key");
+	size = BIO_get_mem_data(bio, &text);
+	return secret_init_copy(ret_pem, view_of(text, (size_t)size), error);
+}
+
+bool tls_identity_anchor(const struct tls_identity *identity, struct buffer *ret_pem, struct error *error)
+{
+	AUTO_X509_STACK STACK_OF(X509) *chain = sk_X509_new_null();
+
+	return read_certificates(buffer_view(&identity->chain), chain, error) &&
+	       tls_identity_append_pem(sk_X509_value(chain, sk_X509_num(chain) - 1), ret_pem, error);
+}

@@ -466,6 +466,8 @@ static void reads_keys_in_every_form(void **state)
 		AUTO_BUFFER struct buffer key_pem = {0};
 		AUTO_BUFFER struct buffer chain = {0};
 		AUTO_PKEY EVP_PKEY *again = NULL;
+		AUTO_SECRET struct secret written = {0};
+		AUTO_TLS_IDENTITY struct tls_identity reread = {0};
 		struct error error = {0};
 
 		append_key_pem(key, forms[i / 2], &key_pem);
@@ -474,6 +476,13 @@ static void reads_keys_in_every_form(void **state)
 		assert_int_equal(ERR_peek_error(), 0);
 		again = key_of(&identity);
 		assert_int_equal(EVP_PKEY_eq(again, key), 1);
+		assert_true(view_equal(buffer_view(&identity.chain), buffer_view(&chain)));
+		/* and written it is the same */
+		assert_ok(tls_identity_key_to_pem(&identity, &written, &error), &error);
+		assert_ok(tls_identity_from_pem(secret_view(&written), buffer_view(&chain), &reread, &error), &error);
+		assert_true(secret_equal(secret_view(&reread.key), secret_view(&identity.key)));
+		buffer_clear(&chain);
+		assert_ok(tls_identity_anchor(&identity, &chain, &error), &error);
 		assert_true(view_equal(buffer_view(&identity.chain), buffer_view(&chain)));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
