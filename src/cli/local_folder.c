@@ -21,6 +21,8 @@ static const struct folder_entry {
 	{offsetof(struct local_folder, lock), "lock"},
 	{offsetof(struct local_folder, settings), "local.json"},
 	{offsetof(struct local_folder, policy), "policy.json"},
+	{offsetof(struct local_folder, clients), "clients.json"},
+	{offsetof(struct local_folder, known_clients), "known-clients"},
 	{offsetof(struct local_folder, ca), "ca.pem"},
 	{offsetof(struct local_folder, image), "image"},
 	{offsetof(struct local_folder, enclave), "image/ensign-enclave"},

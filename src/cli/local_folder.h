@@ -10,6 +10,8 @@ struct local_folder {
 	char *lock;          /* held by the command that changes the folder */
 	char *settings;      /* local.json */
 	char *policy;        /* policy.json: the signing policy */
+	char *clients;       /* clients.json: who may connect */
+	char *known_clients; /* known-clients: a copy of the list that was sealed last */
 	char *ca;            /* ca.pem */
 	char *image;         /* folder */
 	char *enclave;       /* image/ensign-enclave */

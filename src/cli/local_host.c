@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "cli/local_daemon.h"
 #include "cli/signer_client.h"
+#include "tables/key_table.h"
 
 #define STATUS_MAX_SIZE 65536
 /* 10,000 keys open in seconds; a machine under full load may take many times as long. */
@@ -111,7 +112,29 @@ static bool note_last_error(const struct local_host_status *status, struct error
 			 status->error_code, status->error_message);
 }
 
-/* One look. *ret_final: no use in looking again. */
+bool local_host_is_open(const struct local_settings *settings, const struct client_settings *clients)
+{
+	return !client_settings_require_certificate(clients) && clients->host_count == 0 && !settings->tls_is_own;
+}
+
+static json_t *keys_of_table(const struct local_folder *folder, struct error *error)
+{
+	AUTO_KEY_TABLE struct key_table *table = key_table_open_sqlite(folder->tables, error);
+	AUTO_KEY_ROWS struct key_rows rows = {0};
+	json_t *keys;
+
+	if (!table || !key_table_list(table, LOCAL_UUID, true, &rows, error))
+		return NULL;
+	keys = json_array();
+	for (size_t i = 0; i < rows.count; i++) {
+		AUTO_FREE char *key = memory_format("0x%s", rows.rows[i].pubkey);
+
+		(void)json_array_append_new(keys, json_string(key));
+	}
+	return keys;
+}
+
+/* One look. *ret_final: no use in looking again. `target` NULL: it is not open. */
 static json_t *look(const struct local_folder *folder, const struct signer_target *target, bool *ret_final, struct error *error)
 {
 	AUTO_LOCAL_HOST_STATUS struct local_host_status status = {0};
@@ -130,12 +153,14 @@ static json_t *look(const struct local_folder *folder, const struct signer_targe
 	*ret_final = is_final(&status);
 	if (strcmp(status.state, "serving") != 0)
 		return (void)note_last_error(&status, error), NULL;
+	if (!target)
+		return keys_of_table(folder, error);
 	if (!signer_upcheck(target, UPCHECK_TIMEOUT_MS, error))
 		return NULL;
 	return signer_public_keys(target, error);
 }
 
-json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, struct error *error)
+json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, bool is_open, struct error *error)
 {
 	uint64_t deadline_ms = clock_monotonic_ms() + READY_TIMEOUT_MS;
 	AUTO_SIGNER_TARGET struct signer_target target = {0};
@@ -145,7 +170,7 @@ json_t *local_host_wait(const struct local_folder *folder, const struct local_se
 	if (!signer_target_init(url, folder->ca, &target, error))
 		return NULL;
 	while (!final && clock_monotonic_ms() < deadline_ms) {
-		json_t *keys = look(folder, &target, &final, error);
+		json_t *keys = look(folder, is_open ? &target : NULL, &final, error);
 
 		if (keys)
 			return keys;

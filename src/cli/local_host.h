@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "cli/local_folder.h"
 #include "cli/local_settings.h"
+#include "image/client_settings.h"
 
 /* RUN/status.json (docs/protocols.md); the texts borrow from `json`. */
 struct local_host_status {
@@ -27,10 +28,16 @@ MUST_USE bool local_host_status_read(const char *path, struct local_host_status 
 /* Starts the host unless it runs. *ret_started tells whether this call did (set on failure too). */
 MUST_USE bool local_host_start(const struct local_folder *folder, bool *ret_started, struct error *error);
 /*
- * Waits until the host says that it serves and the signer answers over HTTPS with the folder's CA; returns its public keys
- * (caller releases). NULL on failure, with what the host said last.
+ * Whether the signer answers anybody on this machine: a certificate or a host name of one's own may be needed to ask it. Where it does not,
+ * the host's word has to do, who says that it serves when the signer says so.
  */
-MUST_USE json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, struct error *error);
+MUST_USE bool local_host_is_open(const struct local_settings *settings, const struct client_settings *clients);
+/*
+ * Waits until the host says that it serves and, if it is open, the signer answers over HTTPS with the folder's CA; returns its
+ * public keys (caller releases), out of the key table when it is not open. NULL on failure, with what the host said last.
+ */
+MUST_USE json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, bool is_open,
+				 struct error *error);
 
 struct local_stopped {
 	bool host;

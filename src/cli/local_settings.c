@@ -26,7 +26,20 @@ static const struct bool_member {
 } bool_members[] = {
 	{"any_port", offsetof(struct local_settings, any_port)},
 	{"slashing_protection", offsetof(struct local_settings, slashing_protection)},
+	{"tls_is_own", offsetof(struct local_settings, tls_is_own)},
 };
+
+/* Files of earlier versions lack these. */
+static bool is_absent(json_t *object, const char *name)
+{
+	static const char *const later[] = {"tls_is_own", "known_clients_serial"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
+		if (strcmp(later[i], name) == 0)
+			return !json_object_get(object, name);
+	}
+	return false;
+}
 
 void local_settings_default(struct local_settings *ret_settings)
 {
@@ -61,10 +74,12 @@ static bool read_members(json_t *object, struct local_settings *settings, struct
 	for (size_t i = 0; i < ARRAY_SIZE(bool_members); i++) {
 		bool *value = (bool *)(void *)((char *)settings + bool_members[i].offset);
 
-		if (!json_read_bool(object, bool_members[i].name, value, error))
+		if (!is_absent(object, bool_members[i].name) && !json_read_bool(object, bool_members[i].name, value, error))
 			return false;
 	}
-	return json_read_u64(object, "tls_created_ms", &settings->tls_created_ms, error);
+	return json_read_u64(object, "tls_created_ms", &settings->tls_created_ms, error) &&
+	       (is_absent(object, "known_clients_serial") ||
+		json_read_u64(object, "known_clients_serial", &settings->known_clients_serial, error));
 }
 
 bool local_settings_read(const char *path, struct local_settings *ret_settings, struct error *error)
@@ -98,6 +113,7 @@ bool local_settings_write(const char *path, const struct local_settings *setting
 		(void)json_object_set_new(object, bool_members[i].name,
 					  json_boolean(*((const char *)settings + bool_members[i].offset) != 0));
 	(void)json_object_set_new(object, "tls_created_ms", json_integer((json_int_t)settings->tls_created_ms));
+	(void)json_object_set_new(object, "known_clients_serial", json_integer((json_int_t)settings->known_clients_serial));
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');
 	return file_write_atomic(path, buffer_view(&text), 0600, error);

@@ -22,6 +22,8 @@ struct local_settings {
 	char kms_key_arn[KMS_ARN_SIZE];     /* "" before the first `up` */
 	char tls_listen[LOCAL_LISTEN_SIZE]; /* host that the TLS certificate was made for besides localhost; "" none yet */
 	uint64_t tls_created_ms;            /* realtime */
+	bool tls_is_own;                    /* the operator's identity, not one that `up` made */
+	uint64_t known_clients_serial;      /* of the last list that was sealed; 0: none */
 	char pcr0[2 * NSM_PCR_SIZE + 1];    /* hex of the measurement that the key policy was pinned to last; "" none yet */
 };
 

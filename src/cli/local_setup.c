@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/local_setup.h"
 
-#include <openssl/rand.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "crypto/tls_identity.h"
 #include "image/configuration.h"
-#include "tables/tls_table.h"
 
 /* A sanitizer build of the enclave has some 30 MB. */
 #define PROGRAM_MAX_SIZE (256u << 20)
-/* Browsers and some TLS stacks refuse a longer life. */
-#define TLS_DAYS 825
-#define TLS_RENEW_AFTER_MS (730ull * 24 * 3600 * 1000)
-/* As 64 hex digits. */
-#define TLS_PASSWORD_RANDOM_SIZE 32
-#define FLEET_CONTEXT ((struct kms_context){"fleet", LOCAL_FLEET})
-#define NO_CONTEXT ((struct kms_context){NULL, NULL})
 
 bool local_setup_kms_key(const struct local_setup *setup, struct error *error)
 {
@@ -70,17 +59,27 @@ static size_t drop_present(struct key_rows *rows, const struct key_rows *present
 	return kept;
 }
 
+bool local_setup_data_key(const struct local_setup *setup, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
+			  struct error *error)
+{
+	const struct kms_context context = {"fleet", LOCAL_FLEET};
+	AUTO_BUFFER struct buffer wrapped = {0};
+
+	if (!kms_generate_data_key(&setup->kms->kms, setup->settings->kms_key_arn, context, ret_data_key, &wrapped, error))
+		return error_prefix(error, "data key");
+	base64_encode(buffer_view(&wrapped), ret_wrapped_b64);
+	return true;
+}
+
 static bool make_rows(const struct local_setup *setup, const struct key_source *source, key_import_progress progress,
 		      struct key_rows *ret_rows, struct error *error)
 {
-	AUTO_BUFFER struct buffer wrapped = {0};
 	AUTO_BUFFER struct buffer wrapped_b64 = {0};
 	AUTO_SECRET struct secret data_key = {0};
 	struct key_seal seal = {.web3signer_uuid = LOCAL_UUID, .chain = setup->settings->network.name};
 
-	if (!kms_generate_data_key(&setup->kms->kms, setup->settings->kms_key_arn, FLEET_CONTEXT, &data_key, &wrapped, error))
-		return error_prefix(error, "data key");
-	base64_encode(buffer_view(&wrapped), &wrapped_b64);
+	if (!local_setup_data_key(setup, &data_key, &wrapped_b64, error))
+		return false;
 	seal.data_key = secret_view(&data_key);
 	seal.data_key_b64 = buffer_text(&wrapped_b64);
 	if (!source)
@@ -170,99 +169,6 @@ bool local_setup_keys_present(const struct local_folder *folder, const char *key
 	return true;
 }
 
-/* ---- TLS ---- */
-
-/* {"tls_password_b64","tls_keystore_b64"} as the TLS table wants it, still in the clear. */
-static bool make_tls_plaintext(const struct tls_identity *identity, struct secret *ret_plaintext, struct error *error)
-{
-	AUTO_SECRET struct secret password = {0};
-	AUTO_BUFFER struct buffer password_b64 = {0};
-	AUTO_BUFFER struct buffer pkcs12_b64 = {0};
-	AUTO_BUFFER struct buffer pkcs12 = {0};
-	AUTO_JSON json_t *object = json_object();
-	uint8_t random[TLS_PASSWORD_RANDOM_SIZE];
-	bool done;
-
-	if (!secret_init(&password, 2 * sizeof random + 1, error))
-		return false;
-	if (RAND_bytes(random, sizeof random) != 1)
-		return error_set(error, ERROR_CRYPTO, "no random bytes");
-	hex_encode(view_of(random, sizeof random), (char *)password.data);
-	secret_wipe(random, sizeof random);
-	if (!tls_identity_to_pkcs12(identity, view_of(password.data, password.size - 1), &pkcs12, error))
-		return false;
-	base64_encode(buffer_view(&pkcs12), &pkcs12_b64);
-	/* Room at once, so that no copy of it stays behind where the buffer grew. */
-	buffer_reserve(&password_b64, 2 * password.size);
-	base64_encode(view_of(password.data, password.size - 1), &password_b64);
-	(void)json_object_set_new(object, "tls_password_b64", json_string(buffer_text(&password_b64)));
-	(void)json_object_set_new(object, "tls_keystore_b64", json_string(buffer_text(&pkcs12_b64)));
-	done = json_write_secret(object, ret_plaintext, error);
-	secret_wipe(password_b64.data, password_b64.size);
-	return done;
-}
-
-static bool store_tls(const struct local_setup *setup, const struct tls_identity *identity, struct error *error)
-{
-	AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(setup->folder->tables, error);
-	AUTO_SECRET struct secret plaintext = {0};
-	AUTO_BUFFER struct buffer ciphertext = {0};
-	AUTO_BUFFER struct buffer ciphertext_b64 = {0};
-	AUTO_BUFFER struct buffer chain_b64 = {0};
-	struct tls_row row = {.key_id = TLS_TABLE_KEY_ID};
-
-	if (!table || !make_tls_plaintext(identity, &plaintext, error))
-		return false;
-	if (!kms_encrypt(&setup->kms->kms, setup->settings->kms_key_arn, NO_CONTEXT, secret_view(&plaintext), &ciphertext, error))
-		return false;
-	base64_encode(buffer_view(&ciphertext), &ciphertext_b64);
-	base64_encode(buffer_view(&identity->chain), &chain_b64);
-	/* The table copies; the row borrows from the two buffers. */
-	row.encrypted_tls_key_b64 = (char *)(uintptr_t)buffer_text(&ciphertext_b64);
-	row.cert_pem = (char *)(uintptr_t)buffer_text(&chain_b64);
-	return tls_table_put(table, &row, error);
-}
-
-static bool is_usual_name(const char *host)
-{
-	static const char *const usual[] = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {
-		if (strcmp(usual[i], host) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool local_setup_tls(const struct local_setup *setup, bool *ret_made, struct error *error)
-{
-	AUTO_TLS_IDENTITY struct tls_identity identity = {0};
-	AUTO_BUFFER struct buffer ca_pem = {0};
-	struct local_settings *settings = setup->settings;
-	char host[LOCAL_LISTEN_SIZE];
-	const char *const names[] = {"localhost", "127.0.0.1", "::1", host};
-	size_t name_count = ARRAY_SIZE(names);
-	uint64_t now_ms = clock_realtime_ms();
-	uint16_t port;
-
-	local_settings_host(settings, host, &port);
-	if (is_usual_name(host)) {
-		host[0] = 0;
-		name_count--;
-	}
-	*ret_made = false;
-	if (file_exists(setup->folder->ca) && strcmp(host, settings->tls_listen) == 0 && settings->tls_created_ms <= now_ms &&
-	    settings->tls_created_ms + TLS_RENEW_AFTER_MS > now_ms)
-		return true;
-	if (!tls_identity_create("ensign local", names, name_count, TLS_DAYS, &identity, &ca_pem, error) ||
-	    !store_tls(setup, &identity, error) || !file_write_atomic(setup->folder->ca, buffer_view(&ca_pem), 0644, error))
-		return error_prefix(error, "TLS");
-	(void)snprintf(settings->tls_listen, sizeof settings->tls_listen, "%s", host);
-	settings->tls_created_ms = now_ms;
-	*ret_made = true;
-	return true;
-}
-
 /* ---- image, policy, host ---- */
 
 static bool copy_program(const char *to, struct error *error)
@@ -295,8 +201,10 @@ static bool write_configuration(const struct local_setup *setup, struct error *e
 	(void)snprintf(configuration.kms_key_arn, sizeof configuration.kms_key_arn, "%s", setup->settings->kms_key_arn);
 	buffer_append(&configuration.ca_pem, buffer_view(&setup->kms->ca_pem));
 	configuration.policy = *setup->policy;
+	configuration.clients = *setup->clients;
 	configuration_write(&configuration, &text);
 	configuration.policy = (struct signing_policy){0}; /* the caller's, not ours to free */
+	configuration.clients = (struct client_settings){0};
 	if (text.size > CONFIGURATION_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "the configuration with this policy has %zu bytes, at most %u are taken",
 				 text.size, CONFIGURATION_MAX_SIZE);

@@ -9,6 +9,7 @@
 #include "cli/local_folder.h"
 #include "cli/local_settings.h"
 #include "cli/local_simulator.h"
+#include "image/client_settings.h"
 #include "image/signing_policy.h"
 
 struct local_setup {
@@ -17,6 +18,7 @@ struct local_setup {
 	const struct local_kms *kms;
 	struct local_settings *settings;
 	const struct signing_policy *policy;
+	const struct client_settings *clients;
 	const struct network *network_before; /* of the last `up`; NULL: none */
 };
 
@@ -35,13 +37,14 @@ MUST_USE bool local_setup_keys(const struct local_setup *setup, const struct key
  * nothing may be changed. ERROR_INPUT names the first that does not.
  */
 MUST_USE bool local_setup_keys_present(const struct local_folder *folder, const char *keystores, struct error *error);
-/* CA, certificate and key for localhost, 127.0.0.1, ::1 and the listen host; made anew when the host changed or it gets old. */
-MUST_USE bool local_setup_tls(const struct local_setup *setup, bool *ret_made, struct error *error);
 /* image/ensign-enclave, image/enclave.json and what they measure. */
 MUST_USE bool local_setup_image(const struct local_setup *setup, struct measurement *ret_measurement, struct error *error);
 /* The key policy for this measurement. *ret_changed: it was pinned to another one before. */
 MUST_USE bool local_setup_policy(const struct local_setup *setup, const struct measurement *measurement, bool *ret_changed,
 				 struct error *error);
+/* A new data key of the local fleet: in the clear, and wrapped, in base64. */
+MUST_USE bool local_setup_data_key(const struct local_setup *setup, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
+				   struct error *error);
 MUST_USE bool local_setup_host(const struct local_setup *setup, struct error *error);
 
 /*

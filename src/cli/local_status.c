@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/commands.h"
 
+#include "cli/local_clients.h"
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
 #include "cli/signer_client.h"
@@ -21,16 +22,19 @@ struct report {
 	struct local_host_status host;
 	pid_t host_pid; /* 0: does not run */
 	pid_t sim_pid;
-	bool answers; /* /upcheck over HTTPS */
+	bool answers; /* /upcheck over HTTPS; of a signer that does not answer anybody: it serves */
 	const char *state;
 };
 
 static bool check_answers(const struct local_folder *folder, const struct local_settings *settings)
 {
+	AUTO_CLIENT_SETTINGS struct client_settings clients = {0};
 	AUTO_SIGNER_TARGET struct signer_target target = {0};
 	AUTO_FREE char *url = local_settings_url(settings);
 	struct error ignored;
 
+	if (local_clients_read(folder, &clients, &ignored) && !local_host_is_open(settings, &clients))
+		return true;
 	return signer_target_init(url, folder->ca, &target, &ignored) && signer_upcheck(&target, UPCHECK_TIMEOUT_MS, &ignored);
 }
 

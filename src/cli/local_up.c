@@ -5,9 +5,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/local_clients.h"
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
-#include "cli/local_setup.h"
+#include "cli/local_tls.h"
 #include "cli/policy_file.h"
 
 static const struct command_help help = {
@@ -40,6 +41,8 @@ struct up_options {
 	const char *slashing;
 	const char *allow;
 	const char *policy;
+	struct client_options clients;
+	struct tls_source tls;
 	bool as_json;
 };
 
@@ -47,6 +50,8 @@ struct up {
 	struct local_folder folder;
 	struct local_settings settings;
 	struct signing_policy policy;
+	struct local_clients clients;
+	struct tls_identity identity;  /* that was given; {0}: none */
 	struct network network_before; /* name "": this is the first `up` */
 	struct local_endpoints endpoints;
 	struct local_kms kms;
@@ -56,7 +61,6 @@ struct up {
 	bool host_started; /* likewise */
 	bool already_up;
 	bool repinned;
-	bool tls_made;
 	uint64_t started_ms; /* monotonic */
 };
 
@@ -65,6 +69,8 @@ static void up_done(struct up *up)
 	local_kms_done(&up->kms);
 	local_endpoints_done(&up->endpoints);
 	signing_policy_done(&up->policy);
+	local_clients_done(&up->clients);
+	tls_identity_done(&up->identity);
 	local_folder_done(&up->folder);
 }
 
@@ -105,13 +111,34 @@ static bool merge_policy(const struct up_options *options, struct up *up, bool *
 	return true;
 }
 
+/* The identity of last time, the one that the options give, or again one that is made here. */
+static bool merge_identity(const struct up_options *options, struct up *up, bool *ret_changed, struct error *error)
+{
+	bool was_own = up->settings.tls_is_own;
+
+	tls_identity_done(&up->identity);
+	if (!tls_source_read(&options->tls, &up->identity, error))
+		return false;
+	if (up->identity.key.data)
+		up->settings.tls_is_own = true;
+	else if (options->tls.keystore)
+		up->settings.tls_is_own = false;
+	if (was_own && !up->settings.tls_is_own)
+		up->settings.tls_created_ms = 0; /* so that one is made */
+	*ret_changed =
+		was_own != up->settings.tls_is_own || (up->identity.key.data && !local_tls_is_there(&up->folder, &up->identity));
+	return true;
+}
+
 /* Settings of last time, or the defaults, changed by the options that were given. */
 static bool merge_settings(const struct up_options *options, struct up *up, bool *ret_changed, struct error *error)
 {
 	struct local_settings *settings = &up->settings;
 	struct local_settings before;
-	bool policy_changed = false;
+	bool policy_changed = false, clients_changed = false, identity_changed = false;
 
+	if (!local_clients_merge(&options->clients, &up->folder, &up->clients, &clients_changed, error))
+		return false;
 	if (!merge_policy(options, up, &policy_changed, error))
 		return false;
 	local_settings_default(settings);
@@ -136,8 +163,11 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		return false;
 	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
 		return false;
+	if (!merge_identity(options, up, &identity_changed, error))
+		return false;
 	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
-		       before.slashing_protection != settings->slashing_protection || policy_changed;
+		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed ||
+		       up->clients.list_changed || identity_changed;
 	return true;
 }
 
@@ -183,7 +213,8 @@ static void show_progress(size_t done, size_t count)
 static bool set_up(const struct up_options *options, struct up *up, struct error *error)
 {
 	const struct network *before = up->network_before.name[0] ? &up->network_before : NULL;
-	const struct local_setup setup = {&up->folder, &up->endpoints, &up->kms, &up->settings, &up->policy, before};
+	const struct local_setup setup = {&up->folder, &up->endpoints,        &up->kms, &up->settings,
+					  &up->policy, &up->clients.settings, before};
 	const struct key_source *source = options->keys.keystores ? &options->keys : NULL;
 
 	if (!settle_port(&up->settings, error))
@@ -194,11 +225,12 @@ static bool set_up(const struct up_options *options, struct up *up, struct error
 		return false;
 	if (!local_setup_keys(&setup, source, show_progress, &up->imported, error))
 		return false;
-	if (!local_setup_tls(&setup, &up->tls_made, error) || !local_setup_image(&setup, &up->measurement, error))
+	if (!local_setup_tls(&setup, &up->identity, error) || !local_setup_known_clients(&setup, &up->clients, error) ||
+	    !local_setup_image(&setup, &up->measurement, error))
 		return false;
 	if (!local_setup_policy(&setup, &up->measurement, &up->repinned, error) || !local_setup_host(&setup, error))
 		return false;
-	if (!policy_file_write(up->folder.policy, &up->policy, error) ||
+	if (!policy_file_write(up->folder.policy, &up->policy, error) || !local_clients_write(&up->folder, &up->clients, error) ||
 	    !local_settings_write(up->folder.settings, &up->settings, error))
 		return false;
 	return local_host_start(&up->folder, &up->host_started, error);
@@ -261,16 +293,26 @@ static json_t *rule_names(const struct signing_policy *policy)
 	return names;
 }
 
+static json_t *host_names(const struct client_settings *settings)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < settings->host_count; i++)
+		(void)json_array_append_new(names, json_string(settings->hosts[i]));
+	return names;
+}
+
 static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 {
 	AUTO_FREE char *url = local_settings_url(&up->settings);
-	AUTO_JSON json_t *object =
-		json_pack("{s:s, s:s, s:O, s:o, s:s, s:b, s:o, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca,
-			  "public_keys", keys, "measurement", measurement_json(&up->measurement), "network",
-			  up->settings.network.name, "slashing_protection", up->settings.slashing_protection, "policy_rules",
-			  rule_names(&up->policy), "dir", up->folder.path, "already_up", up->already_up, "measurement_changed",
-			  up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
-			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
+	AUTO_FREE char *clients = local_clients_describe(&up->clients);
+	AUTO_JSON json_t *object = json_pack(
+		"{s:s, s:s, s:s, s:o, s:O, s:o, s:s, s:b, s:o, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca,
+		"clients", clients, "host_allowlist", host_names(&up->clients.settings), "public_keys", keys, "measurement",
+		measurement_json(&up->measurement), "network", up->settings.network.name, "slashing_protection",
+		up->settings.slashing_protection, "policy_rules", rule_names(&up->policy), "dir", up->folder.path, "already_up",
+		up->already_up, "measurement_changed", up->repinned, "keys_imported", (json_int_t)up->imported.added,
+		"keys_already_present", (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
 	AUTO_BUFFER struct buffer text = {0};
 
 	json_write(object, &text);
@@ -280,6 +322,7 @@ static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 {
 	AUTO_FREE char *url = local_settings_url(&up->settings);
+	AUTO_FREE char *clients = local_clients_describe(&up->clients);
 	AUTO_JSON json_t *measurement = measurement_json(&up->measurement);
 
 	if (up->imported.already_present)
@@ -287,7 +330,12 @@ static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 	if (up->repinned)
 		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
 	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
-	(void)printf("  CA file      %s\n", up->folder.ca);
+	(void)printf("  CA file      %s%s\n", up->folder.ca,
+		     up->settings.tls_is_own ? " (the last certificate of your chain)" : "");
+	(void)printf("  clients      %s\n", clients);
+	for (size_t i = 0; i < up->clients.settings.host_count; i++)
+		(void)printf("%s%s%s", i ? ", " : "  hosts        ", up->clients.settings.hosts[i],
+			     i + 1 == up->clients.settings.host_count ? "\n" : "");
 	(void)printf("  network      %s, slashing protection %s\n", up->settings.network.name,
 		     up->settings.slashing_protection ? "on" : "OFF");
 	for (size_t i = 0; i < up->policy.count; i++)
@@ -297,7 +345,8 @@ static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 	(void)printf("  public keys  %zu\n", json_array_size(keys));
 	for (size_t i = 0; i < json_array_size(keys); i++)
 		(void)printf("    %s\n", json_string_value(json_array_get(keys, i)));
-	(void)printf("next: curl --cacert %s %s/api/v1/eth2/publicKeys\n", up->folder.ca, url);
+	(void)printf("next: curl --cacert %s%s %s/api/v1/eth2/publicKeys\n", up->folder.ca,
+		     client_settings_require_certificate(&up->clients.settings) ? " --cert CERT --key KEY" : "", url);
 }
 
 static int fail(struct up *up, const struct error *error)
@@ -333,7 +382,8 @@ static int run(const struct up_options *options, struct up *up)
 	}
 	done = up->already_up || set_up(options, up, &error);
 	if (done)
-		keys = local_host_wait(&up->folder, &up->settings, &error);
+		keys = local_host_wait(&up->folder, &up->settings, local_host_is_open(&up->settings, &up->clients.settings),
+				       &error);
 	if (!keys) {
 		undo(up);
 		return fail(up, &error);
@@ -361,6 +411,18 @@ int local_up_main(int argc, char **argv)
 		{"allow", OPTION_TEXT, &values.allow, "TYPES",
 		 "sign these types too, for every client: VOLUNTARY_EXIT,DEPOSIT; none: neither; measured"},
 		{"policy", OPTION_TEXT, &values.policy, "F", "signing policy, JSON (docs/policy.md); measured"},
+		{"clients", OPTION_TEXT, &values.clients.clients, "any", "let any client connect again (the default); measured"},
+		{"client-ca", OPTION_TEXT, &values.clients.client_ca, "F|none",
+		 "clients need a certificate: one of this CA (PEM), or one that is known; measured"},
+		{"known-clients", OPTION_TEXT, &values.clients.known_clients, "F|none",
+		 "clients need a certificate: one in this list (COMMON-NAME SHA256 a line), or of the CA"},
+		{"host-allowlist", OPTION_TEXT, &values.clients.host_allowlist, "HOSTS|all",
+		 "hosts that requests may name, with commas between them; measured"},
+		{"tls-keystore", OPTION_TEXT, &values.tls.keystore, "F|none",
+		 "your own certificate and key, PKCS#12; none: made here, as without"},
+		{"tls-password-file", OPTION_TEXT, &values.tls.password_file, "F", "password of the PKCS#12 file"},
+		{"tls-cert", OPTION_TEXT, &values.tls.certificate, "F", "your own certificate and its chain, PEM"},
+		{"tls-key", OPTION_TEXT, &values.tls.key, "F", "its key, PEM, without a password"},
 		{"json", OPTION_FLAG, &values.as_json, NULL, "print one JSON object"},
 	};
 	struct up up = {0};

@@ -4,7 +4,7 @@
 #include "cli/signer_client.h"
 
 static const struct command_help help = {
-	.usage = "ensign public-keys [--url URL --ca FILE] [--json]",
+	.usage = "ensign public-keys [--url URL --ca FILE] [--client-cert FILE --client-key FILE] [--json]",
 	.description =
 		"Lists the public keys that a signer signs for, one a line. Without --url and --ca it asks the local signer of\n"
 		"the default folder.\n"
@@ -14,11 +14,13 @@ static const struct command_help help = {
 
 int public_keys_main(int argc, char **argv)
 {
-	const char *url = NULL, *ca = NULL;
+	const char *url = NULL, *ca = NULL, *client_cert = NULL, *client_key = NULL;
 	bool as_json = false;
 	const struct option options[] = {
 		{"url", OPTION_TEXT, &url, "URL", "https://HOST:PORT of the signer"},
 		{"ca", OPTION_TEXT, &ca, "FILE", "PEM that its certificate is checked against"},
+		{"client-cert", OPTION_TEXT, &client_cert, "FILE", "certificate to show (PEM, with its chain)"},
+		{"client-key", OPTION_TEXT, &client_key, "FILE", "its private key (PEM)"},
 		{"json", OPTION_FLAG, &as_json, NULL, "print a JSON array"},
 	};
 	AUTO_SIGNER_TARGET struct signer_target target = {0};
@@ -31,7 +33,8 @@ int public_keys_main(int argc, char **argv)
 	command_parse(&help, options, ARRAY_SIZE(options), argc, argv, &done, &code);
 	if (done)
 		return code;
-	if (!signer_target_init(url, ca, &target, &error))
+	if (!signer_target_init(url, ca, &target, &error) ||
+	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
 		return command_fail(&error, "Is a local signer up? See: ensign local status");
 	keys = signer_public_keys(&target, &error);
 	if (!keys)

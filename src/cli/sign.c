@@ -8,7 +8,8 @@
 #define REQUEST_MAX_SIZE (10u << 20)
 
 static const struct command_help help = {
-	.usage = "ensign sign --key PUBKEY --file REQUEST.json [--url URL --ca FILE] [--json]",
+	.usage = "ensign sign --key PUBKEY --file REQUEST.json [--url URL --ca FILE] [--client-cert FILE --client-key FILE] "
+		 "[--json]",
 	.description =
 		"Has a signer sign one request of the remote-signing API and prints the signature. Without --url and --ca it\n"
 		"asks the local signer of the default folder.\n"
@@ -31,13 +32,15 @@ static bool check_key(const char *key, struct error *error)
 
 int sign_main(int argc, char **argv)
 {
-	const char *url = NULL, *ca = NULL, *key = NULL, *file = NULL;
+	const char *url = NULL, *ca = NULL, *client_cert = NULL, *client_key = NULL, *key = NULL, *file = NULL;
 	bool as_json = false;
 	const struct option options[] = {
 		{"key", OPTION_TEXT, &key, "PUBKEY", "public key, 96 hex digits, 0x or not"},
 		{"file", OPTION_TEXT, &file, "FILE", "the request's JSON"},
 		{"url", OPTION_TEXT, &url, "URL", "https://HOST:PORT of the signer"},
 		{"ca", OPTION_TEXT, &ca, "FILE", "PEM that its certificate is checked against"},
+		{"client-cert", OPTION_TEXT, &client_cert, "FILE", "certificate to show (PEM, with its chain)"},
+		{"client-key", OPTION_TEXT, &client_key, "FILE", "its private key (PEM)"},
 		{"json", OPTION_FLAG, &as_json, NULL, "print {\"signature\":\"0x…\"}"},
 	};
 	AUTO_SIGNER_TARGET struct signer_target target = {0};
@@ -62,7 +65,8 @@ int sign_main(int argc, char **argv)
 	parsed = json_parse_object(buffer_view(&request), file, &error);
 	if (!parsed)
 		return command_fail(&error, "The file must hold one JSON object; docs/cli.md shows one.");
-	if (!signer_target_init(url, ca, &target, &error))
+	if (!signer_target_init(url, ca, &target, &error) ||
+	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
 		return command_fail(&error, "Is a local signer up? See: ensign local status");
 	if (!signer_sign(&target, key, buffer_view(&request), signature, &error))
 		return command_fail(&error, error.code == ERROR_NOT_FOUND ? "List the keys with: ensign public-keys" : NULL);

@@ -8,6 +8,8 @@
 
 /* A CA file is one certificate; a system's whole bundle is about 220 KiB. */
 #define CA_FILE_MAX_SIZE (1u << 20)
+/* RSA-4096 in PEM takes 3.3 KB. */
+#define CLIENT_KEY_MAX_SIZE 16384
 /* 100,000 keys of 101 bytes each, and room. */
 #define PUBLIC_KEYS_MAX_SIZE (16u << 20)
 #define ANSWER_MAX_SIZE 65536u
@@ -20,6 +22,8 @@ void signer_target_done(struct signer_target *target)
 		return;
 	free(target->url);
 	buffer_done(&target->ca_pem);
+	buffer_done(&target->client_chain_pem);
+	secret_done(&target->client_key_pem);
 	*target = (struct signer_target){0};
 }
 
@@ -64,6 +68,18 @@ bool signer_target_init(const char *url, const char *ca_file, struct signer_targ
 	*ret_target = target;
 	target = (struct signer_target){0};
 	return true;
+}
+
+bool signer_target_use_certificate(struct signer_target *target, const char *certificate_file, const char *key_file,
+				   struct error *error)
+{
+	if (!certificate_file && !key_file)
+		return true;
+	if (!certificate_file || !key_file)
+		return error_set(error, ERROR_INPUT, "--client-cert and --client-key belong together: --client-%s is missing",
+				 key_file ? "cert" : "key");
+	return file_read(certificate_file, CA_FILE_MAX_SIZE, &target->client_chain_pem, error) &&
+	       file_read_secret(key_file, CLIENT_KEY_MAX_SIZE, &target->client_key_pem, error);
 }
 
 /* The `message` of a JSON error body, or the body's beginning, or nothing. */
@@ -118,6 +134,8 @@ static bool exchange(const struct signer_target *target, const char *method, con
 		.method = method,
 		.url = url,
 		.ca_pem = buffer_view(&target->ca_pem),
+		.client_chain_pem = buffer_view(&target->client_chain_pem),
+		.client_key_pem = secret_view(&target->client_key_pem),
 		.headers = body.size ? headers : plain_headers,
 		.body = body,
 		.max_response_size = max_size,

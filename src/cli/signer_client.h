@@ -8,8 +8,10 @@
 #include "base/json.h"
 
 struct signer_target {
-	char *url;            /* "https://127.0.0.1:8443", no slash at the end; owned */
-	struct buffer ca_pem; /* what its certificate is checked against */
+	char *url;                      /* "https://127.0.0.1:8443", no slash at the end; owned */
+	struct buffer ca_pem;           /* what its certificate is checked against */
+	struct buffer client_chain_pem; /* the certificate to show; empty: none */
+	struct secret client_key_pem;
 };
 
 void signer_target_done(struct signer_target *target);
@@ -20,6 +22,10 @@ void signer_target_done(struct signer_target *target);
  * alone is ERROR_INPUT.
  */
 MUST_USE bool signer_target_init(const char *url, const char *ca_file, struct signer_target *ret_target, struct error *error);
+
+/* Show this certificate (--client-cert, with its chain) and use its key (--client-key), PEM files. Both or none, else ERROR_INPUT. */
+MUST_USE bool signer_target_use_certificate(struct signer_target *target, const char *certificate_file, const char *key_file,
+					    struct error *error);
 
 /* True when it answered 200. */
 MUST_USE bool signer_upcheck(const struct signer_target *target, unsigned timeout_ms, struct error *error);

@@ -5,7 +5,7 @@
 #include "cli/signer_client.h"
 
 static const struct command_help help = {
-	.usage = "ensign upcheck [--url URL --ca FILE]",
+	.usage = "ensign upcheck [--url URL --ca FILE] [--client-cert FILE --client-key FILE]",
 	.description =
 		"Asks a signer whether it is there, over HTTPS with its certificate checked. Prints OK and ends with 0, or says\n"
 		"why not and ends with 1. Without --url and --ca it asks the local signer of the default folder.\n"
@@ -18,10 +18,12 @@ static const struct command_help help = {
 
 int upcheck_main(int argc, char **argv)
 {
-	const char *url = NULL, *ca = NULL;
+	const char *url = NULL, *ca = NULL, *client_cert = NULL, *client_key = NULL;
 	const struct option options[] = {
 		{"url", OPTION_TEXT, &url, "URL", "https://HOST:PORT of the signer"},
 		{"ca", OPTION_TEXT, &ca, "FILE", "PEM that its certificate is checked against"},
+		{"client-cert", OPTION_TEXT, &client_cert, "FILE", "certificate to show (PEM, with its chain)"},
+		{"client-key", OPTION_TEXT, &client_key, "FILE", "its private key (PEM)"},
 	};
 	AUTO_SIGNER_TARGET struct signer_target target = {0};
 	struct error error = {0};
@@ -31,7 +33,8 @@ int upcheck_main(int argc, char **argv)
 	command_parse(&help, options, ARRAY_SIZE(options), argc, argv, &done, &code);
 	if (done)
 		return code;
-	if (!signer_target_init(url, ca, &target, &error))
+	if (!signer_target_init(url, ca, &target, &error) ||
+	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
 		return command_fail(&error, "Is a local signer up? See: ensign local status");
 	if (!signer_upcheck(&target, UPCHECK_TIMEOUT_MS, &error))
 		return command_fail(&error, NULL);

@@ -227,6 +227,14 @@ static bool order_chain(X509 *leaf, STACK_OF(X509) * pool, STACK_OF(X509) * ret_
 	return true;
 }
 
+bool tls_identity_of_parts(EVP_PKEY *key, X509 *leaf, STACK_OF(X509) * pool, struct tls_identity *ret_identity, struct error *error)
+{
+	AUTO_X509_STACK STACK_OF(X509) *chain = sk_X509_new_null();
+
+	return check_key(key, error) && order_chain(leaf, pool, chain, error) &&
+	       tls_identity_assemble(key, chain, ret_identity, error);
+}
+
 bool tls_identity_from_pkcs12(struct view der, struct view password, struct tls_identity *ret_identity, struct error *error)
 {
 	AUTO_PKCS12 PKCS12 *store = read_pkcs12(der, error);
@@ -234,7 +242,6 @@ bool tls_identity_from_pkcs12(struct view der, struct view password, struct tls_
 	AUTO_PKEY EVP_PKEY *key = NULL;
 	AUTO_X509 X509 *leaf = NULL;
 	AUTO_X509_STACK STACK_OF(X509) *pool = NULL;
-	AUTO_X509_STACK STACK_OF(X509) *chain = sk_X509_new_null();
 
 	if (!store || !terminate_password(password, &text, error))
 		return false;
@@ -244,6 +251,5 @@ bool tls_identity_from_pkcs12(struct view der, struct view password, struct tls_
 	/* PKCS12_parse gives a leaf only when its public key is that of the private key. */
 	if (!key || !leaf)
 		return fail(error, ERROR_INPUT, "the PKCS#12 file does not hold a private key and its certificate");
-	return check_key(key, error) && order_chain(leaf, pool, chain, error) &&
-	       tls_identity_assemble(key, chain, ret_identity, error);
+	return tls_identity_of_parts(key, leaf, pool, ret_identity, error);
 }

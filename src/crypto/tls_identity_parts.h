@@ -25,3 +25,9 @@ static inline void x509_stack_done(STACK_OF(X509) * *certificates)
 MUST_USE bool tls_identity_append_pem(X509 *certificate, struct buffer *ret_pem, struct error *error);
 /* An identity of this key and these certificates, leaf first; ERROR_INPUT when either is larger than the limits of the header. */
 MUST_USE bool tls_identity_assemble(EVP_PKEY *key, STACK_OF(X509) * chain, struct tls_identity *ret_identity, struct error *error);
+/*
+ * The identity of a key and its certificate: checks the key's kind and size and puts the chain in order, out of `pool` what belongs on
+ * it. Takes certificates out of the pool; key and leaf stay the caller's.
+ */
+MUST_USE bool tls_identity_of_parts(EVP_PKEY *key, X509 *leaf, STACK_OF(X509) * pool, struct tls_identity *ret_identity,
+				    struct error *error);

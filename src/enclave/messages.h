@@ -35,10 +35,8 @@
 #include "eth/containers.h"
 #include "eth/signing_root.h"
 #include "slashing/rules.h"
+#include "tables/known_clients.h"
 
-/* A message of 25 KiB, beside the TLS identity's 20. */
-#define KNOWN_CLIENTS_MAX 256
-#define KNOWN_CLIENT_NAME_SIZE 65 /* X.520: ub-common-name is 64 */
 /* An EIP-2335 keystore is 1 KiB of JSON, with a long description two. */
 #define IMPORT_KEYSTORE_MAX_SIZE 8192
 #define IMPORT_PASSWORD_MAX_SIZE 1024
@@ -321,12 +319,6 @@ struct message_tls_identity {
 struct message_tls_result {
 	struct message_header header;
 	uint32_t ok; /* 1: the frontend serves with it */
-};
-
-/* One line of a known-clients file. */
-struct known_client {
-	char common_name[KNOWN_CLIENT_NAME_SIZE]; /* NUL-terminated */
-	uint8_t fingerprint[32];                  /* SHA-256 of the certificate's DER */
 };
 
 struct message_known_clients {

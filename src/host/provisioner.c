@@ -143,6 +143,21 @@ static bool append_tls_key(struct request *request, const struct tls_row *row, s
 	return true;
 }
 
+/* Sealed, as the keys are: what the parent cannot read it cannot add a client to. */
+static void append_known_clients(struct request *request, const struct tls_row *row)
+{
+	AUTO_JSON json_t *object = NULL;
+
+	if (!row->known_clients_sealed_b64 || !row->known_clients_data_key_b64)
+		return;
+	object = json_pack("{s:s, s:s}", "sealed_b64", row->known_clients_sealed_b64, "data_key_b64",
+			   row->known_clients_data_key_b64);
+	if (!object)
+		return; /* not UTF-8: no base64 either */
+	buffer_append_text(&request->frame, ",\"known_clients\":");
+	json_write(object, &request->frame);
+}
+
 /* Last, and into memory that is there already: an append that moves the buffer would leave a copy behind. */
 static bool append_credentials(struct request *request, const struct credentials *credentials, struct error *error)
 {
@@ -169,9 +184,11 @@ static bool make_request(const struct settings *settings, struct request *reques
 	AUTO_CREDENTIALS struct credentials credentials = {0};
 
 	request->answer_timeout_ms = ANSWER_BASE_TIMEOUT_MS;
-	return read_key_rows(settings, &rows, error) && read_tls_row(settings, &tls, error) &&
-	       append_tls_key(request, &tls, error) && append_keys(request, &rows, error) &&
-	       read_credentials(settings, &credentials, error) && append_credentials(request, &credentials, error);
+	if (!read_key_rows(settings, &rows, error) || !read_tls_row(settings, &tls, error) ||
+	    !append_tls_key(request, &tls, error) || !append_keys(request, &rows, error))
+		return false;
+	append_known_clients(request, &tls);
+	return read_credentials(settings, &credentials, error) && append_credentials(request, &credentials, error);
 }
 
 /* The request is gone when this returns: opening thousands of keys takes a while, and the credentials need not wait for it. */

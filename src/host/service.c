@@ -127,10 +127,10 @@ static void raise_descriptor_limit(void)
 }
 
 static bool add_relay(struct service *service, const char *name, const struct address *listen, const struct address *connect,
-		      struct error *error)
+		      bool announces_clients, struct error *error)
 {
 	struct named_relay *slot = &service->relays[service->relay_count];
-	struct relay_options options = {.listen = *listen, .connect = *connect};
+	struct relay_options options = {.listen = *listen, .connect = *connect, .announces_clients = announces_clients};
 	char listen_text[ADDRESS_TEXT_SIZE], connect_text[ADDRESS_TEXT_SIZE];
 
 	slot->name = name;
@@ -154,10 +154,10 @@ static bool add_relays(struct service *service, struct error *error)
 	for (size_t i = 0; i < settings->relay_count; i++) {
 		const struct relay_settings *relay = &settings->relays[i];
 
-		if (!add_relay(service, relay->name, &relay->listen, &relay->connect, error))
+		if (!add_relay(service, relay->name, &relay->listen, &relay->connect, false, error))
 			return false;
 	}
-	return add_relay(service, SIGNING_RELAY, &settings->listen, &service->launch.signing, error);
+	return add_relay(service, SIGNING_RELAY, &settings->listen, &service->launch.signing, true, error);
 }
 
 static void report_relay(struct named_relay *relay)

@@ -188,6 +188,24 @@ static unsigned set_tls(CURL *curl, struct view ca_pem)
 	return bad;
 }
 
+static unsigned set_client_certificate(CURL *curl, const struct http_request *request)
+{
+	const struct view chain = request->client_chain_pem, key = request->client_key_pem;
+	struct curl_blob chain_blob = {.data = (void *)(uintptr_t)chain.data, .len = chain.size, .flags = CURL_BLOB_NOCOPY};
+	struct curl_blob key_blob = {.data = (void *)(uintptr_t)key.data, .len = key.size, .flags = CURL_BLOB_NOCOPY};
+	unsigned bad = 0;
+
+	if (chain.size == 0)
+		return bad;
+	SET(curl, bad, CURLOPT_SSLCERTTYPE, "PEM");
+	SET(curl, bad, CURLOPT_SSLCERT_BLOB, &chain_blob);
+	SET(curl, bad, CURLOPT_SSLKEYTYPE, "PEM");
+	SET(curl, bad, CURLOPT_SSLKEY_BLOB, &key_blob);
+	/* A key with a password: without one libcurl would ask the terminal. */
+	SET(curl, bad, CURLOPT_KEYPASSWD, "");
+	return bad;
+}
+
 static unsigned set_request(CURL *curl, const struct http_request *request, struct curl_slist *headers)
 {
 	bool is_get = strcmp(request->method, "GET") == 0;
@@ -295,6 +313,7 @@ static const struct {
 	{CURLE_SSL_CONNECT_ERROR, "TLS handshake failed", true},
 	{CURLE_PEER_FAILED_VERIFICATION, "TLS certificate refused", false},
 	{CURLE_SSL_CACERT_BADFILE, "TLS trust anchors unusable", false},
+	{CURLE_SSL_CERTPROBLEM, "the client's certificate or key is unusable", false},
 	{CURLE_UNSUPPORTED_PROTOCOL, "not an HTTP answer", false},
 	{CURLE_WEIRD_SERVER_REPLY, "not an HTTP answer", false},
 };
@@ -385,8 +404,9 @@ static bool run_exchange(const struct http_request *request, struct http_respons
 		return error_set(error, ERROR_IO, "out of memory");
 	if (request->max_response_size <= RESERVE_AT_ONCE_SIZE)
 		buffer_reserve(&exchange.body, request->max_response_size);
-	bad = set_safety(curl) | set_tls(curl, request->ca_pem) | set_request(curl, request, headers) |
-	      set_callbacks(curl, &exchange) | set_connected_socket(curl, &exchange, resolved);
+	bad = set_safety(curl) | set_tls(curl, request->ca_pem) | set_client_certificate(curl, request) |
+	      set_request(curl, request, headers) | set_callbacks(curl, &exchange) |
+	      set_connected_socket(curl, &exchange, resolved);
 	/* 0 would mean no limit. */
 	SET(curl, bad, CURLOPT_TIMEOUT_MS, (long)deadline_left_ms(deadline_ms) + 1);
 	if (bad)

@@ -14,15 +14,17 @@
 #define HTTP_HEADER_VALUE_SIZE 128
 
 struct http_request {
-	const char *method;         /* "GET", "POST", "PUT" */
-	const char *url;            /* https://HOST[:PORT]/PATH; HOST is what the certificate must name */
-	const struct address *via;  /* connect here instead of to the URL's host (a vsock relay); NULL: straight */
-	struct view ca_pem;         /* trust anchors, PEM; empty: the system's bundle */
-	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-	const char *wanted_header;  /* name of an answer header to hand back in wanted_value; NULL: none */
-	struct view body;           /* empty: none */
-	size_t max_response_size;   /* bytes of body; more is ERROR_PEER. Never a copy in freed memory that was not wiped */
-	unsigned timeout_ms;        /* for the whole exchange, connecting included */
+	const char *method;           /* "GET", "POST", "PUT" */
+	const char *url;              /* https://HOST[:PORT]/PATH; HOST is what the certificate must name */
+	const struct address *via;    /* connect here instead of to the URL's host (a vsock relay); NULL: straight */
+	struct view ca_pem;           /* trust anchors, PEM; empty: the system's bundle */
+	struct view client_chain_pem; /* our own certificate and its chain, leaf first; empty: none */
+	struct view client_key_pem;   /* its key, unencrypted */
+	const char *const *headers;   /* "Name: value", NULL-terminated; may be NULL */
+	const char *wanted_header;    /* name of an answer header to hand back in wanted_value; NULL: none */
+	struct view body;             /* empty: none */
+	size_t max_response_size;     /* bytes of body; more is ERROR_PEER. Never a copy in freed memory that was not wiped */
+	unsigned timeout_ms;          /* for the whole exchange, connecting included */
 };
 
 struct http_response {

@@ -7,6 +7,7 @@
 #include <event2/dns.h>
 
 #include "net/connector.h"
+#include "net/proxy_protocol.h"
 #include "net/pump.h"
 
 /* Clients of a restarted host all come back at once. The kernel cuts it to net.core.somaxconn. */
@@ -22,6 +23,7 @@ struct link {
 	struct link *previous;
 	struct link *next;
 	int fd; /* accepted; the pump's once there is one */
+	struct sockaddr_storage peer;
 	struct connector *connector;
 	struct pump *pump;
 };
@@ -68,6 +70,19 @@ static void on_pump_ended(void *context)
 	link_free(context);
 }
 
+/* A socket that was just connected has room for so little. */
+static bool announce_client(const struct link *link, int fd, struct error *error)
+{
+	AUTO_BUFFER struct buffer header = {0};
+
+	if (!link->relay->options.announces_clients)
+		return true;
+	proxy_header_write(link->fd, (const struct sockaddr *)&link->peer, &header);
+	if (send(fd, header.data, header.size, MSG_NOSIGNAL) == (ssize_t)header.size)
+		return true;
+	return error_set_errno(error, ERROR_IO, "cannot say whose connection it is");
+}
+
 static void on_connected(void *context, int fd, const struct error *connect_error)
 {
 	struct link *link = context;
@@ -89,13 +104,18 @@ static void on_connected(void *context, int fd, const struct error *connect_erro
 	}
 	connector_free(link->connector);
 	link->connector = NULL;
+	if (!announce_client(link, fd, &error)) {
+		(void)close(fd);
+		link_failed(link, &error);
+		return;
+	}
 	link->pump = pump_start(&options, take_fd(&link->fd), fd, &error);
 	if (!link->pump)
 		link_failed(link, &error);
 }
 
 /* Takes the accepted socket. */
-static void link_start(struct relay *relay, int fd)
+static void link_start(struct relay *relay, int fd, const struct sockaddr_storage *peer)
 {
 	struct link *link = memory_allocate_zeroed(1, sizeof *link);
 	struct error error = {0};
@@ -110,6 +130,7 @@ static void link_start(struct relay *relay, int fd)
 
 	link->relay = relay;
 	link->fd = fd;
+	link->peer = *peer;
 	link->next = relay->links;
 	if (relay->links)
 		relay->links->previous = link;
@@ -158,7 +179,9 @@ static void on_acceptable(int listen_fd, short what, void *context)
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct sockaddr_storage peer = {0};
+		socklen_t size = sizeof peer;
+		int fd = accept4(listen_fd, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0 && errno == EAGAIN)
 			return;
@@ -173,7 +196,7 @@ static void on_acceptable(int listen_fd, short what, void *context)
 			(void)close(fd);
 			continue;
 		}
-		link_start(relay, fd);
+		link_start(relay, fd, &peer);
 	}
 }
 

@@ -26,6 +26,7 @@ struct relay_options {
 	size_t max_connections;      /* 0: RELAY_CONNECTIONS_MAX */
 	unsigned connect_timeout_ms; /* 0: RELAY_CONNECT_TIMEOUT_MS */
 	unsigned idle_timeout_ms;    /* 0: RELAY_IDLE_TIMEOUT_MS */
+	bool announces_clients;      /* each connection begins with the address of who made it (net/proxy_protocol.h) */
 };
 
 struct relay_statistics {

@@ -22,10 +22,19 @@ static const char SCHEMA[] = "CREATE TABLE ValidatorKeys ("
 			     "CREATE TABLE TLSKeys ("
 			     " key_id INTEGER PRIMARY KEY,"
 			     " encrypted_tls_key_b64 TEXT NOT NULL,"
-			     " cert_pem TEXT NOT NULL) STRICT;"
+			     " cert_pem TEXT NOT NULL,"
+			     " known_clients_sealed_b64 TEXT,"
+			     " known_clients_data_key_b64 TEXT) STRICT;"
 			     "PRAGMA application_id = " STRINGIFY(SQLITE_STORE_APPLICATION_ID) ";"
 											       "PRAGMA user_version = " STRINGIFY(
 												       SQLITE_STORE_VERSION) ";";
+
+/* What leads from each version to the next. */
+static const char *const migrations[SQLITE_STORE_VERSION] = {
+	[1] = "ALTER TABLE TLSKeys ADD COLUMN known_clients_sealed_b64 TEXT;"
+	      "ALTER TABLE TLSKeys ADD COLUMN known_clients_data_key_b64 TEXT;"
+	      "PRAGMA user_version = 2;",
+};
 
 bool sqlite_store_error(sqlite3 *database, const char *what, struct error *error)
 {
@@ -183,10 +192,14 @@ static bool check_or_make_schema(sqlite3 *database, struct error *error)
 		return execute(database, SCHEMA, "cannot make the tables", error) && sqlite_transaction_commit(&transaction, error);
 	if (application_id != SQLITE_STORE_APPLICATION_ID)
 		return error_set(error, ERROR_INPUT, "%s: a database of another program", file);
-	if (version != SQLITE_STORE_VERSION)
+	if (version < 1 || version > SQLITE_STORE_VERSION)
 		return error_set(error, ERROR_INPUT, "%s: schema version %lld, this program knows %d", file, (long long)version,
 				 SQLITE_STORE_VERSION);
-	return true;
+	for (; version < SQLITE_STORE_VERSION; version++) {
+		if (!execute(database, migrations[version], "cannot bring the tables up to date", error))
+			return false;
+	}
+	return sqlite_transaction_commit(&transaction, error);
 }
 
 sqlite3 *sqlite_store_open(const char *path, struct error *error)

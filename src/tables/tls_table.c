@@ -9,6 +9,8 @@ void tls_row_done(struct tls_row *row)
 		return;
 	free(row->encrypted_tls_key_b64);
 	free(row->cert_pem);
+	free(row->known_clients_sealed_b64);
+	free(row->known_clients_data_key_b64);
 	*row = (struct tls_row){0};
 }
 
@@ -31,6 +33,9 @@ bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct er
 	if (!row->encrypted_tls_key_b64 || !row->cert_pem)
 		return error_set(error, ERROR_INPUT, "TLS table: %s: missing",
 				 row->cert_pem ? "encrypted_tls_key_b64" : "cert_pem");
+	if (!row->known_clients_sealed_b64 != !row->known_clients_data_key_b64)
+		return error_set(error, ERROR_INPUT, "TLS table: %s: missing",
+				 row->known_clients_sealed_b64 ? "known_clients_data_key_b64" : "known_clients_sealed_b64");
 	return table->operations->put(table, row, error) || error_prefix(error, "TLS table");
 }
 

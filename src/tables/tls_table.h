@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The TLS table (`TLSKeys`): key_id 1 holds encrypted_tls_key_b64 (KMS Encrypt of {"tls_password_b64","tls_keystore_b64"}, the
- * keystore PKCS#12) and cert_pem (base64 of the PEM chain, for whoever wants to check the server).
+ * keystore PKCS#12, or of {"tls_key_pem_b64","tls_chain_pem_b64"}), cert_pem (base64 of the PEM chain, for whoever wants to check the
+ * server), and where clients must be known the sealed list of them (tables/known_clients.h) with its wrapped data key.
  */
 #pragma once
 
@@ -11,8 +12,10 @@
 
 struct tls_row {
 	uint64_t key_id;
-	char *encrypted_tls_key_b64; /* owned */
-	char *cert_pem;              /* base64 of the PEM; owned */
+	char *encrypted_tls_key_b64;      /* owned */
+	char *cert_pem;                   /* base64 of the PEM; owned */
+	char *known_clients_sealed_b64;   /* owned; NULL, as the next one: no list */
+	char *known_clients_data_key_b64; /* owned */
 };
 
 void tls_row_done(struct tls_row *row);

@@ -46,10 +46,13 @@ void api_log_refusal(const struct http_call *call, unsigned status, const char *
 {
 	struct refusal_kind *kind = refusal_kinds;
 
+	const struct http_client *client = http_call_client(call);
+
 	while (status < kind->status_min || status > kind->status_max)
 		kind++;
-	log_write_limited(&kind->limit, kind->level, "request_refused", "status=%u method=%.*s path=%.*s reason=\"%s\"", status,
-			  LOGGED_METHOD_SIZE, call->method, LOGGED_PATH_SIZE, call->path, message);
+	log_write_limited(&kind->limit, kind->level, "request_refused", "status=%u client=%s method=%.*s path=%.*s reason=\"%s\"",
+			  status, client->has_address ? client->address : "-", LOGGED_METHOD_SIZE, call->method, LOGGED_PATH_SIZE,
+			  call->path, message);
 }
 
 void api_append_error(struct buffer *text, unsigned status, const char *message)

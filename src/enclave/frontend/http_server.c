@@ -404,7 +404,7 @@ static struct connection *connection_new(struct http_server *server, struct MHD_
 	void *session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
 
 	connection->deadline = http_connections_add(server->connections, fd, server->options.request_deadline_ms);
-	connection->tls = http_tls_session_new(server->tls, (gnutls_session_t)session);
+	connection->tls = http_tls_session_new(server->tls, (gnutls_session_t)session, fd);
 	return connection;
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/frontend/http_tls.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
+#include "net/proxy_protocol.h"
 
 /* Leaf, intermediates, root: longer chains do not fit TLS_IDENTITY_CHAIN_MAX_SIZE anyway. */
 #define CHAIN_MAX_LENGTH 16
@@ -25,8 +28,16 @@ struct http_tls {
 	struct identity *identity; /* under the lock: of new handshakes */
 };
 
+/* What has come of the relay's header. */
+struct preamble {
+	size_t size;
+	uint8_t bytes[PROXY_HEADER_MAX_SIZE];
+};
+
 struct http_tls_session {
 	struct http_tls *tls;
+	int fd;
+	struct preamble *preamble; /* NULL once TLS has begun */
 	struct identity *identity; /* that GnuTLS borrows; NULL before the handshake asked for it */
 	struct http_client client;
 	struct client_admission admission;
@@ -157,6 +168,71 @@ int http_tls_certificate(gnutls_session_t session, const gnutls_datum_t *authori
 	return 0;
 }
 
+/* ---- the relay's header ---- */
+
+static void end_preamble(struct http_tls_session *session)
+{
+	free(session->preamble);
+	session->preamble = NULL;
+}
+
+static ssize_t refuse_preamble(const char *why)
+{
+	static struct log_limit limit = {.per_second = REFUSAL_LINES_PER_SECOND};
+
+	log_write_limited(&limit, LOG_LEVEL_WARNING, "connection_refused", "reason=\"%s\"", why);
+	errno = EPROTO;
+	return -1;
+}
+
+/*
+ * Some of the header. Exactly as many bytes are read as it still lacks, so what follows stays in the socket for GnuTLS. Whoever
+ * connects without a relay in between begins with TLS, whose first byte is handed on. As recv(): 1 is that byte, 0 the end of the stream;
+ * -1 with errno 0: go on.
+ */
+static ssize_t receive_preamble(struct http_tls_session *session, uint8_t *ret_first)
+{
+	struct preamble *preamble = session->preamble;
+	size_t missing = 1;
+	struct error error;
+	ssize_t got;
+
+	if (preamble->size > 0)
+		(void)!proxy_header_missing(view_of(preamble->bytes, preamble->size), &missing, &error);
+	got = recv(session->fd, preamble->bytes + preamble->size, missing, 0);
+	if (got <= 0)
+		return got;
+	if (preamble->size == 0 && preamble->bytes[0] == TLS_FIRST_BYTE) {
+		*ret_first = TLS_FIRST_BYTE;
+		end_preamble(session);
+		return 1;
+	}
+	preamble->size += (size_t)got;
+	if (!proxy_header_missing(view_of(preamble->bytes, preamble->size), &missing, &error))
+		return refuse_preamble(error.message);
+	if (missing == 0) {
+		proxy_header_address(view_of(preamble->bytes, preamble->size), session->client.address);
+		session->client.has_address = session->client.address[0] != '\0';
+		end_preamble(session);
+	}
+	errno = 0;
+	return -1;
+}
+
+/* In place of GnuTLS's own recv(), with the same answers. */
+static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
+{
+	struct http_tls_session *session = (struct http_tls_session *)pointer;
+
+	while (session->preamble) {
+		ssize_t got = receive_preamble(session, (uint8_t *)data);
+
+		if (got >= 0 || errno != 0)
+			return got;
+	}
+	return recv(session->fd, data, size, 0);
+}
+
 /* ---- clients ---- */
 
 /* What could end the quotes of a log line. */
@@ -228,12 +304,16 @@ const struct http_client *http_tls_session_client(const struct http_tls_session 
 
 /* ---- life ---- */
 
-struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t gnutls)
+struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t gnutls, int fd)
 {
 	struct http_tls_session *session = (struct http_tls_session *)memory_allocate_zeroed(1, sizeof *session);
 
 	session->tls = tls;
+	session->fd = fd;
+	session->preamble = (struct preamble *)memory_allocate_zeroed(1, sizeof *session->preamble);
 	gnutls_session_set_ptr(gnutls, session);
+	gnutls_transport_set_ptr2(gnutls, session, (gnutls_transport_ptr_t)(intptr_t)fd);
+	gnutls_transport_set_pull_function(gnutls, pull);
 	/* Without tickets there is no resumption, and that is all. */
 	(void)gnutls_session_ticket_enable_server(gnutls, &tls->ticket_key);
 	if (tls->rules) {
@@ -249,6 +329,7 @@ void http_tls_session_free(struct http_tls_session *session)
 	if (!session)
 		return;
 	identity_release(session->identity);
+	end_preamble(session);
 	free(session);
 }
 

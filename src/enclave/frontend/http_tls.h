@@ -39,10 +39,11 @@ void http_tls_free(struct http_tls *tls);
 MUST_USE bool http_tls_set_identity(struct http_tls *tls, struct view key, struct view chain, struct error *error);
 
 /*
- * Prepares GnuTLS's session of a new connection, before its handshake: takes its pointer (gnutls_session_set_ptr), which
- * libmicrohttpd uses for pre-shared keys only.
+ * Prepares GnuTLS's session of a new connection on the socket `fd`, before its handshake: takes its pointer (gnutls_session_set_ptr),
+ * which libmicrohttpd uses for pre-shared keys only, and reads in its place, for a relay may say first whose the connection is
+ * (net/proxy_protocol.h).
  */
-struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t session);
+struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t session, int fd);
 /* After GnuTLS's session is gone. Accepts NULL. */
 void http_tls_session_free(struct http_tls_session *session);
 /*

@@ -23,12 +23,24 @@ static void loading_done(struct loading *loading)
 	held_keys_done(&loading->held);
 }
 
+static bool read_tls_pem(json_t *object, struct tls_identity *ret_identity, struct error *error)
+{
+	AUTO_SECRET struct secret key = {0};
+	AUTO_SECRET struct secret chain = {0};
+
+	return json_read_base64_secret(object, "tls_key_pem_b64", &key, error) &&
+	       json_read_base64_secret(object, "tls_chain_pem_b64", &chain, error) &&
+	       tls_identity_from_pem(secret_view(&key), secret_view(&chain), ret_identity, error);
+}
+
 static bool read_tls_secret(const struct secret *plaintext, struct tls_identity *ret_identity, struct error *error)
 {
 	AUTO_JSON json_t *object = json_parse_object(secret_view(plaintext), "TLS secret", error);
 	AUTO_SECRET struct secret password = {0};
 	AUTO_SECRET struct secret keystore = {0};
 
+	if (object && json_object_get(object, "tls_key_pem_b64"))
+		return read_tls_pem(object, ret_identity, error);
 	return object && json_read_base64_secret(object, "tls_password_b64", &password, error) &&
 	       json_read_base64_secret(object, "tls_keystore_b64", &keystore, error) &&
 	       tls_identity_from_pkcs12(secret_view(&keystore), secret_view(&password), ret_identity, error);
@@ -285,11 +297,13 @@ static bool open_tls_if_new(struct opening *opening, json_t *request, struct mes
 static bool load(struct loading *loading, json_t *request, struct message_job_result *result, struct error *error)
 {
 	AUTO_TLS_IDENTITY struct tls_identity identity = {0};
+	struct message_known_clients clients;
 	json_t *rows;
 
 	return json_read_array(request, "encrypted_validator_keys", &rows, error) && check_rows(loading, rows, error) &&
 	       held_keys_read(&loading->held, error) && open_tls_if_new(loading->opening, request, result, &identity, error) &&
-	       load_rows(loading, rows, error) && finish_load(loading, result, error) &&
+	       opening_read_known_clients(loading->opening, request, &clients, error) && load_rows(loading, rows, error) &&
+	       finish_load(loading, result, error) && opener_send_known_clients(&clients, error) &&
 	       (!identity.key.data || start_frontend(&identity, error));
 }
 

@@ -72,3 +72,11 @@ MUST_USE bool held_keys_read(struct held_keys *ret_held, struct error *error);
 void held_keys_done(struct held_keys *held);
 bool held_keys_has(const struct held_keys *held, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 #define AUTO_HELD_KEYS CLEANUP(held_keys_done)
+
+/* ---- known_clients.c ---- */
+
+/* The sealed list of a request. *ret_clients has header type 0 when there is none. ERROR_CRYPTO when it does not open or holds no list. */
+MUST_USE bool opening_read_known_clients(struct opening *opening, json_t *request, struct message_known_clients *ret_clients,
+					 struct error *error);
+/* To the frontend, if there is one. */
+MUST_USE bool opener_send_known_clients(const struct message_known_clients *clients, struct error *error);

@@ -422,6 +422,153 @@ static void refuses_stores_without_a_pair(void **state)
 	assert_from_pkcs12(&of_another, ERROR_INPUT, "does not hold a private key and its certificate");
 }
 
+/* ---- PEM ---- */
+
+enum key_form { PKCS8, TRADITIONAL, WITH_PARAMETERS, ENCRYPTED };
+
+static void append_key_pem(EVP_PKEY *key, enum key_form form, struct buffer *ret_pem)
+{
+	static const char parameters[] = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+	long size;
+
+	if (form == WITH_PARAMETERS)
+		buffer_append_text(ret_pem, parameters);
+	if (form == PKCS8)
+		assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	else if (form == ENCRYPTED)
+		assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_128_cbc(), "password", 8, NULL, NULL), 1);
+	else
+		assert_int_equal(PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	size = BIO_get_mem_data(bio, &text);
+	buffer_append(ret_pem, view_of(text, (size_t)size));
+	BIO_free(bio);
+}
+
+static void append_certificate_pem(X509 *certificate, struct buffer *ret_pem)
+{
+	struct error error;
+
+	assert_ok(tls_identity_append_pem(certificate, ret_pem, &error), &error);
+}
+
+static void reads_keys_in_every_form(void **state)
+{
+	static const enum key_form forms[] = {PKCS8, TRADITIONAL, WITH_PARAMETERS};
+	EVP_PKEY *keys[] = {EVP_EC_gen("P-256"), EVP_RSA_gen(2048)};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys) * ARRAY_SIZE(forms); i++) {
+		EVP_PKEY *key = keys[i % 2];
+		AUTO_X509 X509 *leaf = self_signed(key, "leaf");
+		AUTO_TLS_IDENTITY struct tls_identity identity = {0};
+		AUTO_BUFFER struct buffer key_pem = {0};
+		AUTO_BUFFER struct buffer chain = {0};
+		AUTO_PKEY EVP_PKEY *again = NULL;
+		AUTO_SECRET struct secret written = {0};
+		AUTO_TLS_IDENTITY struct tls_identity reread = {0};
+		struct error error = {0};
+
+		append_key_pem(key, forms[i / 2], &key_pem);
+		append_certificate_pem(leaf, &chain);
+		assert_ok(tls_identity_from_pem(buffer_view(&key_pem), buffer_view(&chain), &identity, &error), &error);
+		assert_int_equal(ERR_peek_error(), 0);
+		again = key_of(&identity);
+		assert_int_equal(EVP_PKEY_eq(again, key), 1);
+		assert_true(view_equal(buffer_view(&identity.chain), buffer_view(&chain)));
+		/* and written it is the same */
+		assert_ok(tls_identity_key_to_pem(&identity, &written, &error), &error);
+		assert_ok(tls_identity_from_pem(secret_view(&written), buffer_view(&chain), &reread, &error), &error);
+		assert_true(secret_equal(secret_view(&reread.key), secret_view(&identity.key)));
+		buffer_clear(&chain);
+		assert_ok(tls_identity_anchor(&identity, &chain, &error), &error);
+		assert_true(view_equal(buffer_view(&identity.chain), buffer_view(&chain)));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		evp_pkey_done(&keys[i]);
+}
+
+/* As from PKCS#12, whatever comes first in the file and whatever else is in it. */
+static void puts_certificates_in_order(void **state)
+{
+	AUTO_TLS_IDENTITY struct tls_identity identity = {0};
+	AUTO_TLS_IDENTITY struct tls_identity opened = {0};
+	AUTO_BUFFER struct buffer ca = {0};
+	AUTO_BUFFER struct buffer key_pem = {0};
+	AUTO_BUFFER struct buffer certificates = {0};
+	AUTO_X509_STACK STACK_OF(X509) *chain = NULL;
+	AUTO_PKEY EVP_PKEY *stranger_key = EVP_EC_gen("P-256");
+	AUTO_X509 X509 *stranger = self_signed(stranger_key, "stranger");
+	AUTO_PKEY EVP_PKEY *key = NULL;
+	struct error error = {0};
+
+	(void)state;
+	create(&identity, &ca);
+	chain = certificates_of(&identity.chain);
+	key = key_of(&identity);
+	append_key_pem(key, PKCS8, &key_pem);
+	buffer_append_text(&certificates, "comments may stand between\n");
+	append_certificate_pem(sk_X509_value(chain, 1), &certificates);
+	append_certificate_pem(stranger, &certificates);
+	append_certificate_pem(sk_X509_value(chain, 0), &certificates);
+	assert_ok(tls_identity_from_pem(buffer_view(&key_pem), buffer_view(&certificates), &opened, &error), &error);
+	assert_true(view_equal(buffer_view(&opened.chain), buffer_view(&identity.chain)));
+	assert_true(secret_equal(secret_view(&opened.key), secret_view(&identity.key)));
+}
+
+static void refuses_pem_that_is_no_identity(void **state)
+{
+	AUTO_PKEY EVP_PKEY *key = EVP_EC_gen("P-256");
+	AUTO_PKEY EVP_PKEY *weak = EVP_RSA_gen(1024);
+	AUTO_PKEY EVP_PKEY *odd = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	AUTO_X509 X509 *leaf = self_signed(key, "leaf");
+	AUTO_X509 X509 *weak_leaf = self_signed(weak, "weak");
+	AUTO_BUFFER struct buffer good_key = {0}, good = {0}, weak_key = {0}, weak_chain = {0}, odd_key = {0}, encrypted = {0};
+	AUTO_BUFFER struct buffer torn = {0}, large = {0};
+
+	(void)state;
+	append_key_pem(key, PKCS8, &good_key);
+	append_key_pem(key, ENCRYPTED, &encrypted);
+	append_key_pem(weak, PKCS8, &weak_key);
+	append_key_pem(odd, PKCS8, &odd_key);
+	append_certificate_pem(leaf, &good);
+	append_certificate_pem(weak_leaf, &weak_chain);
+	buffer_append(&torn, buffer_view(&good));
+	buffer_append_text(&torn, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+	while (large.size <= TLS_IDENTITY_CHAIN_MAX_SIZE)
+		buffer_append_byte(&large, '\n');
+	{
+		const struct {
+			const struct buffer *key, *chain;
+			const char *message;
+		} cases[] = {
+			{&weak_key, &weak_chain, "less than 2048 bits"},
+			{&weak_key, &good, "none of the certificates"},
+			{&odd_key, &good, "none of the certificates"},
+			{&encrypted, &good, "is encrypted"},
+			{&good, &good, "no private key"},
+			{&good_key, &good_key, "no certificate"},
+			{&good_key, &torn, "cannot be read"},
+			{&good_key, &large, "too large"},
+			{&large, &good, "too large"},
+			{&(struct buffer){0}, &good, "no private key"},
+			{&good_key, &(struct buffer){0}, "no certificate"},
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			AUTO_TLS_IDENTITY struct tls_identity identity = {0};
+			struct error error = {0};
+
+			assert_false(
+				tls_identity_from_pem(buffer_view(cases[i].key), buffer_view(cases[i].chain), &identity, &error));
+			assert_int_equal(ERR_peek_error(), 0);
+			assert_int_equal(error.code, ERROR_INPUT);
+			assert_message_contains(&error, cases[i].message);
+		}
+	}
+}
+
 static void refuses_malformed_stores(void **state)
 {
 	AUTO_PKEY EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -486,6 +633,7 @@ static void leaves_no_copy_of_the_key_behind(void **state)
 	AUTO_BUFFER struct buffer ca = {0};
 	AUTO_BUFFER struct buffer der = {0};
 	AUTO_BUFFER struct buffer planted = {0};
+	AUTO_BUFFER struct buffer key_pem = {0};
 	BIGNUM *scalar = NULL;
 	EVP_PKEY *key;
 	struct error error = {0};
@@ -496,8 +644,12 @@ static void leaves_no_copy_of_the_key_behind(void **state)
 	assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &scalar), 1);
 	assert_int_equal(BN_bn2binpad(scalar, needle, sizeof needle), sizeof needle);
 	BN_clear_free(scalar);
+	append_key_pem(key, PKCS8, &key_pem);
 	needle_known = true;
 	evp_pkey_done(&key);
+	assert_ok(tls_identity_from_pem(buffer_view(&key_pem), buffer_view(&identity.chain), &again, &error), &error);
+	assert_non_null(memmem(again.key.data, again.key.size, needle, sizeof needle));
+	tls_identity_done(&again);
 	assert_ok(tls_identity_to_pkcs12(&identity, view_of_text("password"), &der, &error), &error);
 	assert_ok(tls_identity_from_pkcs12(buffer_view(&der), view_of_text("password"), &again, &error), &error);
 	assert_non_null(memmem(again.key.data, again.key.size, needle, sizeof needle));
@@ -524,6 +676,9 @@ int main(void)
 		cmocka_unit_test(opens_rsa_but_not_weak_or_other_keys),
 		cmocka_unit_test(puts_the_chain_in_order),
 		cmocka_unit_test(refuses_stores_without_a_pair),
+		cmocka_unit_test(reads_keys_in_every_form),
+		cmocka_unit_test(puts_certificates_in_order),
+		cmocka_unit_test(refuses_pem_that_is_no_identity),
 		cmocka_unit_test(refuses_malformed_stores),
 		cmocka_unit_test(refuses_to_store_a_foreign_certificate),
 		cmocka_unit_test(leaves_no_copy_of_the_key_behind),

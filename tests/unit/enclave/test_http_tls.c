@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "client_certificate.h"
+#include "net/proxy_protocol.h"
 #include "server_fixture.h"
 
 #define TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
@@ -236,6 +237,103 @@ static void no_server_name_is_needed(void **state)
 	}
 }
 
+/* ---- a relay in front ---- */
+
+#define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
+#define HEADER(bytes) view_of(SIGNATURE bytes, sizeof(SIGNATURE bytes) - 1)
+#define TCP4_HEADER HEADER("\x21\x11\0\x0c\xc0\0\2\1\x0a\0\0\7\xc3\x50\x20\xfb")
+
+static bool serves_after(struct view preamble, const char *version)
+{
+	AUTO_TLS_CLIENT struct tls_client client;
+	struct error error;
+
+	return tls_client_connect_with(&client, &fixture.address, buffer_view(&fixture.ca_pem),
+				       &(struct tls_client_options){.priorities = version, .preamble = preamble}, &error) &&
+	       upcheck(&client) && upcheck(&client);
+}
+
+static void relay_may_say_whose_it_is(void **state)
+{
+	uint8_t longest[PROXY_HEADER_MAX_SIZE] = SIGNATURE "\x20\0\2\x08";
+
+	(void)state;
+	fixture_start(&fixture, &(struct fixture_options){0});
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		assert_true(serves_after(view_of(NULL, 0), versions[i]));
+		assert_true(serves_after(TCP4_HEADER, versions[i]));
+		assert_true(serves_after(HEADER("\x20\0\0\0"), versions[i]));
+		assert_true(serves_after(view_of(longest, sizeof longest), versions[i]));
+	}
+}
+
+static void what_is_no_header_is_hung_up_on(void **state)
+{
+	const struct view cases[] = {
+		view_of_text("GET / HTTP/1.1\r\n\r\n"),
+		view_of_text("PROXY TCP4 192.0.2.1 10.0.0.7 50000 8443\r\n"),
+		HEADER("\x21\x11\0\x0b\xc0\0\2\1\x0a\0\0\7\xc3\x50\x20"),
+		HEADER("\x21\x11\xff\xff"),
+		HEADER("\x20\0\2\x09"),
+		view_of("\x15\3\1", 3),
+		view_of("\x80\x2e\1", 3),
+	};
+
+	(void)state;
+	fixture_start(&fixture, &(struct fixture_options){0});
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error error;
+		struct tls_client raw = {.fd = address_connect(&fixture.address, 1000, &error)};
+
+		assert_true(write(raw.fd, cases[i].data, cases[i].size) > 0);
+		if (tls_client_wait_for_end(&raw, SLACK_MS) >= SLACK_MS)
+			fail_msg("case %zu is still there", i);
+		(void)close(raw.fd);
+	}
+	/* one header, not two */
+	{
+		AUTO_BUFFER struct buffer twice = {0};
+
+		buffer_append(&twice, TCP4_HEADER);
+		buffer_append(&twice, TCP4_HEADER);
+		assert_false(serves_after(buffer_view(&twice), TLS13));
+	}
+}
+
+/* A byte at a time, with the server polling in between; then the handshake. */
+static void header_comes_in_pieces(void **state)
+{
+	struct view header = TCP4_HEADER;
+
+	(void)state;
+	fixture_start(&fixture, &(struct fixture_options){0});
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		AUTO_TLS_CLIENT struct tls_client client;
+		struct error error;
+
+		assert_ok(tls_client_connect_with(&client, &fixture.address, buffer_view(&fixture.ca_pem),
+						  &(struct tls_client_options){
+							  .priorities = versions[i], .preamble = header, .preamble_pause_us = 2000},
+						  &error),
+			  &error);
+		assert_true(upcheck(&client));
+	}
+}
+
+static void header_that_never_ends_is_hung_up_on(void **state)
+{
+	struct view header = TCP4_HEADER;
+	struct tls_client raw;
+	struct error error;
+
+	(void)state;
+	fixture_start(&fixture, &(struct fixture_options){.request_deadline_ms = 400});
+	raw = (struct tls_client){.fd = address_connect(&fixture.address, 1000, &error)};
+	assert_true(write(raw.fd, header.data, header.size - 1) > 0);
+	assert_true(tls_client_wait_for_end(&raw, SLACK_MS) < SLACK_MS);
+	(void)close(raw.fd);
+}
+
 /* ---- a new identity ---- */
 
 static void identity_changes_under_connections(void **state)
@@ -319,11 +417,19 @@ static void handshakes_survive_rotation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_server(certificate_is_required),     with_server(known_clients_come_and_go),
-		with_server(sessions_are_resumed),        with_server(sessions_of_anybody_are_resumed),
-		with_server(resumption_is_judged_again),  with_server(api_knows_the_client),
-		with_server(no_server_name_is_needed),    with_server(identity_changes_under_connections),
+		with_server(certificate_is_required),
+		with_server(known_clients_come_and_go),
+		with_server(sessions_are_resumed),
+		with_server(sessions_of_anybody_are_resumed),
+		with_server(resumption_is_judged_again),
+		with_server(api_knows_the_client),
+		with_server(no_server_name_is_needed),
+		with_server(identity_changes_under_connections),
 		with_server(handshakes_survive_rotation),
+		with_server(relay_may_say_whose_it_is),
+		with_server(what_is_no_header_is_hung_up_on),
+		with_server(header_comes_in_pieces),
+		with_server(header_that_never_ends_is_hung_up_on),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -35,6 +35,18 @@ static int prepare_session(struct tls_client *client, struct view ca_pem, const 
 	return result;
 }
 
+static bool send_preamble(const struct tls_client *client, const struct tls_client_options *options, struct error *error)
+{
+	size_t step = options->preamble_pause_us ? 1 : options->preamble.size;
+
+	for (size_t sent = 0; sent < options->preamble.size; sent += step) {
+		if (write(client->fd, options->preamble.data + sent, step) < 0)
+			return error_set_errno(error, ERROR_IO, "preamble");
+		(void)usleep(options->preamble_pause_us);
+	}
+	return true;
+}
+
 bool tls_client_connect_with(struct tls_client *client, const struct address *address, struct view ca_pem,
 			     const struct tls_client_options *options, struct error *error)
 {
@@ -46,8 +58,8 @@ bool tls_client_connect_with(struct tls_client *client, const struct address *ad
 	result = prepare_session(client, ca_pem, options);
 	if (result != 0)
 		return error_set(error, ERROR_BUG, "priorities: %s", gnutls_strerror(result));
-	if (options->preamble.size && write(client->fd, options->preamble.data, options->preamble.size) < 0)
-		return error_set_errno(error, ERROR_IO, "preamble");
+	if (!send_preamble(client, options, error))
+		return false;
 	do
 		result = gnutls_handshake(client->session);
 	while (result < 0 && !gnutls_error_is_fatal(result));

@@ -31,6 +31,7 @@ struct tls_client_options {
 	gnutls_x509_crt_t *chain;
 	unsigned chain_length;
 	const gnutls_datum_t *resume; /* what tls_client_session() gave */
+	unsigned preamble_pause_us;   /* after each byte of it; 0: it is sent as one */
 	struct view preamble;         /* sent before TLS */
 	bool no_server_name;
 };

@@ -19,6 +19,7 @@
 #include "base/options.h"
 #include "net/address.h"
 #include "net/frame.h"
+#include "net/proxy_protocol.h"
 
 #define FRAME_MAX_SIZE (64u << 20)
 #define TIMEOUT_MS 5000
@@ -112,6 +113,19 @@ static bool fetch_greeting(const struct enclave *enclave)
 	return true;
 }
 
+/* The host says whose connection it is; what follows is the client's. */
+static void skip_header(int fd)
+{
+	uint8_t header[PROXY_HEADER_MAX_SIZE];
+	struct error error;
+	size_t missing;
+
+	for (size_t size = 0; proxy_header_missing(view_of(header, size), &missing, &error) && missing > 0; size += missing) {
+		if (recv(fd, header + size, missing, MSG_WAITALL) != (ssize_t)missing)
+			return;
+	}
+}
+
 /* A child echoes what comes in on the signing socket. */
 static void serve_signing(const struct enclave *enclave)
 {
@@ -133,6 +147,7 @@ static void serve_signing(const struct enclave *enclave)
 		AUTO_FD int fd = accept(listening, NULL, NULL);
 		char bytes[4096];
 
+		skip_header(fd);
 		for (ssize_t got; (got = read(fd, bytes, sizeof bytes)) > 0;) {
 			if (!fd_write_all(fd, bytes, (size_t)got))
 				break;

@@ -66,6 +66,36 @@ static void sends_what_the_tables_hold(void **state)
 	launcher_free(running.launcher);
 }
 
+static void passes_on_the_list_of_clients(void **state)
+{
+	struct host_fixture *fixture = *state;
+	struct running running;
+	struct control_state got = {0};
+	struct error error = {0};
+	AUTO_JSON json_t *frame = NULL;
+	json_t *clients;
+
+	{
+		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table, &error);
+		AUTO_TLS_ROW struct tls_row row = {0};
+
+		assert_ok(table != NULL, &error);
+		assert_ok(tls_table_get(table, TLS_TABLE_KEY_ID, &row, &error), &error);
+		row.known_clients_sealed_b64 = memory_copy_text("bGlzdA==");
+		row.known_clients_data_key_b64 = memory_copy_text("d3JhcHBlZA==");
+		assert_ok(tls_table_put(table, &row, &error), &error);
+	}
+	start(fixture, &running);
+	assert_ok(provisioner_run(&fixture->settings, &running.options.control, &got, &error), &error);
+	frame = fixture_read_json(fixture, "store/init.json");
+	assert_int_equal(json_object_size(frame), 5);
+	clients = json_object_get(frame, "known_clients");
+	assert_int_equal(json_object_size(clients), 2);
+	assert_string_equal(text_of(clients, "sealed_b64"), "bGlzdA==");
+	assert_string_equal(text_of(clients, "data_key_b64"), "d3JhcHBlZA==");
+	launcher_free(running.launcher);
+}
+
 static void passes_on_why_kms_refused(void **state)
 {
 	struct host_fixture *fixture = *state;
@@ -212,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(sends_what_the_tables_hold),
+		HOST_TEST(passes_on_the_list_of_clients),
 		HOST_TEST(passes_on_why_kms_refused),
 		HOST_TEST(an_enclave_that_dies_is_noticed_at_once),
 		HOST_TEST(missing_tables_are_named),

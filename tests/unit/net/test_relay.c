@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay_fixture.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "net/proxy_protocol.h"
+
 #define MANY_CONNECTIONS 1000
 
 static void carries_both_ways(void **state)
@@ -21,6 +26,32 @@ static void carries_both_ways(void **state)
 	assert_int_equal(relay_statistics(fixture->relay)->accepted, 1);
 	assert_int_equal(relay_statistics(fixture->relay)->bytes_to_connect, strlen("requestagain"));
 	assert_int_equal(relay_statistics(fixture->relay)->bytes_to_listen, strlen("answer, longer"));
+}
+
+static void announces_clients(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO_FD int client = -1;
+	AUTO_FD int server = -1;
+	uint8_t header[28];
+	char address[PROXY_ADDRESS_SIZE];
+	struct sockaddr_in own;
+	socklen_t size = sizeof own;
+	char expected[PROXY_ADDRESS_SIZE];
+
+	fixture->listen = address_of("tcp:127.0.0.1:0");
+	listen_at_destination(fixture, 16);
+	start_relay(fixture, (struct relay_options){.announces_clients = true});
+	client = connect_to_relay(fixture);
+	server = accept_at_destination(fixture);
+	assert_int_equal(recv(server, header, sizeof header, MSG_WAITALL), sizeof header);
+	proxy_header_address(view_of(header, sizeof header), address);
+	assert_int_equal(getsockname(client, (struct sockaddr *)&own, &size), 0);
+	(void)snprintf(expected, sizeof expected, "127.0.0.1:%u", ntohs(own.sin_port));
+	assert_string_equal(address, expected);
+	assert_carries(client, server, "request");
+	assert_carries(server, client, "answer");
+	stop_loop(fixture);
 }
 
 /* The one that says goodbye first can still hear the other out. */
@@ -361,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RELAY_TEST(carries_both_ways),
+		RELAY_TEST(announces_clients),
 		RELAY_TEST(half_close_by_client),
 		RELAY_TEST(half_close_by_server),
 		RELAY_TEST(half_close_over_tcp),

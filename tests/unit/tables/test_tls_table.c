@@ -15,7 +15,8 @@ static struct tls_table *open_table(const char *path)
 
 static void put(struct tls_table *table, uint64_t key_id, const char *encrypted, const char *cert_pem)
 {
-	AUTO_TLS_ROW struct tls_row row = {key_id, memory_copy_text(encrypted), memory_copy_text(cert_pem)};
+	AUTO_TLS_ROW struct tls_row row = {
+		.key_id = key_id, .encrypted_tls_key_b64 = memory_copy_text(encrypted), .cert_pem = memory_copy_text(cert_pem)};
 	struct error error = {0};
 
 	assert_ok(tls_table_put(table, &row, &error), &error);
@@ -66,8 +67,13 @@ static void refuses_incomplete_rows(void **state)
 {
 	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
 	char text[] = "text";
-	const struct tls_row rows[] = {{1, NULL, text}, {1, text, NULL}, {UINT64_MAX, text, text}};
-	static const char *const messages[] = {"encrypted_tls_key_b64: missing", "cert_pem: missing", "key_id: too large"};
+	const struct tls_row rows[] = {{.key_id = 1, .cert_pem = text},
+				       {.key_id = 1, .encrypted_tls_key_b64 = text},
+				       {.key_id = UINT64_MAX, .encrypted_tls_key_b64 = text, .cert_pem = text},
+				       {1, text, text, text, NULL},
+				       {1, text, text, NULL, text}};
+	static const char *const messages[] = {"encrypted_tls_key_b64: missing", "cert_pem: missing", "key_id: too large",
+					       "known_clients_data_key_b64: missing", "known_clients_sealed_b64: missing"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct error error = {0};
@@ -100,7 +106,51 @@ static void shares_a_file_with_the_key_table(void **state)
 	assert_int_equal(rows.count, 1);
 	assert_private_file(store_path(state));
 	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('TLSKeys')",
-		     "key_id encrypted_tls_key_b64 cert_pem");
+		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64");
+}
+
+static void keeps_the_list_of_clients(void **state)
+{
+	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+	AUTO_TLS_ROW struct tls_row row = {0};
+	struct error error = {0};
+
+	put(table, 1, "encrypted", "pem");
+	assert_ok(tls_table_get(table, 1, &row, &error), &error);
+	assert_null(row.known_clients_sealed_b64);
+	assert_null(row.known_clients_data_key_b64);
+	row.known_clients_sealed_b64 = memory_copy_text("sealed");
+	row.known_clients_data_key_b64 = memory_copy_text("wrapped");
+	assert_ok(tls_table_put(table, &row, &error), &error);
+	tls_row_done(&row);
+	assert_ok(tls_table_get(table, 1, &row, &error), &error);
+	assert_string_equal(row.known_clients_sealed_b64, "sealed");
+	assert_string_equal(row.known_clients_data_key_b64, "wrapped");
+}
+
+/* A file that the first version made. */
+static void brings_old_files_up_to_date(void **state)
+{
+	store_execute(
+		store_path(state),
+		"CREATE TABLE ValidatorKeys ( web3signer_uuid TEXT NOT NULL, pubkey TEXT NOT NULL CHECK (length(pubkey) = 96), "
+		"chain TEXT NOT NULL, active TEXT NOT NULL CHECK (active IN ('true', 'false')), datetime TEXT, "
+		"deposit_json_b64 TEXT, encrypted_key_password_mnemonic_b64 TEXT, sealed_key_b64 TEXT, data_key_b64 TEXT, "
+		"PRIMARY KEY (web3signer_uuid, pubkey)) STRICT");
+	store_execute(store_path(state), "CREATE TABLE TLSKeys ( key_id INTEGER PRIMARY KEY, encrypted_tls_key_b64 TEXT NOT NULL, "
+					 "cert_pem TEXT NOT NULL) STRICT");
+	store_execute(store_path(state), "INSERT INTO TLSKeys VALUES (1, 'encrypted', 'pem')");
+	store_execute(store_path(state), "PRAGMA application_id = 1164866407");
+	store_execute(store_path(state), "PRAGMA user_version = 1");
+	for (int i = 0; i < 2; i++) {
+		AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+
+		assert_row(table, 1, "encrypted", "pem");
+		put(table, 2, "second", "pem");
+		assert_query(store_path(state), "PRAGMA user_version", "2");
+	}
+	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('TLSKeys')",
+		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64");
 }
 
 static void refuses_foreign_files(void **state)
@@ -119,8 +169,9 @@ static void refuses_foreign_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORE_TEST(keeps_and_replaces_rows), STORE_TEST(says_what_is_not_there),
-		STORE_TEST(refuses_incomplete_rows), STORE_TEST(shares_a_file_with_the_key_table),
+		STORE_TEST(keeps_and_replaces_rows),   STORE_TEST(says_what_is_not_there),
+		STORE_TEST(refuses_incomplete_rows),   STORE_TEST(shares_a_file_with_the_key_table),
+		STORE_TEST(keeps_the_list_of_clients), STORE_TEST(brings_old_files_up_to_date),
 		STORE_TEST(refuses_foreign_files),
 	};
 
