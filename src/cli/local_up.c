@@ -269,6 +269,15 @@ static void warn_about_slashing(const struct local_settings *settings)
 		      settings->network.name);
 }
 
+/* Nothing is wrong with it, but it is hardly what was meant. */
+static void warn_about_clients(const struct up *up)
+{
+	if (signing_policy_names_clients(&up->policy) && !client_settings_require_certificate(&up->clients.settings))
+		(void)fprintf(stderr,
+			      "WARNING: the signing policy names clients, but none is asked for a certificate, so those rules fit "
+			      "nobody. See --client-ca and --known-clients.\n");
+}
+
 static json_t *measurement_json(const struct measurement *measurement)
 {
 	const uint8_t *const pcrs[] = {measurement->pcr0, measurement->pcr1, measurement->pcr2};
@@ -376,6 +385,7 @@ static int run(const struct up_options *options, struct up *up)
 	if (lock < 0 || !merge_settings(options, up, &changed, &error))
 		return command_fail(&error, NULL);
 	warn_about_slashing(&up->settings);
+	warn_about_clients(up);
 	if (local_daemon_running(up->folder.host_pid, NULL)) {
 		if (!resume(options, up, changed, &error))
 			return command_fail(&error, "Stop it first: ensign local down --dir %s", up->folder.path);

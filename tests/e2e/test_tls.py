@@ -112,6 +112,10 @@ class Clients(TlsTest):
                 self.assertEqual(connection.sign(key, randao(5))[0], 200)
         refused = [line for line in self.log().splitlines() if "request_refused status=403" in line]
         self.assertRegex(refused[0], r" client=127\.0\.0\.1:\d+ ")
+        self.assertEqual(run("local", "up", "--dir", self.folder / "signer", check=0).stderr, "")
+        # Where none is asked for a certificate, such rules fit nobody.
+        done = run("local", "up", "--dir", self.folder / "open", "--listen", "127.0.0.1:0", "--policy", policy, check=0)
+        self.assertIn("the signing policy names clients", done.stderr)
 
     def test_what_is_measured(self):
         up = self.up()
