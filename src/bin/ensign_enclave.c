@@ -9,11 +9,8 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } roles[] = {
-	{"keeper", keeper_main},
-	{"ledger", ledger_main},
-	{"frontend", frontend_main},
-	{"control", control_main},
-	{"opener", opener_main},
+	{"keeper", keeper_main},   {"ledger", ledger_main}, {"frontend", frontend_main},
+	{"control", control_main}, {"opener", opener_main},
 };
 
 int main(int argc, char **argv)

@@ -15,7 +15,7 @@ static const struct command_help help = {
 		       "\n"
 		       "The file is described in docs/protocols.md. Its `relays` are all that the enclave can reach: each listens\n"
 		       "on one fixed address and connects to one fixed address. RUN/status.json says what the host is doing.\n"
-		       "SIGTERM ends the enclave and the host.\n"
+		       "SIGHUP has the enclave read the tables again; SIGTERM ends the enclave and the host.\n"
 		       "\n"
 		       "Ends with 0 after SIGTERM or SIGINT, 1 when it could not start, 2 when the options or the file are wrong.",
 };

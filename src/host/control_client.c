@@ -32,20 +32,77 @@ static bool read_refusal(json_t *body, struct error *error)
 	return error_set(error, code_of_name(code), "enclave: %s", message);
 }
 
-bool control_parse_answer(struct view text, struct control_state *ret_state, struct error *error)
+/* The body of a 200, borrowed from `answer`; NULL for everything else. */
+static json_t *body_of(json_t *answer, struct error *error)
 {
-	AUTO_JSON json_t *answer = json_parse_object(text, "frame", error);
-	struct control_state state;
 	uint64_t status;
 	json_t *body;
 
 	if (!answer || !json_read_u64(answer, "status", &status, error) || !json_read_object(answer, "body", &body, error))
-		return malformed(error);
+		return malformed(error), NULL;
 	if (status != STATUS_OK)
-		return read_refusal(body, error);
+		return (void)read_refusal(body, error), NULL;
+	return body;
+}
+
+static bool has_wish(json_t *body, const char *name)
+{
+	json_t *wishes = json_object_get(body, "wants");
+	json_t *wish;
+	size_t index;
+
+	json_array_foreach(wishes, index, wish)
+	{
+		if (json_is_string(wish) && strcmp(json_string_value(wish), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_pubkey(const char *text)
+{
+	return text && strlen(text) == KEY_TABLE_PUBKEY_SIZE - 1 && strspn(text, "0123456789abcdef") == KEY_TABLE_PUBKEY_SIZE - 1;
+}
+
+static bool read_forget(json_t *body, struct control_state *state, struct error *error)
+{
+	json_t *list = json_object_get(body, "forget");
+	json_t *item;
+	size_t index;
+
+	if (json_array_size(list) > CONTROL_FORGET_MAX)
+		return error_set(error, ERROR_PEER, "forget: %zu keys", json_array_size(list));
+	json_array_foreach(list, index, item)
+	{
+		const char *pubkey = json_string_value(item);
+
+		if (!is_pubkey(pubkey))
+			return error_set(error, ERROR_PEER, "forget[%zu]: not 96 lower-case hex digits", index);
+		memcpy(state->forget[state->forget_count++], pubkey, KEY_TABLE_PUBKEY_SIZE);
+	}
+	return true;
+}
+
+static bool read_counts(json_t *body, struct control_state *state, struct error *error)
+{
+	return (!json_object_get(body, "added") || json_read_u64(body, "added", &state->added, error)) &&
+	       (!json_object_get(body, "removed") || json_read_u64(body, "removed", &state->removed, error));
+}
+
+bool control_parse_answer(struct view text, struct control_state *ret_state, struct error *error)
+{
+	AUTO_JSON json_t *answer = json_parse_object(text, "frame", error);
+	struct control_state state = {0};
+	json_t *body = body_of(answer, error);
+
+	if (!body)
+		return false;
 	if (!json_read_bool(body, "initialized", &state.initialized, error) ||
-	    !json_read_u64(body, "key_count", &state.key_count, error))
+	    !json_read_u64(body, "key_count", &state.key_count, error) || !read_forget(body, &state, error) ||
+	    !read_counts(body, &state, error))
 		return malformed(error);
+	state.wants_reload = has_wish(body, "reload");
+	state.wants_import = has_wish(body, "import");
 	*ret_state = state;
 	return true;
 }
@@ -73,4 +130,19 @@ bool control_init_state(const struct address *address, unsigned timeout_ms, stru
 	AUTO_FD int fd = control_send(address, view_of_text("{\"operation\":\"init_state\"}"), timeout_ms, error);
 
 	return fd >= 0 && control_receive(fd, timeout_ms, ret_state, error);
+}
+
+json_t *control_call(const struct address *address, struct view request, unsigned connect_timeout_ms, unsigned answer_timeout_ms,
+		     struct error *error)
+{
+	AUTO_FD int fd = control_send(address, request, connect_timeout_ms, error);
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_JSON json_t *answer = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (!frame_read(fd, CONTROL_ANSWER_MAX_SIZE, answer_timeout_ms, &text, NULL, error))
+		return error_prefix(error, "control channel"), NULL;
+	answer = json_parse_object(buffer_view(&text), "frame", error);
+	return json_incref(body_of(answer, error));
 }

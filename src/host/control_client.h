@@ -4,13 +4,26 @@
 
 #include "base/json.h"
 #include "net/address.h"
+#include "tables/key_table.h"
 
 /* An answer is a few numbers or an error message. The enclave is the trusted side, but it is no reason to be careless. */
 #define CONTROL_ANSWER_MAX_SIZE 65536u
 
+/* Keys that the enclave names in one answer for the host to forget, at most. */
+#define CONTROL_FORGET_MAX 64
+
 struct control_state {
 	bool initialized;
 	uint64_t key_count;
+	/* What the enclave wants of the host. */
+	bool wants_reload; /* read the tables again */
+	bool wants_import; /* store keys that the key manager was given */
+	size_t forget_count;
+	char forget[CONTROL_FORGET_MAX]
+		   [KEY_TABLE_PUBKEY_SIZE]; /* keys that the key manager deleted, 96 lower-case hex digits each */
+	/* Of a reload, else 0. */
+	uint64_t added;
+	uint64_t removed;
 };
 
 /* Connect and send one request; the connection, for control_receive(). Afterwards the request can be wiped. -1 on failure. */
@@ -25,3 +38,6 @@ MUST_USE bool control_init_state(const struct address *address, unsigned timeout
 				 struct error *error);
 /* Pure: reads {"status":…,"body":…}. */
 MUST_USE bool control_parse_answer(struct view answer, struct control_state *ret_state, struct error *error);
+/* One request with an answer of another kind: its body, or NULL. */
+MUST_USE json_t *control_call(const struct address *address, struct view request, unsigned connect_timeout_ms,
+			      unsigned answer_timeout_ms, struct error *error);

@@ -15,6 +15,15 @@ enum host_state {
 	HOST_STATE_COUNT,
 };
 
+/* The last reload of keys and TLS material. */
+struct host_reload {
+	uint64_t number;  /* of reloads so far; 0: none */
+	uint64_t time_ms; /* realtime */
+	uint64_t added;
+	uint64_t removed;
+	struct error error; /* ERROR_NONE: it went well */
+};
+
 struct host_status {
 	enum host_state state;
 	uint64_t since_ms;  /* realtime of the last change of state */
@@ -23,6 +32,7 @@ struct host_status {
 	uint64_t restarts;  /* launches after the first */
 	/* The last thing that went wrong; it stays after recovery, since that is when people come to look. */
 	struct error last_error;
+	struct host_reload last_reload;
 };
 
 const char *host_state_name(enum host_state state);

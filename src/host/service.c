@@ -32,7 +32,7 @@ struct service {
 	char *status_path;
 	struct launch_options launch;
 	struct event_base *base;
-	struct event *signals[2];
+	struct event *signals[3];
 	struct event *report_timer;
 	struct named_relay relays[MAX_RELAYS];
 	size_t relay_count;
@@ -191,6 +191,10 @@ static void on_signal(int number, short what, void *context)
 	struct service *service = context;
 
 	(void)what;
+	if (number == SIGHUP) {
+		supervisor_reload(service->supervisor);
+		return;
+	}
 	log_info("stopping", "signal=%d", number);
 	supervisor_stop(service->supervisor);
 }
@@ -204,7 +208,7 @@ static void on_stopped(void *context)
 
 static bool watch_signals(struct service *service, struct error *error)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	const struct timeval interval = {.tv_sec = RELAY_REPORT_INTERVAL_S};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -5,7 +5,7 @@
 #include "host/settings.h"
 
 /*
- * Runs until SIGTERM or SIGINT, then ends the enclave and removes the sockets. False when it could not start: another host uses
+ * SIGHUP has the enclave read the tables again. Runs until SIGTERM or SIGINT, then ends the enclave and removes the sockets. False when it could not start: another host uses
  * the run folder, an address is taken, the enclave's program is missing. A failing enclave does not end it.
  */
 MUST_USE bool service_run(const struct settings *settings, struct error *error);

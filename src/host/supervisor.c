@@ -9,9 +9,9 @@
 
 /* A microVM under software emulation boots within ten seconds on a busy machine; Nitro within a few. */
 #define LAUNCH_TIMEOUT_MS 60000u
-/* Asking costs the enclave nothing; a slot is 12 s, so a dead signer is noticed within three. */
-#define POLL_INTERVAL_MS 5000u
-/* Above the 5 s for which the enclave lets an idle connection hold its one place on the control channel. */
+/* Asking costs the enclave nothing, and a client of its key manager or of /reload waits for the host to ask. */
+#define POLL_INTERVAL_MS 1000u
+/* Above the 5 s after which the enclave takes places on the control channel from connections that idle. */
 #define POLL_TIMEOUT_MS 8000u
 #define POLL_MISSES 3u
 /* The enclave has nothing to save: every watermark is durable before its signature leaves. */
@@ -44,6 +44,7 @@ struct supervisor {
 	bool stopping;
 	bool launched_before;
 	bool relaunch_at_once; /* if this is the first failure in a while */
+	bool reload_asked;     /* by supervisor_reload() */
 	unsigned misses;
 	uint64_t serving_since_ms; /* monotonic; 0: not serving */
 	struct backoff backoff;
@@ -148,6 +149,31 @@ static void job_poll(void *context)
 				     &job->error);
 }
 
+static void job_reload(void *context)
+{
+	struct supervisor *supervisor = context;
+	struct job *job = &supervisor->job;
+
+	job->ok = provisioner_reload(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
+}
+
+static void job_import(void *context)
+{
+	struct supervisor *supervisor = context;
+	struct job *job = &supervisor->job;
+
+	job->ok = provisioner_import(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
+}
+
+/* Of the keys that the last poll named. */
+static void job_forget(void *context)
+{
+	struct supervisor *supervisor = context;
+	struct job *job = &supervisor->job;
+
+	job->ok = provisioner_forget(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
+}
+
 /* ---- ending the enclave ---- */
 
 static void kill_enclave(struct supervisor *supervisor)
@@ -191,11 +217,60 @@ static void serve(struct supervisor *supervisor)
 	schedule_poll(supervisor);
 }
 
+static void reload_done(struct supervisor *supervisor)
+{
+	struct host_reload *reload = &supervisor->status.last_reload;
+	const struct job *job = &supervisor->job;
+
+	*reload = (struct host_reload){.number = reload->number + 1, .time_ms = clock_realtime_ms(), .error = job->error};
+	if (job->ok) {
+		reload->error = (struct error){0};
+		reload->added = job->state.added;
+		reload->removed = job->state.removed;
+		supervisor->status.key_count = job->state.key_count;
+		log_info("reloaded", "key_count=%llu added=%llu removed=%llu", (unsigned long long)job->state.key_count,
+			 (unsigned long long)reload->added, (unsigned long long)reload->removed);
+	} else {
+		log_failure(LOG_LEVEL_ERROR, "reload_failed", &job->error);
+	}
+	write_status(supervisor);
+	schedule_poll(supervisor);
+}
+
+static void forget_done(struct supervisor *supervisor)
+{
+	if (supervisor->job.ok)
+		log_info("keys_forgotten", "count=%zu", supervisor->job.state.forget_count);
+	else
+		log_failure(LOG_LEVEL_ERROR, "forget_failed", &supervisor->job.error);
+	schedule_poll(supervisor);
+}
+
+/* Imports end with a reload, so they come first. */
+static void grant_wishes(struct supervisor *supervisor)
+{
+	const struct control_state *state = &supervisor->job.state;
+
+	if (state->wants_import) {
+		submit(supervisor, job_import, reload_done);
+		return;
+	}
+	if (state->wants_reload || supervisor->reload_asked) {
+		supervisor->reload_asked = false;
+		submit(supervisor, job_reload, reload_done);
+		return;
+	}
+	if (state->forget_count > 0)
+		submit(supervisor, job_forget, forget_done);
+	else
+		schedule_poll(supervisor);
+}
+
 static void poll_done(struct supervisor *supervisor)
 {
 	if (supervisor->job.ok && supervisor->job.state.initialized) {
 		supervisor->misses = 0;
-		schedule_poll(supervisor);
+		grant_wishes(supervisor);
 		return;
 	}
 	if (supervisor->job.ok) {
@@ -394,6 +469,14 @@ struct supervisor *supervisor_new(const struct supervisor_options *options, stru
 	}
 	set_timer(supervisor, 0, launch);
 	return supervisor;
+}
+
+void supervisor_reload(struct supervisor *supervisor)
+{
+	supervisor->reload_asked = true;
+	if (supervisor->status.state == HOST_STATE_SERVING && !supervisor->job_done && !supervisor->ending &&
+	    supervisor->timer_action == poll_now)
+		set_timer(supervisor, 0, poll_now);
 }
 
 void supervisor_stop(struct supervisor *supervisor)

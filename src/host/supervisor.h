@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keeps one enclave serving: launches it, provisions it, asks it for its state every few seconds, and starts anew when it dies,
- * falls silent or cannot open its keys.
+ * falls silent or cannot open its keys. While it serves, what it wants of its parent (reload, import, forget) is done when the answer to
+ * a poll says so; that such a wish fails is no reason to end it.
  *
  *   LAUNCHING ─answers─► PROVISIONING ─keys open─► SERVING
  *       ▲                     │ refused               │ died, or silent
@@ -44,6 +45,8 @@ struct supervisor;
 
 /* Everything in the options is borrowed until supervisor_free(). The first launch happens on the event loop. */
 MUST_USE struct supervisor *supervisor_new(const struct supervisor_options *options, struct error *error);
+/* Have the enclave read the tables again, as soon as it serves. */
+void supervisor_reload(struct supervisor *supervisor);
 /* Ends the enclave, then calls `stopped`. */
 void supervisor_stop(struct supervisor *supervisor);
 /* Kills the enclave if it still runs; accepts NULL. */

@@ -109,3 +109,10 @@ void key_table_free(struct key_table *table)
 	if (table)
 		table->operations->free(table);
 }
+
+bool key_table_deactivate(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
+{
+	if (!check_names(web3signer_uuid, pubkey, error))
+		return error_prefix(error, "key table");
+	return table->operations->deactivate(table, web3signer_uuid, pubkey, error) || error_prefix(error, "key table");
+}

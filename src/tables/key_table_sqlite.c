@@ -114,9 +114,10 @@ static bool put(struct key_table *table, const struct key_row *rows, size_t coun
 	return sqlite_transaction_commit(&transaction, error);
 }
 
-static bool remove_row(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
+/* Run a statement of two parameters on one row. */
+static bool change_row(struct key_table *table, const char *sql, const char *web3signer_uuid, const char *pubkey,
+		       struct error *error)
 {
-	static const char sql[] = "DELETE FROM ValidatorKeys WHERE web3signer_uuid = ?1 AND pubkey = ?2";
 	sqlite3 *database = database_of(table);
 	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
 
@@ -124,8 +125,20 @@ static bool remove_row(struct key_table *table, const char *web3signer_uuid, con
 	    !sqlite_store_bind_text(statement, 2, pubkey, error))
 		return false;
 	if (sqlite3_step(statement) != SQLITE_DONE)
-		return sqlite_store_error(database, "cannot delete a key", error);
+		return sqlite_store_error(database, "cannot change a key", error);
 	return sqlite3_changes(database) == 1 || error_set(error, ERROR_NOT_FOUND, "pubkey %s: is not there", pubkey);
+}
+
+static bool deactivate_row(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
+{
+	return change_row(table, "UPDATE ValidatorKeys SET active = 'false' WHERE web3signer_uuid = ?1 AND pubkey = ?2",
+			  web3signer_uuid, pubkey, error);
+}
+
+static bool remove_row(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
+{
+	return change_row(table, "DELETE FROM ValidatorKeys WHERE web3signer_uuid = ?1 AND pubkey = ?2", web3signer_uuid, pubkey,
+			  error);
 }
 
 static void free_table(struct key_table *table)
@@ -136,7 +149,7 @@ static void free_table(struct key_table *table)
 
 struct key_table *key_table_open_sqlite(const char *path, struct error *error)
 {
-	static const struct key_table_operations operations = {list, put, remove_row, free_table};
+	static const struct key_table_operations operations = {list, put, deactivate_row, remove_row, free_table};
 	sqlite3 *database = sqlite_store_open(path, error);
 	struct sqlite_key_table *table;
 

@@ -120,9 +120,9 @@ static void missing_program_is_an_error(void **state)
 
 static void sweep_finds_by_argument(void **state)
 {
-	/* A shell that stays: with exec the argument would be gone. */
-	const char *const argv[] = {"sh", "-c", "sleep 60; :", "unix:/a folder of its own/control.sock", NULL};
-	const struct local_daemon daemon = {"/bin/sh", argv, PID_FILE, LOG_FILE};
+	/* One process that stays, whatever else is among its arguments; a shell's child would have them too for a moment. */
+	const char *const argv[] = {"tail", "-f", "/dev/null", "unix:/a folder of its own/control.sock", NULL};
+	const struct local_daemon daemon = {"/usr/bin/tail", argv, PID_FILE, LOG_FILE};
 	struct error error = {0};
 	pid_t pid;
 
