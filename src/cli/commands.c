@@ -26,6 +26,7 @@ static const struct command_group top_group = {
 static const struct command local_commands[] = {
 	{"up", "start simulator, host and enclave; import keystores; wait until it signs", local_up_main},
 	{"status", "what runs, and what went wrong last", local_status_main},
+	{"reload", "have it read its tables again, without a restart", local_reload_main},
 	{"logs", "the log of the signer", local_logs_main},
 	{"down", "stop all of it; keys and settings stay", local_down_main},
 };

@@ -40,6 +40,7 @@ int local_main(int argc, char **argv);
 int local_up_main(int argc, char **argv);
 int local_status_main(int argc, char **argv);
 int local_logs_main(int argc, char **argv);
+int local_reload_main(int argc, char **argv);
 int local_down_main(int argc, char **argv);
 int keystore_main(int argc, char **argv);
 int keystore_create_main(int argc, char **argv);

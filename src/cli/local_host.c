@@ -13,6 +13,8 @@
 
 #define STATUS_MAX_SIZE 65536
 /* 10,000 keys open in seconds; a machine under full load may take many times as long. */
+/* New keystore rows take the enclave half a second each; it is at work all the same when nobody waits any more. */
+#define RELOAD_TIMEOUT_MS 120000
 #define READY_TIMEOUT_MS 60000
 #define READY_POLL_US 10000
 #define UPCHECK_TIMEOUT_MS 2000
@@ -49,6 +51,22 @@ static bool read_optional_number(json_t *object, const char *name, uint64_t *ret
 	return json_read_u64(object, name, ret_value, error);
 }
 
+static bool read_last_reload(json_t *object, struct local_host_status *status, struct error *error)
+{
+	json_t *reload = json_object_get(object, "last_reload");
+	json_t *failure;
+
+	if (!json_is_object(reload))
+		return true;
+	failure = json_object_get(reload, "error");
+	if (json_is_object(failure) && !json_read_text(failure, "message", &status->reload_error, error))
+		return error_prefix(error, "last_reload");
+	return (json_read_u64(reload, "number", &status->reload_number, error) &&
+		json_read_u64(reload, "added", &status->reload_added, error) &&
+		json_read_u64(reload, "removed", &status->reload_removed, error)) ||
+	       error_prefix(error, "last_reload");
+}
+
 bool local_host_status_read(const char *path, struct local_host_status *ret_status, struct error *error)
 {
 	AUTO_LOCAL_HOST_STATUS struct local_host_status status = {0};
@@ -65,7 +83,7 @@ bool local_host_status_read(const char *path, struct local_host_status *ret_stat
 	    !read_optional_number(status.json, "enclave_pid", &status.enclave_pid, error) ||
 	    !read_optional_number(status.json, "key_count", &status.key_count, error) ||
 	    !read_optional_number(status.json, "restarts", &status.restarts, error) ||
-	    !read_last_error(status.json, &status, error))
+	    !read_last_error(status.json, &status, error) || !read_last_reload(status.json, &status, error))
 		return error_prefix(error, "%s", path);
 	*ret_status = status;
 	status = (struct local_host_status){0};
@@ -207,4 +225,33 @@ bool local_stop_all(const struct local_folder *folder, bool host, bool simulator
 	}
 	*ret_stopped = stopped;
 	return true;
+}
+
+bool local_host_reload(const struct local_folder *folder, struct local_host_status *ret_status, struct error *error)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + RELOAD_TIMEOUT_MS;
+	AUTO_LOCAL_HOST_STATUS struct local_host_status before = {0};
+	pid_t host;
+
+	if (!local_daemon_running(folder->host_pid, &host))
+		return error_set(error, ERROR_NOT_FOUND, "the signer in %s is not up", folder->path);
+	if (!local_host_status_read(folder->status, &before, error))
+		return false;
+	if (kill(host, SIGHUP) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot reach the host");
+	while (clock_monotonic_ms() < deadline_ms) {
+		AUTO_LOCAL_HOST_STATUS struct local_host_status now = {0};
+
+		if (!local_host_status_read(folder->status, &now, error))
+			return false;
+		if (now.reload_number > before.reload_number && now.reload_error)
+			return error_set(error, ERROR_IO, "the reload failed, and nothing changed: %s", now.reload_error);
+		if (now.reload_number > before.reload_number) {
+			*ret_status = now;
+			now = (struct local_host_status){0};
+			return true;
+		}
+		(void)usleep(READY_POLL_US);
+	}
+	return error_set(error, ERROR_IO, "the host did not reload within %d s", RELOAD_TIMEOUT_MS / 1000);
 }

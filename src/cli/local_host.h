@@ -18,6 +18,11 @@ struct local_host_status {
 	uint64_t restarts;
 	const char *error_code;    /* NULL: nothing went wrong */
 	const char *error_message; /* NULL: nothing went wrong */
+	/* The last reload. */
+	uint64_t reload_number; /* of reloads so far; 0: none */
+	uint64_t reload_added;
+	uint64_t reload_removed;
+	const char *reload_error; /* NULL: it went well */
 };
 
 void local_host_status_done(struct local_host_status *status);
@@ -38,6 +43,12 @@ MUST_USE bool local_host_is_open(const struct local_settings *settings, const st
  */
 MUST_USE json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, bool is_open,
 				 struct error *error);
+
+/*
+ * Has the signer read its tables again, and waits until it has. *ret_status is what the host then says; ERROR_IO when the reload failed
+ * (with the reason) or did not come.
+ */
+MUST_USE bool local_host_reload(const struct local_folder *folder, struct local_host_status *ret_status, struct error *error);
 
 struct local_stopped {
 	bool host;

@@ -52,6 +52,7 @@ struct up {
 	struct signing_policy policy;
 	struct local_clients clients;
 	struct tls_identity identity;  /* that was given; {0}: none */
+	bool tables_change;            /* known clients or the TLS identity: a running signer takes them up */
 	struct network network_before; /* name "": this is the first `up` */
 	struct local_endpoints endpoints;
 	struct local_kms kms;
@@ -166,8 +167,8 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 	if (!merge_identity(options, up, &identity_changed, error))
 		return false;
 	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
-		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed ||
-		       up->clients.list_changed || identity_changed;
+		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed;
+	up->tables_change = up->clients.list_changed || identity_changed;
 	return true;
 }
 
@@ -210,12 +211,18 @@ static void show_progress(size_t done, size_t count)
 	(void)fprintf(stderr, "decrypting keystores: %zu of %zu\n", done, count);
 }
 
-static bool set_up(const struct up_options *options, struct up *up, struct error *error)
+static struct local_setup setup_of(struct up *up)
 {
 	const struct network *before = up->network_before.name[0] ? &up->network_before : NULL;
-	const struct local_setup setup = {&up->folder, &up->endpoints,        &up->kms, &up->settings,
-					  &up->policy, &up->clients.settings, before};
+
+	return (struct local_setup){&up->folder, &up->endpoints,        &up->kms, &up->settings,
+				    &up->policy, &up->clients.settings, before};
+}
+
+static bool set_up(const struct up_options *options, struct up *up, struct error *error)
+{
 	const struct key_source *source = options->keys.keystores ? &options->keys : NULL;
+	const struct local_setup setup = setup_of(up);
 
 	if (!settle_port(&up->settings, error))
 		return false;
@@ -236,17 +243,38 @@ static bool set_up(const struct up_options *options, struct up *up, struct error
 	return local_host_start(&up->folder, &up->host_started, error);
 }
 
-/* The host runs: this is only for what it may lack. */
+/* What a running signer takes up without a restart. */
+static bool change_tables(const struct up_options *options, struct up *up, struct error *error)
+{
+	AUTO_LOCAL_HOST_STATUS struct local_host_status status = {0};
+	const struct local_setup setup = setup_of(up);
+
+	if (!local_kms_init(&up->kms, &up->endpoints, error) || !local_setup_kms_key(&setup, error))
+		return false;
+	if (options->keys.keystores && !local_setup_keys(&setup, &options->keys, show_progress, &up->imported, error))
+		return false;
+	if (!local_setup_tls(&setup, &up->identity, error) || !local_setup_known_clients(&setup, &up->clients, error) ||
+	    !local_clients_write(&up->folder, &up->clients, error) ||
+	    !local_settings_write(up->folder.settings, &up->settings, error))
+		return false;
+	return local_host_reload(&up->folder, &status, error);
+}
+
+/* The host runs: this is only for what it may lack, and what it can be given while it does. */
 static bool resume(const struct up_options *options, struct up *up, bool changed, struct error *error)
 {
+	const char *keystores = options->keys.keystores;
+	struct error ignored;
+
 	if (changed)
 		return error_set(error, ERROR_INPUT, "the signer in %s is up with other options", up->folder.path);
-	if (options->keys.keystores && !local_setup_keys_present(&up->folder, options->keys.keystores, error))
-		return false;
 	up->already_up = true;
-	if (!local_simulator_start(&up->folder, &up->sim_started, &up->endpoints, error))
+	if (!local_simulator_start(&up->folder, &up->sim_started, &up->endpoints, error) ||
+	    !measurement_of_process_files(up->folder.enclave, up->folder.configuration, &up->measurement, error))
 		return false;
-	return measurement_of_process_files(up->folder.enclave, up->folder.configuration, &up->measurement, error);
+	if (!up->tables_change && (!keystores || local_setup_keys_present(&up->folder, keystores, &ignored)))
+		return true;
+	return change_tables(options, up, error);
 }
 
 static void undo(struct up *up)
