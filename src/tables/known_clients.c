@@ -92,6 +92,11 @@ static bool take_line(struct view line, struct known_clients *clients, struct er
 	return true;
 }
 
+static int compare_clients(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct known_client));
+}
+
 bool known_clients_parse(struct view text, struct known_clients *ret_clients, struct error *error)
 {
 	struct known_clients clients = {.serial = ret_clients->serial};
@@ -109,6 +114,7 @@ bool known_clients_parse(struct view text, struct known_clients *ret_clients, st
 		text = view_of(text.data + size, text.size - size);
 		number++;
 	}
+	qsort(clients.clients, clients.count, sizeof clients.clients[0], compare_clients);
 	*ret_clients = clients;
 	return true;
 }

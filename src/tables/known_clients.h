@@ -33,7 +33,8 @@ struct known_clients {
 /*
  * The file: a line "<common name> <fingerprint>" each, the fingerprint in hex of either case, with or without colons; lines that begin with
  * # and blank ones are passed over. Names may have blanks in them. A name may stand on several lines, with a fingerprint
- * each (Web3Signer takes the last one alone). The serial is left as it is. ERROR_INPUT names the line.
+ * each (Web3Signer takes the last one alone). A list is a set: it comes sorted, and what stands twice comes once. The serial is left as it is.
+ * ERROR_INPUT names the line.
  */
 MUST_USE bool known_clients_parse(struct view text, struct known_clients *ret_clients, struct error *error);
 

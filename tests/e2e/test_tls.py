@@ -249,10 +249,10 @@ class HostileParent(ParentTest):
 
     def assert_signs(self, enclave):
         """As a known client, without a relay in front."""
-        self.assertEqual(self.upcheck(enclave), b"HTTP/1.1 200 OK")
+        self.assertEqual(self.upcheck(enclave, self.vc), b"HTTP/1.1 200 OK")
 
-    def upcheck(self, enclave):
-        context = context_for(self.signer, self.vc)
+    def upcheck(self, enclave, certificate):
+        context = context_for(self.signer, certificate)
         with socket.socket(socket.AF_UNIX) as plain:
             plain.settimeout(15)
             plain.connect(str(enclave.signing_path))
@@ -281,13 +281,33 @@ class HostileParent(ParentTest):
         self.known_clients = good
         self.accepted_after_all(enclave, roles)
 
+    def assert_not_let_in(self, enclave, certificate):
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.assertEqual(self.upcheck(enclave, certificate), b"")
+
+    def test_an_older_list_is_passed_over(self):
+        older = self.known_clients
+        other = certificates.client(self.folder / "certificates", "other")
+        known = self.folder / "newer"
+        known.write_text(other.known)
+        run("local", "up", "--dir", self.local, "--known-clients", known, check=0)
+        self.stop_host()
+        self.read_tables()
+        enclave, _ = self.serve()
+        self.assertEqual(self.upcheck(enclave, other), b"HTTP/1.1 200 OK")
+        self.assert_not_let_in(enclave, self.vc)
+        status, body = enclave.ask({**self.init_request(), "operation": "reload", "known_clients": older})
+        self.assertEqual(status, 200, body)
+        self.assertIn("known_clients_refused", enclave.log)
+        self.assert_not_let_in(enclave, self.vc)
+        self.assertEqual(self.upcheck(enclave, other), b"HTTP/1.1 200 OK")
+
     def test_without_a_list_nobody_is_known(self):
         enclave, _ = self.boot()
         request = self.init_request()
         del request["known_clients"]
         self.assertEqual(enclave.ask(request)[0], 200)
-        with self.assertRaises((ssl.SSLError, ConnectionError)):
-            self.assertEqual(self.upcheck(enclave), b"")
+        self.assert_not_let_in(enclave, self.vc)
         self.assertIn("not on the list of known clients", enclave.log)
 
 

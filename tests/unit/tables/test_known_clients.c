@@ -39,14 +39,17 @@ static void files_are_read(void **state)
 	assert_ok(known_clients_parse(view_of_text(text), &clients, &error), &error);
 	assert_int_equal(clients.serial, 7);
 	assert_int_equal(clients.count, 5);
-	assert_string_equal(clients.clients[0].common_name, "vc-1");
-	assert_string_equal(clients.clients[1].common_name, "vc 2");
-	assert_string_equal(clients.clients[2].common_name, "J\xc3\xbcrgen");
+	/* sorted */
+	assert_string_equal(clients.clients[0].common_name, NAME_64);
+	assert_string_equal(clients.clients[1].common_name, "J\xc3\xbcrgen");
+	assert_string_equal(clients.clients[2].common_name, "vc 2");
 	assert_string_equal(clients.clients[3].common_name, "vc-1");
-	assert_string_equal(clients.clients[4].common_name, NAME_64);
-	assert_memory_equal(clients.clients[0].fingerprint, clients.clients[1].fingerprint, 32);
+	assert_string_equal(clients.clients[4].common_name, "vc-1");
+	assert_memory_equal(clients.clients[0].fingerprint, clients.clients[2].fingerprint, 32);
+	assert_memory_equal(clients.clients[0].fingerprint, clients.clients[4].fingerprint, 32);
 	assert_int_equal(clients.clients[0].fingerprint[0], 0xdd);
-	assert_int_equal(clients.clients[2].fingerprint[31], 1);
+	assert_int_equal(clients.clients[1].fingerprint[31], 1);
+	assert_int_equal(clients.clients[3].fingerprint[31], 1);
 	assert_ok(known_clients_parse(view_of(NULL, 0), &clients, &error), &error);
 	assert_int_equal(clients.count, 0);
 }
