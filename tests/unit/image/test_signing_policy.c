@@ -213,7 +213,6 @@ static void every_type_is_all_types(void **state)
 
 static void fingerprints_may_have_colons(void **state)
 {
-	AUTO_SIGNING_POLICY struct signing_policy policy = {0};
 	AUTO_BUFFER struct buffer colons = {0};
 	uint8_t fingerprint[SIGNING_POLICY_FINGERPRINT_SIZE];
 	struct error error = {0};
