@@ -61,6 +61,7 @@ struct up {
 	bool sim_started;  /* by this command: stopped again when it fails */
 	bool host_started; /* likewise */
 	bool already_up;
+	bool reloaded;
 	bool repinned;
 	uint64_t started_ms; /* monotonic */
 };
@@ -254,10 +255,11 @@ static bool change_tables(const struct up_options *options, struct up *up, struc
 	if (options->keys.keystores && !local_setup_keys(&setup, &options->keys, show_progress, &up->imported, error))
 		return false;
 	if (!local_setup_tls(&setup, &up->identity, error) || !local_setup_known_clients(&setup, &up->clients, error) ||
-	    !local_clients_write(&up->folder, &up->clients, error) ||
 	    !local_settings_write(up->folder.settings, &up->settings, error))
 		return false;
-	return local_host_reload(&up->folder, &status, error);
+	/* The copy of the list last: until the signer has taken it up it is still another one. */
+	up->reloaded = local_host_reload(&up->folder, &status, error);
+	return up->reloaded && local_clients_write(&up->folder, &up->clients, error);
 }
 
 /* The host runs: this is only for what it may lack, and what it can be given while it does. */
@@ -343,13 +345,14 @@ static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 {
 	AUTO_FREE char *url = local_settings_url(&up->settings);
 	AUTO_FREE char *clients = local_clients_describe(&up->clients);
-	AUTO_JSON json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:o, s:O, s:o, s:s, s:b, s:o, s:s, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file", up->folder.ca,
-		"clients", clients, "host_allowlist", host_names(&up->clients.settings), "public_keys", keys, "measurement",
-		measurement_json(&up->measurement), "network", up->settings.network.name, "slashing_protection",
-		up->settings.slashing_protection, "policy_rules", rule_names(&up->policy), "dir", up->folder.path, "already_up",
-		up->already_up, "measurement_changed", up->repinned, "keys_imported", (json_int_t)up->imported.added,
-		"keys_already_present", (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
+	AUTO_JSON json_t *object =
+		json_pack("{s:s, s:s, s:s, s:o, s:O, s:o, s:s, s:b, s:o, s:s, s:b, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file",
+			  up->folder.ca, "clients", clients, "host_allowlist", host_names(&up->clients.settings), "public_keys",
+			  keys, "measurement", measurement_json(&up->measurement), "network", up->settings.network.name,
+			  "slashing_protection", up->settings.slashing_protection, "policy_rules", rule_names(&up->policy), "dir",
+			  up->folder.path, "already_up", up->already_up, "reloaded", up->reloaded, "measurement_changed",
+			  up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
+			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
 	AUTO_BUFFER struct buffer text = {0};
 
 	json_write(object, &text);
@@ -364,6 +367,8 @@ static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 
 	if (up->imported.already_present)
 		(void)printf("%zu keystores were already present\n", up->imported.already_present);
+	if (up->reloaded)
+		(void)printf("the running signer took up what is new in its tables\n");
 	if (up->repinned)
 		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
 	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
@@ -416,7 +421,8 @@ static int run(const struct up_options *options, struct up *up)
 	warn_about_clients(up);
 	if (local_daemon_running(up->folder.host_pid, NULL)) {
 		if (!resume(options, up, changed, &error))
-			return command_fail(&error, "Stop it first: ensign local down --dir %s", up->folder.path);
+			return up->already_up ? fail(up, &error)
+					      : command_fail(&error, "Stop it first: ensign local down --dir %s", up->folder.path);
 	}
 	done = up->already_up || set_up(options, up, &error);
 	if (done)

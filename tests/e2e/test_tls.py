@@ -8,6 +8,8 @@ import re
 import socket
 import sqlite3
 import ssl
+import threading
+import time
 import unittest
 
 import certificates
@@ -227,6 +229,85 @@ class OwnIdentity(TlsTest):
         made = self.up("signer", "--tls-keystore", "none")
         self.assertNotIn(self.served(made), [first.pem, second.pem])
         self.assert_in(made, None)
+
+
+class Changes(TlsTest):
+    """What a running signer takes up without a restart."""
+
+    def assert_same_enclave(self, before, up):
+        self.assertTrue(up["already_up"])
+        self.assertTrue(up["reloaded"])
+        self.assertEqual(self.status()["enclave_pid"], before["enclave_pid"])
+
+    def test_list_of_known_clients(self):
+        first, second, third = [self.client(name) for name in ["first", "second", "third"]]
+        up = self.up("signer", "--known-clients", self.list_of(first, second))
+        before = self.status()
+        for version in VERSIONS:
+            self.assert_out(up, third, version)
+        time.sleep(1.1)  # two refusals a second are logged
+        with connect(up, first) as struck_off, connect(up, second) as kept:
+            self.assertEqual(struck_off.request("GET", "/upcheck")[0], 200)
+            self.assertEqual(kept.request("GET", "/upcheck")[0], 200)
+            self.assert_same_enclave(before, self.up("signer", "--known-clients", self.list_of(second, third)))
+            # The connection stays; the client is not known any more.
+            with self.assertRaises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+                struck_off.request("GET", "/upcheck")
+            self.assertEqual(kept.request("GET", "/upcheck")[0], 200)
+        for version in VERSIONS:
+            self.assert_in(up, second, version)
+            self.assert_in(up, third, version)
+            self.assert_out(up, first, version)
+        self.assertIn("not on the list of known clients any more", self.log())
+        # The same list once more is no change.
+        self.assertFalse(self.up("signer", "--known-clients", self.list_of(third, second, name="again"))["reloaded"])
+        # And it is there after a restart.
+        run("local", "down", "--dir", self.folder / "signer", check=0)
+        up = self.up()
+        self.assert_in(up, third)
+        self.assert_out(up, first)
+
+    def test_identity_under_load(self):
+        identities = [certificates.server(self.files, f"server-{n}", self.ca) for n in range(4)]
+        options = [["--tls-cert", identity.path, "--tls-key", identity.key_path] for identity in identities]
+        up = self.up("signer", *options[0])
+        # ca.pem holds the leaf alone, since no CA was given.
+        trust = {**up, "ca_file": str(self.ca.path)}
+        before = self.status()
+        key = up["public_keys"][0]
+        failures, counts, stop = [], {"kept": 0, "new": 0}, threading.Event()
+
+        def load(kind):
+            kept = connect(trust) if kind == "kept" else None
+            while not stop.is_set():
+                try:
+                    connection = kept or connect(trust, version=VERSIONS[counts[kind] % 2])
+                    status, _ = connection.sign(key, randao(5))
+                    if status != 200:
+                        raise AssertionError(status)
+                    if not kept:
+                        connection.close()
+                    counts[kind] += 1
+                except Exception as failure:  # whatever it is, it must not be
+                    failures.append(f"{kind}: {failure!r}")
+                    break
+            if kept:
+                kept.close()
+
+        threads = [threading.Thread(target=load, args=[kind]) for kind in ["kept", "kept", "new", "new"]]
+        for thread in threads:
+            thread.start()
+        try:
+            for identity, given in list(zip(identities, options))[1:]:
+                self.assert_same_enclave(before, self.up("signer", *given))
+                host, port = up["url"].removeprefix("https://").rsplit(":", 1)
+                self.assertEqual(ssl.get_server_certificate((host, int(port)), ca_certs=self.ca.path), identity.pem)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(failures, [])
+        self.assertGreater(min(counts.values()), 20)
 
 
 class HostileParent(ParentTest):
