@@ -2,6 +2,7 @@
 #include "cli/local_settings.h"
 
 #include "base/file.h"
+#include "cli/manager_token.h"
 #include "cli/network_config.h"
 #include "image/network_json.h"
 #include "net/address.h"
@@ -17,6 +18,7 @@ static const struct text_member {
 	{"listen", offsetof(struct local_settings, listen), LOCAL_LISTEN_SIZE},
 	{"kms_key_arn", offsetof(struct local_settings, kms_key_arn), KMS_ARN_SIZE},
 	{"tls_listen", offsetof(struct local_settings, tls_listen), LOCAL_LISTEN_SIZE},
+	{"key_manager_token_sha256", offsetof(struct local_settings, key_manager_token_sha256), 2 * KEY_MANAGER_DIGEST_SIZE + 1},
 	{"pcr0", offsetof(struct local_settings, pcr0), 2 * NSM_PCR_SIZE + 1},
 };
 
@@ -32,7 +34,7 @@ static const struct bool_member {
 /* Files of earlier versions lack these. */
 static bool is_absent(json_t *object, const char *name)
 {
-	static const char *const later[] = {"tls_is_own", "known_clients_serial"};
+	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 		if (strcmp(later[i], name) == 0)
@@ -65,6 +67,8 @@ static bool read_members(json_t *object, struct local_settings *settings, struct
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
 		const char *text;
 
+		if (is_absent(object, text_members[i].name))
+			continue;
 		if (!json_read_text(object, text_members[i].name, &text, error))
 			return false;
 		if (strlen(text) >= text_members[i].size)
@@ -204,4 +208,17 @@ char *local_settings_url(const struct local_settings *settings)
 	if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
 		return memory_format("https://localhost:%u", port);
 	return memory_format(strchr(host, ':') ? "https://[%s]:%u" : "https://%s:%u", host, port);
+}
+
+bool local_settings_set_key_manager(struct local_settings *settings, const char *token_file, struct error *error)
+{
+	uint8_t digest[KEY_MANAGER_DIGEST_SIZE];
+
+	settings->key_manager_token_sha256[0] = 0;
+	if (strcmp(token_file, "off") == 0)
+		return true;
+	if (!manager_token_read(token_file, digest, error))
+		return false;
+	hex_encode(view_of(digest, sizeof digest), settings->key_manager_token_sha256);
+	return true;
 }

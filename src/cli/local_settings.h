@@ -8,6 +8,7 @@
 #include "aws/kms.h"
 #include "base/json.h"
 #include "eth/network.h"
+#include "image/key_manager.h"
 #include "image/measurement.h"
 
 #define LOCAL_LISTEN_SIZE 300 /* "[v6]:port" or "name:port"; names have at most 255 octets */
@@ -24,7 +25,8 @@ struct local_settings {
 	uint64_t tls_created_ms;            /* realtime */
 	bool tls_is_own;                    /* the operator's identity, not one that `up` made */
 	uint64_t known_clients_serial;      /* of the last list that was sealed; 0: none */
-	char pcr0[2 * NSM_PCR_SIZE + 1];    /* hex of the measurement that the key policy was pinned to last; "" none yet */
+	char key_manager_token_sha256[2 * KEY_MANAGER_DIGEST_SIZE + 1]; /* hex; "": there is no key manager */
+	char pcr0[2 * NSM_PCR_SIZE + 1]; /* hex of the measurement that the key policy was pinned to last; "" none yet */
 };
 
 /* What `up` takes when nothing was asked for. */
@@ -42,6 +44,9 @@ MUST_USE bool local_settings_set_slashing(struct local_settings *settings, const
  */
 MUST_USE bool local_settings_set_network(struct local_settings *settings, const char *name, const char *config, const char *root,
 					 struct error *error);
+
+/* A token file (cli/manager_token.h), or "off". ERROR_INPUT names --key-manager-token-file. */
+MUST_USE bool local_settings_set_key_manager(struct local_settings *settings, const char *token_file, struct error *error);
 
 /* Host part of listen, without brackets, and the port. */
 void local_settings_host(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE], uint16_t *ret_port);

@@ -202,6 +202,8 @@ static bool write_configuration(const struct local_setup *setup, struct error *e
 	buffer_append(&configuration.ca_pem, buffer_view(&setup->kms->ca_pem));
 	configuration.policy = *setup->policy;
 	configuration.clients = *setup->clients;
+	configuration.key_manager.is_on = hex_decode(view_of_text(setup->settings->key_manager_token_sha256),
+						     configuration.key_manager.token_sha256, KEY_MANAGER_DIGEST_SIZE);
 	configuration_write(&configuration, &text);
 	configuration.policy = (struct signing_policy){0}; /* the caller's, not ours to free */
 	configuration.clients = (struct client_settings){0};

@@ -41,6 +41,7 @@ struct up_options {
 	const char *slashing;
 	const char *allow;
 	const char *policy;
+	const char *key_manager_token_file;
 	struct client_options clients;
 	struct tls_source tls;
 	bool as_json;
@@ -165,10 +166,13 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		return false;
 	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
 		return false;
+	if (options->key_manager_token_file && !local_settings_set_key_manager(settings, options->key_manager_token_file, error))
+		return false;
 	if (!merge_identity(options, up, &identity_changed, error))
 		return false;
 	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
-		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed;
+		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed ||
+		       strcmp(before.key_manager_token_sha256, settings->key_manager_token_sha256) != 0;
 	up->tables_change = up->clients.list_changed || identity_changed;
 	return true;
 }
@@ -355,6 +359,7 @@ static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
 	AUTO_BUFFER struct buffer text = {0};
 
+	(void)json_object_set_new(object, "key_manager", json_boolean(up->settings.key_manager_token_sha256[0] != 0));
 	json_write(object, &text);
 	(void)printf("%s\n", buffer_text(&text));
 }
@@ -383,6 +388,8 @@ static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 	for (size_t i = 0; i < up->policy.count; i++)
 		(void)printf("%s%s%s", i ? ", " : "  policy       ", up->policy.rules[i].name,
 			     i + 1 == up->policy.count ? "\n" : "");
+	if (up->settings.key_manager_token_sha256[0])
+		(void)printf("  key manager  /eth/v1/keystores, for who has the token\n");
 	(void)printf("  measurement  PCR0 %s\n", json_string_value(json_object_get(measurement, "PCR0")));
 	(void)printf("  public keys  %zu\n", json_array_size(keys));
 	for (size_t i = 0; i < json_array_size(keys); i++)
@@ -455,6 +462,8 @@ int local_up_main(int argc, char **argv)
 		{"allow", OPTION_TEXT, &values.allow, "TYPES",
 		 "sign these types too, for every client: VOLUNTARY_EXIT,DEPOSIT; none: neither; measured"},
 		{"policy", OPTION_TEXT, &values.policy, "F", "signing policy, JSON (docs/policy.md); measured"},
+		{"key-manager-token-file", OPTION_TEXT, &values.key_manager_token_file, "F|off",
+		 "key manager API for who has this bearer token, which is made if missing; measured"},
 		{"clients", OPTION_TEXT, &values.clients.clients, "any", "let any client connect again (the default); measured"},
 		{"client-ca", OPTION_TEXT, &values.clients.client_ca, "F|none",
 		 "clients need a certificate: one of this CA (PEM), or one that is known; measured"},

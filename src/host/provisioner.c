@@ -373,7 +373,7 @@ static bool tell_forgotten(const struct address *control, const struct control_s
 }
 
 bool provisioner_forget(const struct settings *settings, const struct address *control, const struct control_state *state,
-			struct error *error)
+			struct control_state *ret_state, struct error *error)
 {
 	AUTO_KEY_TABLE struct key_table *table = open_key_table(settings, error);
 
@@ -388,5 +388,8 @@ bool provisioner_forget(const struct settings *settings, const struct address *c
 			return false;
 		}
 	}
-	return tell_forgotten(control, state, error);
+	*ret_state = *state;
+	/* A reload that read the table a moment before has brought them back, perhaps. With no key left there is nothing to load. */
+	return tell_forgotten(control, state, error) &&
+	       (provisioner_reload(settings, control, ret_state, error) || error->code == ERROR_NOT_FOUND);
 }

@@ -33,6 +33,9 @@ MUST_USE bool provisioner_reload(const struct settings *settings, const struct a
  */
 MUST_USE bool provisioner_import(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 				 struct error *error);
-/* For its deletions: set the rows of `state->forget` inactive, and tell the enclave that they are. Rows that are not there are no error. */
+/*
+ * For its deletions: set the rows of `state->forget` inactive, tell the enclave that they are, and reload. Rows that are not there are no
+ * error.
+ */
 MUST_USE bool provisioner_forget(const struct settings *settings, const struct address *control, const struct control_state *state,
-				 struct error *error);
+				 struct control_state *ret_state, struct error *error);

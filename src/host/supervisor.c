@@ -170,8 +170,9 @@ static void job_forget(void *context)
 {
 	struct supervisor *supervisor = context;
 	struct job *job = &supervisor->job;
+	const struct control_state wished = job->state;
 
-	job->ok = provisioner_forget(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
+	job->ok = provisioner_forget(supervisor->options.settings, &supervisor->options.control, &wished, &job->state, &job->error);
 }
 
 /* ---- ending the enclave ---- */
@@ -237,16 +238,7 @@ static void reload_done(struct supervisor *supervisor)
 	schedule_poll(supervisor);
 }
 
-static void forget_done(struct supervisor *supervisor)
-{
-	if (supervisor->job.ok)
-		log_info("keys_forgotten", "count=%zu", supervisor->job.state.forget_count);
-	else
-		log_failure(LOG_LEVEL_ERROR, "forget_failed", &supervisor->job.error);
-	schedule_poll(supervisor);
-}
-
-/* Imports end with a reload, so they come first. */
+/* Imports and deletions end with a reload too. */
 static void grant_wishes(struct supervisor *supervisor)
 {
 	const struct control_state *state = &supervisor->job.state;
@@ -261,7 +253,7 @@ static void grant_wishes(struct supervisor *supervisor)
 		return;
 	}
 	if (state->forget_count > 0)
-		submit(supervisor, job_forget, forget_done);
+		submit(supervisor, job_forget, reload_done);
 	else
 		schedule_poll(supervisor);
 }

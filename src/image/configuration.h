@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "eth/network.h"
 #include "image/client_settings.h"
+#include "image/key_manager.h"
 #include "image/signing_policy.h"
 
 #define CONFIGURATION_MAX_SIZE (1u << 20) /* room for a whole public CA bundle (about 220 KiB) */
@@ -32,6 +33,7 @@ struct configuration {
 	struct buffer ca_pem; /* trust anchors for KMS */
 	struct signing_policy policy;
 	struct client_settings clients;
+	struct key_manager key_manager;
 };
 
 void configuration_done(struct configuration *configuration);

@@ -2,12 +2,13 @@
 #include "enclave/frontend/api_internal.h"
 
 #include "base/log.h"
+#include "enclave/frontend/api_keystores.h"
 #include "enclave/frontend/json_budget.h"
 
 /* ---- answers ---- */
 
 /* Messages may quote a client; what is not plain ASCII could break the JSON or a terminal, and is no help to anybody. */
-static void append_json_text(struct buffer *text, const char *message)
+void api_append_text(struct buffer *text, const char *message)
 {
 	buffer_append_byte(text, '"');
 	for (const char *at = message; *at; at++) {
@@ -58,7 +59,7 @@ void api_log_refusal(const struct http_call *call, unsigned status, const char *
 void api_append_error(struct buffer *text, unsigned status, const char *message)
 {
 	buffer_append_format(text, "{\"code\":%u,\"message\":", status);
-	append_json_text(text, message);
+	api_append_text(text, message);
 	buffer_append_byte(text, '}');
 }
 
@@ -70,13 +71,32 @@ static void write_error(void *context, const struct http_call *call, unsigned st
 	api_append_error(ret_body, status, message);
 }
 
+/* What we could not do now we can in a moment: the queue is shorter, the store works again, another frontend serves. */
+static unsigned retry_after_s(unsigned status)
+{
+	return status == 503 ? 1 : 0;
+}
+
 void api_answer_error(struct http_call *call, unsigned status, const char *message, const char *allow)
 {
 	AUTO_BUFFER struct buffer body = {0};
 
 	write_error(NULL, call, status, message, &body);
-	http_call_answer(call, &(struct http_answer){
-				       .status = status, .content_type = API_JSON, .body = buffer_view(&body), .allow = allow});
+	http_call_answer(call, &(struct http_answer){.status = status,
+						     .content_type = API_JSON,
+						     .body = buffer_view(&body),
+						     .allow = allow,
+						     .retry_after_s = retry_after_s(status)});
+}
+
+void api_answer_unauthorized(struct http_call *call, const char *message)
+{
+	AUTO_BUFFER struct buffer body = {0};
+
+	write_error(NULL, call, 401, message, &body);
+	http_call_answer(call,
+			 &(struct http_answer){
+				 .status = 401, .content_type = API_JSON, .body = buffer_view(&body), .authenticate = "Bearer"});
 }
 
 /* ---- Accept ---- */
@@ -143,21 +163,42 @@ static void upcheck(struct http_call *call, const char *identifier)
 	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_TEXT, .body = view_of_text("OK")});
 }
 
+static bool is_there_always(const struct api *api)
+{
+	(void)api;
+	return true;
+}
+
+static bool has_slashing_protection(const struct api *api)
+{
+	return api->slashing_protection;
+}
+
+static bool has_key_manager(const struct api *api)
+{
+	return api->key_manager->is_on;
+}
+
 /* Everything this server answers. Routes with the same path stand together. */
 static const struct route {
 	const char *method;
 	const char *path;
-	bool has_identifier;            /* one more segment follows */
-	bool needs_slashing_protection; /* without it there is no such path */
-	const char *produces;           /* 406 for a client that does not take it; NULL: the handler decides */
+	bool has_identifier;                     /* one more segment follows */
+	bool (*is_there)(const struct api *api); /* else there is no such path */
+	const char *produces;                    /* 406 for a client that does not take it; NULL: the handler decides */
 	void (*handle)(struct http_call *call, const char *identifier);
 } routes[] = {
-	{"GET", "/upcheck", false, false, "text/plain", upcheck},
-	{"GET", "/healthcheck", false, false, NULL, api_check_health},
-	{"GET", "/api/v1/eth2/publicKeys", false, false, "application/json", api_list_keys},
-	{"GET", "/api/v1/eth2/highWatermark", false, true, "application/json", api_show_high_watermark},
-	{"POST", "/api/v1/eth2/sign", false, false, "application/json", api_sign_batch},
-	{"POST", "/api/v1/eth2/sign/", true, false, NULL, api_sign},
+	{"GET", "/upcheck", false, is_there_always, "text/plain", upcheck},
+	{"GET", "/healthcheck", false, is_there_always, NULL, api_check_health},
+	{"GET", "/reload", false, is_there_always, "application/json", api_show_reload},
+	{"POST", "/reload", false, is_there_always, "application/json", api_ask_reload},
+	{"GET", "/api/v1/eth2/publicKeys", false, is_there_always, "application/json", api_list_keys},
+	{"GET", "/api/v1/eth2/highWatermark", false, has_slashing_protection, "application/json", api_show_high_watermark},
+	{"POST", "/api/v1/eth2/sign", false, is_there_always, "application/json", api_sign_batch},
+	{"POST", "/api/v1/eth2/sign/", true, is_there_always, NULL, api_sign},
+	{"GET", "/eth/v1/keystores", false, has_key_manager, "application/json", api_list_keystores},
+	{"POST", "/eth/v1/keystores", false, has_key_manager, "application/json", api_import_keystores},
+	{"DELETE", "/eth/v1/keystores", false, has_key_manager, "application/json", api_delete_keystores},
 };
 
 /* The identifier ("" for a route without one) when the path is this route's, else NULL. */
@@ -205,7 +246,7 @@ static void handle(void *context, struct http_call *call)
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		const char *identifier = match(&routes[i], call->path);
 
-		if (!identifier || (routes[i].needs_slashing_protection && !api->slashing_protection))
+		if (!identifier || !routes[i].is_there(api))
 			continue;
 		if (takes_method(&routes[i], call->method)) {
 			run(&routes[i], call, identifier);
@@ -226,25 +267,35 @@ static void state_done(void *state)
 
 	buffer_done(&call->list);
 	api_batch_free(call->batch);
+	api_listing_free(call->listing);
+	api_import_free(call->import);
+	api_deletion_free(call->deletion);
 }
 
 /* ---- life ---- */
 
-struct api *api_new(const struct network *network, bool slashing_protection, const struct signing_policy *policy,
-		    struct keeper_client *keeper)
+struct api *api_new(const struct api_options *options)
 {
+	static const struct key_manager off;
 	struct api *api = (struct api *)memory_allocate_zeroed(1, sizeof *api);
 
 	json_budget_init();
-	api->network = *network;
-	api->slashing_protection = slashing_protection;
-	api->policy = policy;
-	api->keeper = keeper;
+	api->network = *options->network;
+	api->slashing_protection = options->slashing_protection;
+	api->policy = options->policy;
+	api->key_manager = options->key_manager ? options->key_manager : &off;
+	api->keeper = options->keeper;
+	api->control = options->control;
+	reload_state_init(&api->reload);
+	if (api->control)
+		control_client_on_reload(api->control, api_end_reload, api);
 	return api;
 }
 
 void api_free(struct api *api)
 {
+	if (api)
+		reload_state_done(&api->reload);
 	free(api);
 }
 
@@ -252,6 +303,7 @@ void api_fill_options(struct api *api, struct http_server_options *options)
 {
 	options->handle = handle;
 	options->refuse = write_error;
+	options->retry_after_s = retry_after_s;
 	options->refusal_content_type = API_JSON;
 	options->context = api;
 	options->state_size = sizeof(struct api_call);

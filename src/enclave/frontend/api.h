@@ -12,8 +12,10 @@
  */
 #pragma once
 
+#include "enclave/frontend/control_client.h"
 #include "enclave/frontend/http_server.h"
 #include "enclave/frontend/keeper_client.h"
+#include "image/key_manager.h"
 #include "image/signing_policy.h"
 
 /* Web3Signer's own limit. */
@@ -27,12 +29,21 @@
 
 struct api;
 
+/* All borrowed, but for the network. */
+struct api_options {
+	const struct network *network;
+	bool slashing_protection; /* without it there is no route highWatermark */
+	const struct signing_policy *policy;
+	const struct key_manager *key_manager; /* NULL or off: there is no route /eth/v1/keystores */
+	struct keeper_client *keeper;
+	struct control_client *control; /* NULL: nobody who could reload or import */
+};
+
 /*
- * `policy` and `keeper` are borrowed. Without slashing protection there is no route highWatermark. Bounds the memory that jansson may take in this process from here on (a body of brackets grows forty-fold
- * in it), so make it before the first JSON value.
+ * Bounds the memory that jansson may take in this process from here on (a body of brackets grows forty-fold in it), so make it before the
+ * first JSON value.
  */
-MUST_USE struct api *api_new(const struct network *network, bool slashing_protection, const struct signing_policy *policy,
-			     struct keeper_client *keeper);
+MUST_USE struct api *api_new(const struct api_options *options);
 /* No call may be under way. Accepts NULL. */
 void api_free(struct api *api);
 /* Fill the handler's part of the options: functions, context, state, body_max_size. */

@@ -5,16 +5,23 @@
 #include <stdatomic.h>
 
 #include "enclave/frontend/api.h"
+#include "enclave/frontend/reload_state.h"
 
 struct api {
 	struct network network;
 	bool slashing_protection;
-	const struct signing_policy *policy; /* borrowed */
-	struct keeper_client *keeper;        /* borrowed */
-	atomic_uint batches;                 /* under way */
+	const struct signing_policy *policy;   /* borrowed */
+	struct keeper_client *keeper;          /* borrowed */
+	struct control_client *control;        /* borrowed; or NULL */
+	const struct key_manager *key_manager; /* borrowed; never NULL */
+	struct reload_state reload;
+	atomic_uint batches; /* under way */
 };
 
 struct api_batch;
+struct api_listing;
+struct api_import;
+struct api_deletion;
 
 /* Each call carries one, zeroed at first. */
 struct api_call {
@@ -28,6 +35,10 @@ struct api_call {
 	uint64_t next;      /* index of the next key to ask for */
 	/* batch */
 	struct api_batch *batch;
+	/* key manager */
+	struct api_listing *listing;
+	struct api_import *import;
+	struct api_deletion *deletion;
 };
 
 static inline struct api_call *api_call_of(struct http_call *call)
@@ -45,6 +56,11 @@ bool api_prefers_json(struct http_call *call);
 
 /* The one way to say no: logs it and answers with {"code","message"}. `allow` may be NULL. */
 void api_answer_error(struct http_call *call, unsigned status, const char *message, const char *allow);
+
+/* 401 of the key manager. */
+void api_answer_unauthorized(struct http_call *call, const char *message);
+/* A JSON text of printable ASCII; all else becomes a question mark. */
+void api_append_text(struct buffer *text, const char *message);
 
 /* Its two halves, for an answer that has several refusals in it. */
 void api_log_refusal(const struct http_call *call, unsigned status, const char *message);
@@ -72,3 +88,7 @@ void api_sign_batch(struct http_call *call, const char *identifier);
 void api_list_keys(struct http_call *call, const char *identifier);
 void api_check_health(struct http_call *call, const char *identifier);
 void api_show_high_watermark(struct http_call *call, const char *identifier);
+void api_ask_reload(struct http_call *call, const char *identifier);
+void api_show_reload(struct http_call *call, const char *identifier);
+/* For control_client_on_reload(); context is the api. */
+void api_end_reload(void *context, const struct message_reload_result *result);

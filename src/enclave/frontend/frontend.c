@@ -42,6 +42,7 @@ struct frontend {
 	struct configuration configuration;
 	struct client_rules *client_rules; /* NULL: any client may connect */
 	struct keeper_client *keeper;
+	struct control_client *control;
 	struct api *api;
 	struct http_server *server;
 };
@@ -110,7 +111,15 @@ static bool prepare(struct frontend *frontend, struct error *error)
 				  error);
 	if (!frontend->keeper)
 		return false;
-	frontend->api = api_new(&start.network, start.slashing_protection != 0, &frontend->configuration.policy, frontend->keeper);
+	frontend->control = control_client_new(ROLE_FD_CONTROL, error);
+	if (!frontend->control)
+		return false;
+	frontend->api = api_new(&(struct api_options){.network = &start.network,
+						      .slashing_protection = start.slashing_protection != 0,
+						      .policy = &frontend->configuration.policy,
+						      .key_manager = &frontend->configuration.key_manager,
+						      .keeper = frontend->keeper,
+						      .control = frontend->control});
 	return sandbox_enter(SANDBOX_FRONTEND, error) && role_ready(error);
 }
 
@@ -208,7 +217,8 @@ static bool handle_opener(struct frontend *frontend, bool *ret_closed, struct er
 /* Until init or the keeper is gone, or a wall is broken. */
 static bool serve(struct frontend *frontend, struct error *error)
 {
-	struct pollfd fds[] = {{ROLE_FD_INIT, POLLIN, 0}, {ROLE_FD_KEEPER, 0, 0}, {ROLE_FD_OPENER, POLLIN, 0}};
+	struct pollfd fds[] = {
+		{ROLE_FD_INIT, POLLIN, 0}, {ROLE_FD_KEEPER, 0, 0}, {ROLE_FD_OPENER, POLLIN, 0}, {ROLE_FD_CONTROL, POLLIN, 0}};
 	bool closed = false;
 
 	for (;;) {
@@ -221,6 +231,8 @@ static bool serve(struct frontend *frontend, struct error *error)
 			return error_set(error, ERROR_PEER, "init is gone");
 		if (fds[1].revents)
 			return error_set(error, ERROR_PEER, "the keeper is gone");
+		if (fds[3].revents && !control_client_receive(frontend->control, error))
+			return false;
 		if (!fds[2].revents || handle_opener(frontend, &closed, error))
 			continue;
 		/* Its work may be done; a new one, if any, has the same socket from init. */
@@ -242,9 +254,12 @@ int frontend_main(int argc, char **argv)
 	/* The server cannot be stopped while calls wait for an answer. */
 	if (frontend.keeper)
 		keeper_client_close(frontend.keeper);
+	if (frontend.control)
+		control_client_close(frontend.control);
 	http_server_free(frontend.server);
 	api_free(frontend.api);
 	keeper_client_free(frontend.keeper);
+	control_client_free(frontend.control);
 	client_rules_free(frontend.client_rules);
 	configuration_done(&frontend.configuration);
 	return role_failed(&error);

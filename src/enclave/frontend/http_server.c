@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
+#include "base/secret.h"
 #include "enclave/frontend/http_connections.h"
 #include "enclave/frontend/http_tls.h"
 
@@ -107,10 +108,31 @@ static struct http_call *call_new(struct http_server *server, struct MHD_Connect
 	return &memory->call;
 }
 
+/* A body may hold passwords (the key manager's does): no copy of it stays behind, neither here nor where it was before it grew. */
+static void wipe(struct buffer *body)
+{
+	if (body->data)
+		secret_wipe(body->data, body->capacity);
+	buffer_done(body);
+}
+
+static void append_to_body(struct buffer *body, struct view bytes)
+{
+	struct buffer grown = {0};
+
+	if (body->data && bytes.size > body->capacity - body->size) {
+		buffer_reserve(&grown, 2 * body->capacity + bytes.size);
+		buffer_append(&grown, buffer_view(body));
+		wipe(body);
+		*body = grown;
+	}
+	buffer_append(body, bytes);
+}
+
 static void call_drop_body(struct http_call *call)
 {
 	call->body = view_of(NULL, 0);
-	buffer_done(&call->private->body);
+	wipe(&call->private->body);
 	discharge(&call->private->server->bodies_charged, &call->private->body_charged);
 }
 
@@ -160,6 +182,8 @@ void http_call_answer(struct http_call *call, const struct http_answer *answer)
 			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
 		if (answer->retry_after_s)
 			add_retry_after(response, answer->retry_after_s);
+		if (answer->authenticate)
+			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, answer->authenticate);
 		if (answer->close)
 			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	}
@@ -178,7 +202,8 @@ static void call_refuse(struct http_call *call, unsigned status, const char *rea
 	http_call_answer(call, &(struct http_answer){.status = status,
 						     .content_type = options->refusal_content_type,
 						     .body = buffer_view(&body),
-						     .close = close});
+						     .close = close,
+						     .retry_after_s = options->retry_after_s(status)});
 }
 
 static enum MHD_Result call_queue_answer(struct http_call *call)
@@ -222,6 +247,11 @@ static enum MHD_Result search_header(void *context, enum MHD_ValueKind kind, con
 		entry = comma ? comma + 1 : NULL;
 	}
 	return search->found ? MHD_NO : MHD_YES;
+}
+
+const char *http_call_header(const struct http_call *call, const char *name)
+{
+	return MHD_lookup_connection_value(call->private->mhd, MHD_HEADER_KIND, name);
 }
 
 bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
@@ -333,7 +363,7 @@ static enum MHD_Result receive_body(struct http_call *call, struct view bytes)
 		return MHD_YES;
 	}
 	private->body_charged += size;
-	buffer_append(&private->body, bytes);
+	append_to_body(&private->body, bytes);
 	return MHD_YES;
 }
 

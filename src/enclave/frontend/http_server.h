@@ -51,6 +51,7 @@ struct http_server_options {
 	 * status and reason. Its content type is refusal_content_type.
 	 */
 	void (*refuse)(void *context, const struct http_call *call, unsigned status, const char *reason, struct buffer *ret_body);
+	unsigned (*retry_after_s)(unsigned status); /* of the Retry-After header of a refusal; 0: none */
 	const char *refusal_content_type;
 	void *context;
 	size_t state_size;               /* bytes of `state` that each call carries, zeroed */
@@ -69,10 +70,11 @@ struct http_call {
 struct http_answer {
 	unsigned status;
 	const char *content_type;
-	struct view body;       /* copied */
-	const char *allow;      /* value of an Allow header, or NULL */
-	unsigned retry_after_s; /* value of a Retry-After header; 0: none */
-	bool close;             /* end the connection after it */
+	struct view body;         /* copied */
+	const char *allow;        /* value of an Allow header, or NULL */
+	unsigned retry_after_s;   /* value of a Retry-After header; 0: none */
+	const char *authenticate; /* value of a WWW-Authenticate header, or NULL */
+	bool close;               /* end the connection after it */
 };
 
 /*
@@ -94,6 +96,8 @@ MUST_USE bool http_server_set_identity(struct http_server *server, struct view t
  */
 bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
 			   const void *context);
+/* The whole value of the first header field of this name, or NULL. Only inside handle(). */
+const char *http_call_header(const struct http_call *call, const char *name);
 /* Borrowed from the call, for as long as that lives. */
 const struct http_client *http_call_client(const struct http_call *call);
 /* The answer will come later. Only inside handle(), and before anything that could bring the answer. */

@@ -31,6 +31,7 @@ struct slot {
 		struct message_sign sign;
 		struct message_list_keys list_keys;
 		struct message_health health;
+		struct message_history history;
 	} unsent;
 };
 
@@ -60,6 +61,7 @@ static uint32_t answer_type_of(uint32_t request_type)
 		[MESSAGE_SIGN] = MESSAGE_SIGN_RESULT,
 		[MESSAGE_LIST_KEYS] = MESSAGE_KEYS,
 		[MESSAGE_HEALTH] = MESSAGE_HEALTH_RESULT,
+		[MESSAGE_HISTORY] = MESSAGE_HISTORY_RESULT,
 	};
 
 	return request_type < MESSAGE_TYPE_COUNT ? answers[request_type] : 0;

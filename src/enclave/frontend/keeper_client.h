@@ -27,7 +27,7 @@ struct keeper_client_options {
 
 MUST_USE struct keeper_client *keeper_client_new(const struct keeper_client_options *options, struct error *error);
 /*
- * Send one MESSAGE_SIGN, MESSAGE_LIST_KEYS or MESSAGE_HEALTH; its header's id is chosen here. True: taken, the answer will come
+ * Send one MESSAGE_SIGN, MESSAGE_LIST_KEYS, MESSAGE_HEALTH or MESSAGE_HISTORY; its header's id is chosen here. True: taken, the answer will come
  * (it may come before this returns). ERROR_PEER: the keeper is gone, or too many requests are under way.
  */
 MUST_USE bool keeper_client_send(struct keeper_client *client, void *message, keeper_answer *answer, void *context,

@@ -142,7 +142,10 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 						.deadline_ms = (unsigned)or_default(options->keeper_deadline_ms, 5000)},
 		&error);
 	assert_ok(fixture->keeper != NULL, &error);
-	fixture->api = api_new(network, !options->slashing_off, &fixture->policy, fixture->keeper);
+	fixture->api = api_new(&(struct api_options){.network = network,
+						     .slashing_protection = !options->slashing_off,
+						     .policy = &fixture->policy,
+						     .keeper = fixture->keeper});
 	server_options.listen_fd = fixture->listen_fd;
 	server_options.request_deadline_ms = (unsigned)or_default(options->request_deadline_ms, 5000);
 	server_options.idle_timeout_ms = (unsigned)or_default(options->idle_timeout_ms, 5000);

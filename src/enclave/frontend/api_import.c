@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POST /eth/v1/keystores. First what the keys have signed elsewhere is made durable, then each keystore goes to control, which has it
+ * opened, sealed, stored by the parent and loaded; at last a key that had been deleted here is allowed to sign again. So no key signs before
+ * its history is known. The steps of one call follow each other on different threads, one at a time until the imports fan out.
+ */
+#include "base/json.h"
+#include "enclave/frontend/api_keystores.h"
+#include "enclave/frontend/json_budget.h"
+#include "slashing/interchange.h"
+
+#define ITEM_TEXT_SIZE (2 * ERROR_MESSAGE_SIZE + 64)
+
+struct import_item {
+	struct api_import *job;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	bool has_key;
+	const char *keystore; /* borrowed from the body, as is the password */
+	const char *password;
+	enum import_status status;
+	char message[ERROR_MESSAGE_SIZE];
+};
+
+struct api_import {
+	struct http_call *call;
+	json_t *body; /* in memory that is wiped */
+	struct interchange history;
+	size_t next; /* of the items whose history is to be raised */
+	size_t count;
+	struct import_item items[CONTROL_CLIENT_IMPORTS_MAX];
+	atomic_size_t unfinished; /* items, and one while they are sent */
+};
+
+void api_import_free(struct api_import *job)
+{
+	if (!job)
+		return;
+	json_decref(job->body);
+	interchange_done(&job->history);
+	free(job);
+}
+
+/* ---- the answer ---- */
+
+static void answer(struct api_import *job)
+{
+	static const char *const names[IMPORT_STATUS_COUNT] = {
+		[IMPORT_OK] = "imported",
+		[IMPORT_DUPLICATE] = "duplicate",
+		[IMPORT_FAILED] = "error",
+	};
+	AUTO_BUFFER struct buffer text = {0};
+
+	buffer_append_text(&text, "{\"data\":[");
+	for (size_t i = 0; i < job->count; i++) {
+		const struct import_item *item = &job->items[i];
+
+		buffer_append_format(&text, "%s{\"status\":\"%s\",\"message\":", i ? "," : "", names[item->status]);
+		api_append_text(&text, item->message);
+		buffer_append_byte(&text, '}');
+		if (item->status == IMPORT_FAILED)
+			api_log_refusal(job->call, 200, item->message);
+	}
+	buffer_append_text(&text, "]}");
+	http_call_answer(job->call, &(struct http_answer){.status = 200, .content_type = API_JSON, .body = buffer_view(&text)});
+}
+
+/* The job may be gone after it. */
+static void release(struct api_import *job)
+{
+	if (atomic_fetch_sub(&job->unfinished, 1) == 1)
+		answer(job);
+}
+
+static void finish(struct import_item *item, enum import_status status, const char *message)
+{
+	item->status = status;
+	(void)snprintf(item->message, sizeof item->message, "%s", message);
+	release(item->job);
+}
+
+static struct keeper_client *keeper_of(const struct api_import *job)
+{
+	return api_call_of(job->call)->api->keeper;
+}
+
+/* ---- last: it may sign ---- */
+
+/* On the keeper client's thread. */
+static void on_enabled(void *context, const union message *answer, const struct error *error)
+{
+	struct import_item *item = (struct import_item *)context;
+
+	if (!answer || answer->history_result.status != HISTORY_OK)
+		finish(item, IMPORT_FAILED,
+		       answer ? "the key is stored, but the slashing protection store failed to let it sign; import it again"
+			      : error->message);
+	else
+		release(item->job);
+}
+
+/* On the role's main thread. A key that is there already was perhaps deleted, and came back by the table alone: it is imported now. */
+static void on_imported(void *context, enum import_status status, const char *message)
+{
+	struct import_item *item = (struct import_item *)context;
+	struct message_history enable;
+	struct error error;
+
+	if (status == IMPORT_FAILED) {
+		finish(item, status, message);
+		return;
+	}
+	item->status = status;
+	(void)snprintf(item->message, sizeof item->message, "%s", message);
+	message_init(&enable, MESSAGE_HISTORY, 0);
+	enable.action = HISTORY_ENABLE;
+	memcpy(enable.public_key, item->public_key, sizeof enable.public_key);
+	if (!keeper_client_send(keeper_of(item->job), &enable, on_enabled, item, &error))
+		finish(item, IMPORT_FAILED, error.message);
+}
+
+static void send_imports(struct api_import *job)
+{
+	struct control_client *control = api_call_of(job->call)->api->control;
+
+	for (size_t i = 0; i < job->count; i++) {
+		struct import_item *item = &job->items[i];
+		struct error error;
+
+		if (!item->has_key)
+			finish(item, IMPORT_FAILED, "keystore: no JSON object with a pubkey of 96 hex digits");
+		else if (!control_client_import(control, view_of_text(item->keystore), view_of_text(item->password), on_imported,
+						item, &error))
+			finish(item, IMPORT_FAILED, error.message);
+	}
+	release(job);
+}
+
+/* ---- first: what the keys have signed ---- */
+
+static void on_raised(void *context, const union message *answer, const struct error *error);
+
+static const struct interchange_key *next_history(struct api_import *job)
+{
+	const struct interchange_key *found = NULL;
+
+	while (!found && job->next < job->count) {
+		const struct import_item *item = &job->items[job->next++];
+
+		if (item->has_key)
+			found = interchange_find(&job->history, item->public_key);
+	}
+	return found;
+}
+
+static void raise_next(struct api_import *job)
+{
+	const struct interchange_key *history = next_history(job);
+	struct message_history raise;
+	struct error error;
+
+	if (!history) {
+		send_imports(job);
+		return;
+	}
+	message_init(&raise, MESSAGE_HISTORY, 0);
+	raise.action = HISTORY_RAISE;
+	memcpy(raise.public_key, history->public_key, sizeof raise.public_key);
+	memcpy(raise.genesis_validators_root, job->history.genesis_validators_root, ROOT_SIZE);
+	raise.watermark = history->watermark;
+	if (!keeper_client_send(keeper_of(job), &raise, on_raised, job, &error))
+		api_answer_error(job->call, 503, error.message, NULL);
+}
+
+static void refuse_raise(struct http_call *call, const struct message_history_result *result)
+{
+	char root[2 * ROOT_SIZE + 1];
+	struct error error;
+
+	hex_encode(view_of(result->genesis_validators_root, ROOT_SIZE), root);
+	if (result->status != HISTORY_WRONG_NETWORK) {
+		api_answer_error(call, 503, "the slashing protection store failed, so nothing was imported; try again", NULL);
+		return;
+	}
+	(void)error_set(&error, ERROR_INPUT,
+			"slashing_protection: metadata.genesis_validators_root: not that of this signer's network, %s (0x%s)",
+			api_call_of(call)->api->network.name, root);
+	api_answer_error(call, 400, error.message, NULL);
+}
+
+/* On the keeper client's thread. */
+static void on_raised(void *context, const union message *answer, const struct error *error)
+{
+	struct api_import *job = (struct api_import *)context;
+
+	if (!answer)
+		api_answer_error(job->call, 503, error->message, NULL);
+	else if (answer->history_result.status != HISTORY_OK)
+		refuse_raise(job->call, &answer->history_result);
+	else
+		raise_next(job);
+}
+
+/* ---- the request ---- */
+
+/* EIP-2335 has the key without 0x. Whether it is that of the secret is for the opener to see. */
+static void read_public_key(struct import_item *item)
+{
+	struct error ignored;
+	AUTO_JSON json_t *keystore = json_parse_object(view_of_text(item->keystore), "keystore", &ignored);
+
+	item->has_key = keystore && json_read_hex(keystore, "pubkey", item->public_key, sizeof item->public_key, &ignored);
+}
+
+static bool read_items(struct api_import *job, struct error *error)
+{
+	json_t *keystores, *passwords;
+
+	if (!json_read_array(job->body, "keystores", &keystores, error) ||
+	    !json_read_array(job->body, "passwords", &passwords, error))
+		return false;
+	if (json_array_size(keystores) != json_array_size(passwords))
+		return error_set(error, ERROR_INPUT, "passwords: %zu of them for %zu keystores", json_array_size(passwords),
+				 json_array_size(keystores));
+	if (json_array_size(keystores) > CONTROL_CLIENT_IMPORTS_MAX)
+		return error_set(error, ERROR_INPUT, "keystores: %zu of them, at most %d are taken at one time",
+				 json_array_size(keystores), CONTROL_CLIENT_IMPORTS_MAX);
+	job->count = json_array_size(keystores);
+	for (size_t i = 0; i < job->count; i++) {
+		struct import_item *item = &job->items[i];
+
+		item->job = job;
+		item->keystore = json_string_value(json_array_get(keystores, i));
+		item->password = json_string_value(json_array_get(passwords, i));
+		if (!item->keystore || !item->password)
+			return error_set(error, ERROR_INPUT, "%s[%zu]: not a text", item->keystore ? "passwords" : "keystores", i);
+		read_public_key(item);
+	}
+	return true;
+}
+
+/* Without slashing protection there is nothing that it could be imported into. */
+static bool read_history(struct api_import *job, struct error *error)
+{
+	const char *text;
+
+	if (!json_read_text_optional(job->body, "slashing_protection", &text, error))
+		return false;
+	if (!text || !api_call_of(job->call)->api->slashing_protection)
+		return true;
+	return interchange_parse(view_of_text(text), &job->history, error) || error_prefix(error, "slashing_protection");
+}
+
+void api_import_keystores(struct http_call *call, const char *identifier)
+{
+	struct api_import *job;
+	struct error error;
+
+	(void)identifier;
+	if (!api_authorize_manager(call))
+		return;
+	(void)json_budget_was_exceeded();
+	job = (struct api_import *)memory_allocate_zeroed(1, sizeof *job);
+	api_call_of(call)->import = job;
+	job->call = call;
+	job->body = json_parse_object(call->body, "body", &error);
+	if (!job->body || !read_items(job, &error) || !read_history(job, &error)) {
+		api_answer_bad_request(call, &error);
+		return;
+	}
+	if (!http_call_charge(call, 2 * job->count * ITEM_TEXT_SIZE)) {
+		api_answer_error(call, 503, "too many large answers are on their way at one time; try again", NULL);
+		return;
+	}
+	atomic_init(&job->unfinished, job->count + 1);
+	http_call_defer(call);
+	raise_next(job);
+}
