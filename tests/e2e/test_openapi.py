@@ -10,10 +10,11 @@ import unittest
 
 import yaml
 
-from signer import TOP, Connection, SignerTest, attestation, block, randao, role_of, voluntary_exit
+from signer import TOP, Connection, SignerTest, attestation, block, randao, role_of, voluntary_exit, wait_for
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 UNKNOWN_KEY = "0x" + "ab" * 48
+KEYSTORES = "/eth/v1/keystores"
 BODY_LIMIT = 10 << 20
 
 
@@ -56,8 +57,8 @@ class Document:
             raise Mismatch(f"{where}: {what}")
 
     def check_type(self, value, wanted, _, where):
-        kind = {"object": dict, "array": list, "string": str, "integer": int}[wanted]
-        self.insist(isinstance(value, kind) and not isinstance(value, bool), where, f"no {wanted}")
+        kind = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}[wanted]
+        self.insist(isinstance(value, kind) and isinstance(value, bool) == (kind is bool), where, f"no {wanted}")
 
     def check_enum(self, value, wanted, _, where):
         self.insist(value in wanted, where, f"none of {wanted}")
@@ -118,7 +119,8 @@ class OpenApi(SignerTest):
 
     def setUp(self):
         super().setUp()
-        self.signer = self.up()
+        self.token_file = self.folder / "api-token.txt"
+        self.signer = self.up("signer", "--key-manager-token-file", self.token_file)
         self.key = self.signer["public_keys"][0]
         self.unprotected = None
 
@@ -127,10 +129,25 @@ class OpenApi(SignerTest):
     def body(self, path, request, key=None):
         if path.endswith("/sign"):
             request = {"identifiers": [self.key, key or UNKNOWN_KEY], "signing_request": request}
+        if path == KEYSTORES:  # of a POST and a DELETE at once
+            request = {"keystores": ["{}"], "passwords": ["x"], "pubkeys": [UNKNOWN_KEY]} if "randao_reveal" in request else {}
         return json.dumps(request)
+
+    def authorization(self, path, how):
+        """Headers that every request to the key manager has but for those that are to show what happens without."""
+        if path != KEYSTORES or how == "no-token":
+            return {}
+        return {"Authorization": "Bearer " + ("0" * 64 if how == "wrong-token" else self.token_file.read_text().strip())}
 
     def plain(self, path):
         return self.signer, {}, self.body(path, randao(5))
+
+    no_token = wrong_token = plain
+
+    def idle_reload(self, path):
+        with Connection(self.signer) as connection:
+            wait_for(lambda: json.loads(connection.request("GET", path)[2])["status"] != "running", "no reload is under way")
+        return self.signer, {}, None
 
     def not_acceptable(self, path):
         return self.signer, {"Accept": "image/png"}, self.body(path, randao(5))
@@ -162,7 +179,7 @@ class OpenApi(SignerTest):
 
     def ask(self, method, path, signer, headers, body):
         with Connection(signer, timeout=60) as connection:
-            return connection.request(method, path, body if method == "POST" else None, headers)
+            return connection.request(method, path, body if method in ["POST", "DELETE"] else None, headers)
 
     def check_answer(self, answer, status, content):
         """Its content type, after a check of everything."""
@@ -190,14 +207,14 @@ class OpenApi(SignerTest):
     def test_every_documented_answer(self):
         count = 0
         for path, method, status, how, content in self.responses():
-            if how == "stopped-keeper":
-                continue  # the next test
+            if how in ["stopped-keeper", "stopped-control"]:
+                continue  # the next tests
             with self.subTest(f"{method} {path} {status}"):
                 provoke = self.plain if how == "unknown-key" else getattr(self, how.replace("-", "_"))
-                signer, headers, body = provoke(path)
                 seen = set()
                 for accept in itertools.chain([{}], ({"Accept": kind} for kind in content)):
-                    answer = self.ask(method, self.at(path, how), signer, {**accept, **headers}, body)
+                    signer, headers, body = provoke(path)
+                    answer = self.ask(method, self.at(path, how), signer, {**self.authorization(path, how), **accept, **headers}, body)
                     seen.add(self.check_answer(answer, status, content))
                     count += 1
                 self.assertEqual(seen, set(content), "a documented content type was not seen")
@@ -209,7 +226,7 @@ class OpenApi(SignerTest):
         answers = {}
 
         def ask(path, method):
-            answers[path] = self.ask(method, path, self.signer, {}, None)
+            answers[path] = self.ask(method, path, self.signer, self.authorization(path, "stopped-keeper"), None)
 
         self.assertGreater(len(cases), 0)
         keeper = role_of(self.folder, "keeper")
@@ -225,7 +242,22 @@ class OpenApi(SignerTest):
         for path, method, status, _, content in cases:
             with self.subTest(f"{method} {path} {status}"):
                 self.check_answer(answers[path], status, content)
-                self.assertEqual(self.ask(method, path, self.signer, {}, None)[0], 200, "afterwards")
+                again = self.ask(method, path, self.signer, self.authorization(path, "stopped-keeper"), None)
+                self.assertEqual(again[0], 200, "afterwards")
+
+    def test_every_documented_answer_without_control(self):
+        [(path, method, status, _, content)] = [case for case in self.responses() if case[3] == "stopped-control"]
+        control = role_of(self.folder, "control")
+        os.kill(control, signal.SIGSTOP)
+        try:
+            self.assertEqual(self.ask(method, path, self.signer, {}, None)[0], 202)
+            self.check_answer(self.ask(method, path, self.signer, {}, None), status, content)
+            with Connection(self.signer) as connection:
+                self.assertEqual(json.loads(connection.request("GET", path)[2]), {"status": "running"})
+        finally:
+            os.kill(control, signal.SIGCONT)
+        self.idle_reload(path)
+        self.assertEqual(self.ask(method, path, self.signer, {}, None)[0], 202, "afterwards")
 
     def test_every_other_method_is_405(self):
         error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
@@ -246,9 +278,10 @@ class OpenApi(SignerTest):
             if method != "GET":
                 continue
             with self.subTest(path), Connection(self.signer) as connection:
-                status, headers, body = connection.request("HEAD", path)
+                token = self.authorization(path, None)
+                status, headers, body = connection.request("HEAD", path, None, token)
                 self.assertEqual((status, body), (200, b""))
-                with_body = connection.request("GET", path)
+                with_body = connection.request("GET", path, None, token)
                 self.assertEqual(headers["Content-Type"], with_body[1]["Content-Type"])
                 if path != "/healthcheck":  # it has ages in it
                     self.assertEqual(headers["Content-Length"], str(len(with_body[2])))
@@ -259,7 +292,7 @@ class OpenApi(SignerTest):
         documented = {(path, method) for path, method, _ in self.document.operations()}
         self.assertEqual(served, documented)
         error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-        paths = ["/", "/reload", "/metrics", "/eth/v1/keystores", "/api/v1/eth2/ext/sign/" + self.key, "/signer/v1/get_pubkeys",
+        paths = ["/", "/metrics", "/eth/v1/remotekeys", "/api/v1/eth2/ext/sign/" + self.key, "/signer/v1/get_pubkeys",
                  "/api/v1/eth2", "/api/v1/eth2/sign/", f"/api/v1/eth2/sign/{self.key}/", "//upcheck", "/UPCHECK"]
         paths += [path + "x" for path, _ in documented if "{" not in path] + [path + "/" for path, _ in documented if "{" not in path]
         for path, method in itertools.product(paths, METHODS):

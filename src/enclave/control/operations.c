@@ -50,8 +50,8 @@ static json_t *wishes_new(const struct control *control)
 json_t *operations_state_new(const struct control *control)
 {
 	AUTO_JSON json_t *wishes = wishes_new(control);
-	json_t *state = json_pack("{s:b, s:I}", "initialized", (int)control->is_provisioned, "key_count",
-				  (json_int_t)control->key_count);
+	json_t *state =
+		json_pack("{s:b, s:I}", "initialized", (int)control->is_provisioned, "key_count", (json_int_t)control->key_count);
 
 	if (json_array_size(wishes) > 0)
 		(void)json_object_set(state, "wants", wishes);

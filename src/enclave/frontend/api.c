@@ -265,9 +265,8 @@ static void state_done(void *state)
 {
 	struct api_call *call = (struct api_call *)state;
 
-	buffer_done(&call->list);
+	buffer_done(&call->keys);
 	api_batch_free(call->batch);
-	api_listing_free(call->listing);
 	api_import_free(call->import);
 	api_deletion_free(call->deletion);
 }

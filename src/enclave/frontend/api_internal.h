@@ -19,8 +19,10 @@ struct api {
 };
 
 struct api_batch;
-struct api_listing;
 struct api_import;
+
+/* All keys that sign, one after the other, borrowed from the call; it answers. On the keeper client's thread. */
+typedef void api_keys_collected(struct http_call *call, const uint8_t *keys, size_t count);
 struct api_deletion;
 
 /* Each call carries one, zeroed at first. */
@@ -30,13 +32,15 @@ struct api_call {
 	bool wants_json;
 	uint8_t signing_root[ROOT_SIZE]; /* that the client expects */
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
-	/* publicKeys */
-	struct buffer list; /* JSON text so far */
-	uint64_t next;      /* index of the next key to ask for */
+	/* lists of keys */
+	struct buffer keys; /* so far, one after the other */
+	uint64_t generation;
+	unsigned restarts;
+	size_t key_memory_size;
+	api_keys_collected *keys_collected;
 	/* batch */
 	struct api_batch *batch;
 	/* key manager */
-	struct api_listing *listing;
 	struct api_import *import;
 	struct api_deletion *deletion;
 };
@@ -81,6 +85,12 @@ void api_describe_refusing_rule(const struct http_call *call, uint32_t artifact_
 bool api_shows_key(const struct http_call *call, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 /* Accepts NULL. */
 void api_batch_free(struct api_batch *batch);
+
+/*
+ * Ask the keeper for all keys; `key_text_size` is how much of each the answer will have, which is charged to the answer budget. What fails
+ * is answered here.
+ */
+void api_collect_keys(struct http_call *call, size_t key_text_size, api_keys_collected *collected);
 
 /* Handlers of routes. `identifier` is the last segment of the path, for routes that have one. */
 void api_sign(struct http_call *call, const char *identifier);

@@ -13,7 +13,6 @@ MUST_USE bool api_authorize_manager(struct http_call *call);
 /* What a POST or a DELETE under way has, besides its call; freed with the call. Each accepts NULL. */
 void api_import_free(struct api_import *job);
 void api_deletion_free(struct api_deletion *job);
-void api_listing_free(struct api_listing *listing);
 
 /* Routes. */
 void api_list_keystores(struct http_call *call, const char *identifier);

@@ -240,6 +240,7 @@ static bool send_keys(const struct keeper *keeper, int fd, const union message *
 
 	message_init(&keys, MESSAGE_KEYS, message->header.id);
 	keys.total = keeper_keys_count(keeper->keys);
+	keys.generation = keeper_keys_generation(keeper->keys);
 	keys.first = message->list_keys.first;
 	while (keys.count < MESSAGE_KEYS_CAPACITY && keys.first < keys.total && keys.count < keys.total - keys.first) {
 		memcpy(keys.keys[keys.count], keeper_keys_public(keeper->keys, (size_t)(keys.first + keys.count)),

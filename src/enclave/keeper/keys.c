@@ -34,6 +34,7 @@ struct keeper_keys {
 	uint32_t *index;   /* number of a record + 1; 0: free. Untouched pages cost nothing */
 	uint32_t *serving; /* numbers of the records that sign, KEEPER_KEYS_MAX of them */
 	size_t serving_count;
+	uint64_t generation;
 	struct secret secrets[SECRET_CHUNKS];
 	size_t place_count; /* ever made */
 	struct stack free_places;
@@ -141,6 +142,11 @@ static bool add_record(struct keeper_keys *keys, const uint8_t public_key[BLS_PU
 size_t keeper_keys_count(const struct keeper_keys *keys)
 {
 	return keys->serving_count;
+}
+
+uint64_t keeper_keys_generation(const struct keeper_keys *keys)
+{
+	return keys->generation;
 }
 
 const uint8_t *keeper_keys_public(const struct keeper_keys *keys, size_t position)
@@ -334,6 +340,7 @@ void keeper_keys_end(struct keeper_keys *keys, uint64_t *ret_added, uint64_t *re
 	uint64_t added = 0;
 
 	*ret_removed = unload_the_rest(keys);
+	keys->generation++;
 	keys->serving_count = 0;
 	for (size_t i = 0; i < keys->staged.count; i++) {
 		struct key_record *record = record_at(keys, keys->staged.numbers[i]);
@@ -357,6 +364,7 @@ void keeper_keys_unload(struct keeper_keys *keys, size_t number)
 
 	record->is_loaded = false;
 	record->staged = 0;
+	keys->generation++;
 	for (size_t i = 0; i < keys->serving_count; i++) {
 		if (keys->serving[i] != number)
 			keys->serving[left++] = keys->serving[i];

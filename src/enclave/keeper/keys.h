@@ -29,7 +29,9 @@ void keeper_keys_free(struct keeper_keys *keys);
 
 /* That sign now. */
 size_t keeper_keys_count(const struct keeper_keys *keys);
-/* Of the one at a position below the count; positions change with every load. */
+/* Another one after every change of the set. */
+uint64_t keeper_keys_generation(const struct keeper_keys *keys);
+/* Of the one at a position below the count; positions change with the generation. */
 const uint8_t *keeper_keys_public(const struct keeper_keys *keys, size_t position);
 /* Number of a key that signs now; false when there is none. Numbers stay. */
 MUST_USE bool keeper_keys_find(const struct keeper_keys *keys, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], size_t *ret_number);

@@ -30,12 +30,14 @@ static int compare_keys(const void *a, const void *b)
 	return memcmp(a, b, BLS_PUBLIC_KEY_SIZE);
 }
 
-/* The first page says how many there are; nobody else loads keys meanwhile. */
+/* The first page says how many there are. */
 static bool add_page(struct held_keys *held, const struct message_keys *page, struct error *error)
 {
-	if (!held->keys)
+	if (!held->keys) {
 		held->keys = memory_allocate_zeroed(page->total + 1, sizeof *held->keys);
-	if (page->first != held->count || page->count > page->total - page->first ||
+		held->generation = page->generation;
+	}
+	if (page->first != held->count || page->first > page->total || page->count > page->total - page->first ||
 	    (page->count == 0 && page->first < page->total))
 		return error_set(error, ERROR_PEER, "the keeper's list of keys has a gap");
 	memcpy(held->keys + held->count, page->keys, page->count * sizeof *held->keys);
@@ -43,22 +45,32 @@ static bool add_page(struct held_keys *held, const struct message_keys *page, st
 	return true;
 }
 
+static bool ask_for_page(uint64_t first, union message *ret_answer, struct error *error)
+{
+	struct message_list_keys request;
+
+	message_init(&request, MESSAGE_LIST_KEYS, clock_monotonic_ms());
+	request.first = first;
+	return message_send(ROLE_FD_KEEPER, &request, error) &&
+	       opener_receive_answer(ROLE_FD_KEEPER, MESSAGE_KEYS, request.header.id, ret_answer, error);
+}
+
+/* The key manager may delete a key between two pages: then it begins anew. */
 static bool read_pages(struct held_keys *held, struct error *error)
 {
-	uint64_t total;
+	union message answer;
 
 	do {
-		struct message_list_keys request;
-		union message answer;
-
-		message_init(&request, MESSAGE_LIST_KEYS, clock_monotonic_ms());
-		request.first = held->count;
-		if (!message_send(ROLE_FD_KEEPER, &request, error) ||
-		    !opener_receive_answer(ROLE_FD_KEEPER, MESSAGE_KEYS, request.header.id, &answer, error) ||
-		    !add_page(held, &answer.keys, error))
+		if (!ask_for_page(held->count, &answer, error))
 			return error_prefix(error, "keeper");
-		total = answer.keys.total;
-	} while (held->count < total);
+		if (held->keys && answer.keys.generation != held->generation) {
+			held_keys_done(held);
+			answer.keys.total = 1; /* whatever it is now: go on */
+			continue;
+		}
+		if (!add_page(held, &answer.keys, error))
+			return error_prefix(error, "keeper");
+	} while (held->count < answer.keys.total);
 	return true;
 }
 

@@ -43,6 +43,7 @@ struct opening {
 struct held_keys {
 	uint8_t (*keys)[BLS_PUBLIC_KEY_SIZE];
 	size_t count;
+	uint64_t generation;
 };
 
 /* ---- the jobs: request is the parent's; what ret_result says besides code and message is set only on success ---- */
