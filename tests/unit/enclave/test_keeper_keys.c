@@ -128,12 +128,15 @@ static void one_that_is_unloaded_is_not_loaded_by_the_load_under_way(void **stat
 	size_t number;
 
 	(void)state;
+	assert_int_equal(keeper_keys_generation(keys), 0);
 	load(keys, pairs, 2, &added, &removed);
+	assert_int_equal(keeper_keys_generation(keys), 1);
 	keeper_keys_begin(keys);
 	assert_ok(keeper_keys_stage_held(keys, pairs[0].public_key, &error), &error);
 	assert_ok(keeper_keys_stage_held(keys, pairs[1].public_key, &error), &error);
 	assert_true(keeper_keys_find(keys, pairs[0].public_key, &number));
 	keeper_keys_unload(keys, number);
+	assert_int_equal(keeper_keys_generation(keys), 2);
 	keeper_keys_end(keys, &added, &removed);
 	assert_int_equal(keeper_keys_count(keys), 1);
 	assert_false(keeper_keys_find(keys, pairs[0].public_key, &number));
