@@ -176,7 +176,7 @@ struct message_keys {
 	struct message_header header;
 	uint64_t total;
 	uint64_t first;
-	uint64_t count; /* 0 to MESSAGE_KEYS_CAPACITY */
+	uint64_t count;      /* 0 to MESSAGE_KEYS_CAPACITY */
 	uint64_t generation; /* of the set of keys; pages of different ones do not belong together: begin again */
 	uint8_t keys[MESSAGE_KEYS_CAPACITY][BLS_PUBLIC_KEY_SIZE];
 };
