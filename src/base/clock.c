@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
-static uint64_t read_clock_ms(clockid_t id)
+static uint64_t read_clock_us(clockid_t id)
 {
 	struct timespec now;
 
 	if (clock_gettime(id, &now) != 0)
 		abort(); /* both clocks always exist on Linux */
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 uint64_t clock_realtime_ms(void)
 {
-	return read_clock_ms(CLOCK_REALTIME);
+	return read_clock_us(CLOCK_REALTIME) / 1000;
 }
 
 uint64_t clock_monotonic_ms(void)
 {
-	return read_clock_ms(CLOCK_MONOTONIC);
+	return read_clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+uint64_t clock_monotonic_us(void)
+{
+	return read_clock_us(CLOCK_MONOTONIC);
 }
 
 /*

@@ -9,6 +9,7 @@
 
 uint64_t clock_realtime_ms(void);
 uint64_t clock_monotonic_ms(void);
+uint64_t clock_monotonic_us(void); /* for what takes less than a few milliseconds */
 
 /* RFC 3339 in UTC with milliseconds. */
 void clock_format(uint64_t realtime_ms, char ret_text[CLOCK_TEXT_SIZE]);

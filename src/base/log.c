@@ -7,16 +7,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_json.h"
 
 static const char *log_program = "ensign";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
+static enum log_format log_form = LOG_FORMAT_TEXT;
 static _Atomic uint64_t log_dropped; /* lines since the last that was written */
 
-static const char *const level_names[] = {
-	[LOG_LEVEL_ERROR] = "error",
-	[LOG_LEVEL_WARNING] = "warning",
-	[LOG_LEVEL_INFO] = "info",
-	[LOG_LEVEL_DEBUG] = "debug",
+const char *const log_level_names[] = {
+	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug", NULL,
 };
 
 void log_init(const char *program)
@@ -27,6 +26,16 @@ void log_init(const char *program)
 void log_set_level(enum log_level level)
 {
 	log_threshold = level;
+}
+
+void log_set_format(enum log_format format)
+{
+	log_form = format;
+}
+
+const char *log_program_name(void)
+{
+	return log_program;
 }
 
 /* Copies `text` to line[used…], escaping what is not printable ASCII; leaves room for the newline. */
@@ -55,36 +64,62 @@ static bool has_room(void)
 	return poll(&standard_error, 1, 0) != 0;
 }
 
-static size_t append_count(char *line, size_t used, const char *name, uint64_t count)
+static size_t format_text(char line[LOG_LINE_SIZE], const struct log_origin *origin, const char *fields)
 {
-	if (count == 0 || used >= LOG_LINE_SIZE)
-		return used;
-	return used + (size_t)snprintf(line + used, LOG_LINE_SIZE - used, " %s=%" PRIu64, name, count);
+	size_t used =
+		(size_t)snprintf(line, LOG_LINE_SIZE, "%s %s %s %s", origin->time, origin->level, origin->program, origin->event);
+
+	used = append_escaped(line, used < LOG_LINE_SIZE ? used : LOG_LINE_SIZE - 1, fields[0] ? " " : "");
+	used = append_escaped(line, used, fields);
+	line[used++] = '\n';
+	return used;
+}
+
+static size_t format_json(char line[LOG_JSON_LINE_SIZE], const struct log_origin *origin, const char *fields)
+{
+	char plain[LOG_LINE_SIZE];
+
+	plain[append_escaped(plain, 0, fields)] = '\0';
+	return log_json_format(line, origin, plain);
 }
 
 /* The counts stand first: what follows may hold a peer's text, and may be cut. */
-static __attribute__((format(printf, 4, 0))) void write_line(enum log_level level, const char *event, uint64_t suppressed,
-							     const char *format, va_list arguments)
+static void write_line(const struct log_origin *origin, uint64_t suppressed, const char *fields)
 {
-	int saved = errno;
 	uint64_t dropped = atomic_exchange_explicit(&log_dropped, 0, memory_order_relaxed);
-	char line[LOG_LINE_SIZE];
-	char fields[LOG_LINE_SIZE];
-	char time[CLOCK_TEXT_SIZE];
-	size_t used;
+	char all[2 * LOG_LINE_SIZE];
+	char line[LOG_JSON_LINE_SIZE];
+	size_t used = 0;
 
-	(void)vsnprintf(fields, sizeof fields, format, arguments);
-	clock_format(clock_realtime_ms(), time);
-	used = (size_t)snprintf(line, sizeof line, "%s %s %s %s", time, level_names[level], log_program, event);
-	used = append_count(line, used, "dropped", dropped);
-	used = append_count(line, used, "suppressed", suppressed);
-	used = append_escaped(line, used < sizeof line ? used : sizeof line - 1, fields[0] ? " " : "");
-	used = append_escaped(line, used, fields);
-	line[used++] = '\n';
+	if (dropped)
+		used += (size_t)snprintf(all + used, sizeof all - used, "dropped=%" PRIu64 " ", dropped);
+	if (suppressed)
+		used += (size_t)snprintf(all + used, sizeof all - used, "suppressed=%" PRIu64 " ", suppressed);
+	(void)snprintf(all + used, sizeof all - used, "%s", fields);
+	if (used > 0 && !fields[0])
+		all[used - 1] = '\0';
+	used = (log_form == LOG_FORMAT_JSON ? format_json : format_text)(line, origin, all);
 	/* A log that cannot be written must not stop a signer; there is nobody left to tell but who reads it later. */
 	if (!has_room() || write(STDERR_FILENO, line, used) < 0)
 		(void)atomic_fetch_add_explicit(&log_dropped, dropped + suppressed + 1, memory_order_relaxed);
+}
+
+static __attribute__((format(printf, 4, 0))) void format_line(enum log_level level, const char *event, uint64_t suppressed,
+							      const char *format, va_list arguments)
+{
+	int saved = errno;
+	char fields[LOG_LINE_SIZE];
+	char time[CLOCK_TEXT_SIZE];
+
+	(void)vsnprintf(fields, sizeof fields, format, arguments);
+	clock_format(clock_realtime_ms(), time);
+	write_line(&(struct log_origin){time, log_level_names[level], log_program, event}, suppressed, fields);
 	errno = saved;
+}
+
+void log_write_as(const struct log_origin *origin, const char *fields)
+{
+	write_line(origin, 0, fields);
 }
 
 void log_write(enum log_level level, const char *event, const char *format, ...)
@@ -94,7 +129,7 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
 	if (level > log_threshold)
 		return;
 	va_start(arguments, format);
-	write_line(level, event, 0, format, arguments);
+	format_line(level, event, 0, format, arguments);
 	va_end(arguments);
 }
 
@@ -106,7 +141,7 @@ void log_write_limited(struct log_limit *limit, enum log_level level, const char
 	if (level > log_threshold || !log_limit_take(limit, clock_monotonic_ms(), &suppressed))
 		return;
 	va_start(arguments, format);
-	write_line(level, event, suppressed, format, arguments);
+	format_line(level, event, suppressed, format, arguments);
 	va_end(arguments);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Structured log lines for the edges (a role, a daemon, a command); library code never logs.
+ * Structured log lines for the edges (a role, a daemon, a command); library code never logs. As text or as JSON (base/log_json.h):
  *
  *   2026-11-23T00:39:22.123Z info keeper keys_loaded count=12 network=mainnet
+ *   {"time":"2026-11-23T00:39:22.123Z","level":"info","program":"keeper","event":"keys_loaded","count":12,"network":"mainnet"}
  *
  * One write(2) a line to stderr, so lines of several processes do not mix. Control characters and non-ASCII bytes are
  * escaped: a peer's text can neither forge a line nor reach a terminal. Nothing secret has a printer.
@@ -16,6 +17,7 @@
 
 #include "base/error.h"
 
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* A longer line is cut; longer than any message of struct error with its context. */
@@ -24,9 +26,25 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* `program` must stay valid; it is the third word of every line. The level starts as info. */
 void log_init(const char *program);
 void log_set_level(enum log_level level);
+void log_set_format(enum log_format format); /* text at first */
 
 /* `event` is one word, snake_case; the format gives "key=value key=value" (may be ""). Keeps errno. */
 void log_write(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Where a line comes from, in the words it begins with. */
+struct log_origin {
+	const char *time;
+	const char *level;
+	const char *program;
+	const char *event;
+};
+
+/* A line of another program's, as that said it (base/log_relay.h checks what it says). Any level. */
+void log_write_as(const struct log_origin *origin, const char *fields);
+/* "error" and so on; NULL terminates the list. */
+extern const char *const log_level_names[];
+/* As given to log_init(). */
+const char *log_program_name(void);
 
 /*
  * How many lines a second there may be of a kind that strangers can cause. One for each kind, in static memory, with only

@@ -56,7 +56,9 @@ int main(int argc, char **argv)
 		(void)error_set(&error, ERROR_INPUT, "--config is missing (see --help)");
 		return fail(&error);
 	}
-	if (!settings_read(config, &settings, &error) || !service_run(&settings, &error))
+	if (settings_read(config, &settings, &error) && settings.log_is_json)
+		log_set_format(LOG_FORMAT_JSON);
+	if (error.code != ERROR_NONE || !service_run(&settings, &error))
 		return fail(&error);
 	return EXIT_CODE_OK;
 }

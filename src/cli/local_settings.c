@@ -18,6 +18,7 @@ static const struct text_member {
 	{"listen", offsetof(struct local_settings, listen), LOCAL_LISTEN_SIZE},
 	{"kms_key_arn", offsetof(struct local_settings, kms_key_arn), KMS_ARN_SIZE},
 	{"tls_listen", offsetof(struct local_settings, tls_listen), LOCAL_LISTEN_SIZE},
+	{"metrics_listen", offsetof(struct local_settings, metrics_listen), LOCAL_LISTEN_SIZE},
 	{"key_manager_token_sha256", offsetof(struct local_settings, key_manager_token_sha256), 2 * KEY_MANAGER_DIGEST_SIZE + 1},
 	{"pcr0", offsetof(struct local_settings, pcr0), 2 * NSM_PCR_SIZE + 1},
 };
@@ -34,7 +35,7 @@ static const struct bool_member {
 /* Files of earlier versions lack these. */
 static bool is_absent(json_t *object, const char *name)
 {
-	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256"};
+	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256", "metrics_listen"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 		if (strcmp(later[i], name) == 0)
@@ -220,5 +221,21 @@ bool local_settings_set_key_manager(struct local_settings *settings, const char 
 	if (!manager_token_read(token_file, digest, error))
 		return false;
 	hex_encode(view_of(digest, sizeof digest), settings->key_manager_token_sha256);
+	return true;
+}
+
+bool local_settings_set_metrics(struct local_settings *settings, const char *listen, struct error *error)
+{
+	AUTO_FREE char *text = memory_format("tcp:%s", listen);
+	struct address address;
+
+	settings->metrics_listen[0] = 0;
+	if (strcmp(listen, "off") == 0)
+		return true;
+	if (!address_parse(text, &address, error))
+		return error_prefix(error, "--metrics-listen");
+	if (address.port == 0 || strlen(listen) >= sizeof settings->metrics_listen)
+		return error_set(error, ERROR_INPUT, "--metrics-listen: HOST:PORT, with a port other than 0");
+	memcpy(settings->metrics_listen, listen, strlen(listen) + 1);
 	return true;
 }

@@ -20,11 +20,12 @@ struct local_settings {
 	bool any_port;                  /* the port was the kernel's choice, and may change when it is taken */
 	struct network network;
 	bool slashing_protection;
-	char kms_key_arn[KMS_ARN_SIZE];     /* "" before the first `up` */
-	char tls_listen[LOCAL_LISTEN_SIZE]; /* host that the TLS certificate was made for besides localhost; "" none yet */
-	uint64_t tls_created_ms;            /* realtime */
-	bool tls_is_own;                    /* the operator's identity, not one that `up` made */
-	uint64_t known_clients_serial;      /* of the last list that was sealed; 0: none */
+	char kms_key_arn[KMS_ARN_SIZE];         /* "" before the first `up` */
+	char tls_listen[LOCAL_LISTEN_SIZE];     /* host that the TLS certificate was made for besides localhost; "" none yet */
+	uint64_t tls_created_ms;                /* realtime */
+	bool tls_is_own;                        /* the operator's identity, not one that `up` made */
+	uint64_t known_clients_serial;          /* of the last list that was sealed; 0: none */
+	char metrics_listen[LOCAL_LISTEN_SIZE]; /* "HOST:PORT" of the host's metrics; "": none */
 	char key_manager_token_sha256[2 * KEY_MANAGER_DIGEST_SIZE + 1]; /* hex; "": there is no key manager */
 	char pcr0[2 * NSM_PCR_SIZE + 1]; /* hex of the measurement that the key policy was pinned to last; "" none yet */
 };
@@ -47,6 +48,9 @@ MUST_USE bool local_settings_set_network(struct local_settings *settings, const 
 
 /* A token file (cli/manager_token.h), or "off". ERROR_INPUT names --key-manager-token-file. */
 MUST_USE bool local_settings_set_key_manager(struct local_settings *settings, const char *token_file, struct error *error);
+
+/* "HOST:PORT" or "off"; ERROR_INPUT names --metrics-listen. */
+MUST_USE bool local_settings_set_metrics(struct local_settings *settings, const char *listen, struct error *error);
 
 /* Host part of listen, without brackets, and the port. */
 void local_settings_host(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE], uint16_t *ret_port);

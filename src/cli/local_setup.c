@@ -241,6 +241,7 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 	const struct local_endpoints *endpoints = setup->endpoints;
 	AUTO_FREE char *table = memory_format("sqlite:%s", folder->tables);
 	AUTO_FREE char *listen = memory_format("tcp:%s", setup->settings->listen);
+	AUTO_FREE char *metrics = memory_format("tcp:%s", setup->settings->metrics_listen);
 	AUTO_FREE char *credentials = memory_format("imds:%s", endpoints->imds_url);
 	AUTO_FREE char *relay = memory_format("unix:%s/kms.sock", folder->run);
 	AUTO_JSON json_t *object = json_pack(
@@ -252,6 +253,8 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 
 	if (!object)
 		return error_set(error, ERROR_INPUT, "%s: not UTF-8", folder->path);
+	if (setup->settings->metrics_listen[0])
+		(void)json_object_set_new(object, "metrics_listen", json_string(metrics));
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');
 	return file_write_atomic(folder->host_config, buffer_view(&text), 0600, error);

@@ -42,6 +42,7 @@ struct up_options {
 	const char *allow;
 	const char *policy;
 	const char *key_manager_token_file;
+	const char *metrics_listen;
 	struct client_options clients;
 	struct tls_source tls;
 	bool as_json;
@@ -166,12 +167,15 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		return false;
 	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
 		return false;
+	if (options->metrics_listen && !local_settings_set_metrics(settings, options->metrics_listen, error))
+		return false;
 	if (options->key_manager_token_file && !local_settings_set_key_manager(settings, options->key_manager_token_file, error))
 		return false;
 	if (!merge_identity(options, up, &identity_changed, error))
 		return false;
 	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
 		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed ||
+		       strcmp(before.metrics_listen, settings->metrics_listen) != 0 ||
 		       strcmp(before.key_manager_token_sha256, settings->key_manager_token_sha256) != 0;
 	up->tables_change = up->clients.list_changed || identity_changed;
 	return true;
@@ -464,6 +468,8 @@ int local_up_main(int argc, char **argv)
 		{"policy", OPTION_TEXT, &values.policy, "F", "signing policy, JSON (docs/policy.md); measured"},
 		{"key-manager-token-file", OPTION_TEXT, &values.key_manager_token_file, "F|off",
 		 "key manager API for who has this bearer token, which is made if missing; measured"},
+		{"metrics-listen", OPTION_TEXT, &values.metrics_listen, "HOST:PORT|off",
+		 "Prometheus metrics over plain HTTP, at /metrics there"},
 		{"clients", OPTION_TEXT, &values.clients.clients, "any", "let any client connect again (the default); measured"},
 		{"client-ca", OPTION_TEXT, &values.clients.client_ca, "F|none",
 		 "clients need a certificate: one of this CA (PEM), or one that is known; measured"},

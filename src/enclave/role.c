@@ -4,11 +4,17 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "enclave/metrics.h"
 
 bool role_begin(const char *name, size_t secret_heap_size, struct message_start *ret_start, struct error *error)
 {
 	log_init(name);
+	log_set_format(LOG_FORMAT_JSON); /* control passes it on */
 	json_use_wiping_memory();
+	/* Before any outside byte, and closed again: the memory has other roles' counters in it. */
+	if (!metrics_attach(ROLE_FD_METRICS, name, error))
+		return false;
+	(void)close(ROLE_FD_METRICS);
 	/* Memory is locked first: that may need a capability. */
 	if (!process_harden(error) || !secret_heap_init(secret_heap_size, error) || !process_drop_capabilities(error))
 		return false;

@@ -19,6 +19,8 @@ enum role_fd {
 	ROLE_FD_STORE = 11,         /* ledger: the folder of the slashing store */
 	ROLE_FD_REQUEST = 12,       /* control, opener: the stream for the parent's request */
 	ROLE_FD_CONTROL = 13,       /* frontend, opener: their pair with control */
+	ROLE_FD_METRICS = 14,       /* every role: enclave/metrics.h */
+	ROLE_FD_LOG = 15,           /* control: what all roles log */
 };
 
 int frontend_main(int argc, char **argv);
@@ -29,7 +31,7 @@ int opener_main(int argc, char **argv);
 int init_main(int argc, char **argv);
 
 /*
- * What every role does first: name its log lines, give up core dumps and privileges, reserve protected memory, and wait for
+ * What every role does first: name its log lines, find its counters, give up core dumps and privileges, reserve protected memory, and wait for
  * its settings from init.
  */
 MUST_USE bool role_begin(const char *name, size_t secret_heap_size, struct message_start *ret_start, struct error *error);

@@ -66,6 +66,7 @@ static const int frontend_calls[] = {
 	SCMP_SYS(getpeername),  SCMP_SYS(getsockopt),      SCMP_SYS(setsockopt),     SCMP_SYS(epoll_create1),
 	SCMP_SYS(eventfd2),     SCMP_SYS(fcntl),           SCMP_SYS(getrusage),      SCMP_SYS(times),
 	SCMP_SYS(clock_getres), SCMP_SYS(set_tid_address), SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler),
+	SCMP_SYS(sysinfo), /* qsort asks it how much memory it may take */
 };
 
 /* SQLite on files that are open already (exclusive locking: no further file is ever opened). */

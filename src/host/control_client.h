@@ -6,8 +6,11 @@
 #include "net/address.h"
 #include "tables/key_table.h"
 
-/* An answer is a few numbers or an error message. The enclave is the trusted side, but it is no reason to be careless. */
-#define CONTROL_ANSWER_MAX_SIZE 65536u
+/*
+ * An answer is a few numbers, an error message, a batch of log lines or a page of metrics, of which there are some 1,500 series. The enclave is
+ * the trusted side, but it is no reason to be careless.
+ */
+#define CONTROL_ANSWER_MAX_SIZE 262144u
 
 /* Keys that the enclave names in one answer for the host to forget, at most. */
 #define CONTROL_FORGET_MAX 64

@@ -10,7 +10,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "host/enclave_log.h"
+#include "host/host_metrics.h"
 #include "host/launcher.h"
+#include "host/metrics_server.h"
 #include "host/supervisor.h"
 #include "net/relay.h"
 
@@ -38,10 +41,14 @@ struct service {
 	size_t relay_count;
 	struct launcher *launcher;
 	struct supervisor *supervisor;
+	struct enclave_log *enclave_log;
+	struct metrics_server *metrics;
 };
 
 static void service_done(struct service *service)
 {
+	metrics_server_free(service->metrics);
+	enclave_log_free(service->enclave_log);
 	supervisor_free(service->supervisor);
 	launcher_free(service->launcher);
 	for (size_t i = 0; i < service->relay_count; i++)
@@ -223,6 +230,41 @@ static bool watch_signals(struct service *service, struct error *error)
 	return true;
 }
 
+static void append_metrics(void *context, bool enclave_is_up, struct buffer *ret_text)
+{
+	const struct service *service = context;
+
+	host_metrics_begin(supervisor_status(service->supervisor), enclave_is_up, ret_text);
+	for (size_t i = 0; i < HOST_METRICS_RELAY_COUNT; i++) {
+		host_metrics_begin_relays(i, ret_text);
+		for (size_t j = 0; j < service->relay_count; j++)
+			host_metrics_append_relay(i, service->relays[j].name, relay_statistics(service->relays[j].relay), ret_text);
+	}
+}
+
+/* What is to be seen of the enclave from here. */
+static bool observe(struct service *service, struct error *error)
+{
+	const struct metrics_server_options options = {
+		.base = service->base,
+		.listen = service->settings->metrics_listen,
+		.control = &service->launch.control,
+		.append = append_metrics,
+		.context = service,
+	};
+
+	service->enclave_log = enclave_log_new(service->base, &service->launch.control, error);
+	if (!service->enclave_log)
+		return false;
+	if (!service->settings->has_metrics)
+		return true;
+	service->metrics = metrics_server_new(&options, error);
+	if (!service->metrics)
+		return error_prefix(error, "metrics_listen");
+	log_info("metrics", "port=%u", metrics_server_port(service->metrics));
+	return true;
+}
+
 static bool start(struct service *service, struct error *error)
 {
 	struct supervisor_options options = {
@@ -251,7 +293,7 @@ bool service_run(const struct settings *settings, struct error *error)
 	service.base = event_base_new();
 	if (!service.base)
 		return error_set(error, ERROR_IO, "cannot make an event loop");
-	if (!add_relays(&service, error) || !start(&service, error) || !watch_signals(&service, error))
+	if (!add_relays(&service, error) || !start(&service, error) || !observe(&service, error) || !watch_signals(&service, error))
 		return false;
 	if (event_base_dispatch(service.base) < 0)
 		return error_set(error, ERROR_IO, "the event loop failed");

@@ -49,7 +49,7 @@ static const struct text_member {
 	{MEMBER(nsm), read_address},
 };
 
-static const char *const other_members[] = {"credentials", "relays"};
+static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format"};
 static const char *const relay_members[] = {"name", "listen", "connect"};
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
@@ -169,13 +169,35 @@ static bool read_relays(json_t *object, struct settings *settings, struct error 
 	return true;
 }
 
+static bool read_metrics(json_t *object, struct settings *settings, struct error *error)
+{
+	const char *text;
+
+	if (!json_read_text_optional(object, "metrics_listen", &text, error))
+		return false;
+	settings->has_metrics = text != NULL;
+	return !text || read_address(text, "metrics_listen", &settings->metrics_listen, 0, error);
+}
+
+static bool read_log_format(json_t *object, struct settings *settings, struct error *error)
+{
+	const char *text;
+
+	if (!json_read_text_optional(object, "log_format", &text, error))
+		return false;
+	settings->log_is_json = text && strcmp(text, "json") == 0;
+	return !text || settings->log_is_json || strcmp(text, "text") == 0 ||
+	       error_set(error, ERROR_INPUT, "log_format: neither text nor json");
+}
+
 bool settings_parse(struct view json, struct settings *ret_settings, struct error *error)
 {
 	AUTO_FREE struct settings *settings = memory_allocate_zeroed(1, sizeof *settings);
 	AUTO_JSON json_t *object = json_parse_object(json, "host settings", error);
 
 	if (!object || !check_member_names(object, error) || !read_text_members(object, settings, error) ||
-	    !read_credentials(object, settings, error) || !read_relays(object, settings, error))
+	    !read_credentials(object, settings, error) || !read_relays(object, settings, error) ||
+	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error))
 		return false;
 	*ret_settings = *settings;
 	return true;

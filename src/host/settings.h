@@ -44,11 +44,14 @@ struct settings {
 	struct address nsm;
 	enum credential_source credential_source;
 	char imds_url[SETTINGS_URL_SIZE];
+	bool has_metrics; /* "metrics_listen", which may be left out: no metrics port */
+	struct address metrics_listen;
+	bool log_is_json; /* "log_format", which may be left out: "text" or "json" */
 	struct relay_settings relays[SETTINGS_MAX_RELAYS];
 	size_t relay_count;
 };
 
-/* Unknown members are refused, and none may be missing: a misspelt setting must not silently have no effect. */
+/* Unknown members are refused, and none may be missing but those that say so: a misspelt setting must not silently have no effect. */
 MUST_USE bool settings_parse(struct view json, struct settings *ret_settings, struct error *error);
 MUST_USE bool settings_read(const char *path, struct settings *ret_settings, struct error *error);
 /* Never NULL in settings that were parsed. */

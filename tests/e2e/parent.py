@@ -106,6 +106,7 @@ class Enclave:
         self.store = store or folder / "store"
         self.store.mkdir(exist_ok=True)
         self.log_file = folder / "log"
+        self.fetched = []
         self.control_path, self.signing_path, self.kms_path = (folder / name for name in ["control", "signing", "kms"])
         arguments = [program, "--control", f"unix:{self.control_path}", "--signing", f"unix:{self.signing_path}", "--kms",
                      f"unix:{self.kms_path}", "--nsm", nsm, "--store", self.store]
@@ -115,12 +116,27 @@ class Enclave:
                                             stderr=log, env={}, pass_fds=[3], preexec_fn=lambda: os.dup2(fd, 3))
         os.close(fd)
 
+    def fetch_log(self):
+        """What it has logged since the last time, as text; only its parent can ask for it."""
+        with contextlib.suppress(OSError, ValueError), Control(self.control_path, 5) as control:
+            more = True
+            while more:
+                status, body = control.ask({"operation": "log"})
+                assert status == 200, body
+                more = body["more"]
+                for line in body["lines"]:
+                    head = [str(line.pop(name, "?")) for name in ["time", "level", "program", "event"]]
+                    self.fetched.append(" ".join(head + [f"{name}={value}" for name, value in line.items()]))
+
     @property
     def log(self):
-        return self.log_file.read_text(errors="replace")
+        if self.process.poll() is None:
+            self.fetch_log()
+        return "\n".join(self.fetched) + "\n" + self.log_file.read_text(errors="replace")
 
     def wait_up(self):
-        wait_for(lambda: "waiting_for_keys" in self.log or self.process.poll() is not None, "the enclave waits for keys")
+        wait_for(lambda: self.control_path.exists() and "waiting_for_keys" in self.log or self.process.poll() is not None,
+                 "the enclave waits for keys")
         if self.process.poll() is not None:
             raise AssertionError(f"the enclave ended with {self.process.returncode}:\n{self.log}")
 

@@ -323,7 +323,7 @@ class Walls(ParentTest):
         "keeper": [{3: "socket", 5: "socket", 6: "socket", 7: "socket"}, set()],
         "ledger": [{3: "socket", 4: "socket", 11: "/store"}, {"/store/slashing.sqlite", "/store/slashing.sqlite-wal"}],
         "frontend": [{3: "socket", 4: "socket", 7: "socket", 8: "socket", 13: "socket"}, {"anon_inode", "socket"}],
-        "control": [{3: "socket", 5: "socket", 7: "socket", 8: "socket", 12: "socket"}, {"socket"}],
+        "control": [{3: "socket", 5: "socket", 7: "socket", 8: "socket", 12: "socket", 15: "pipe"}, {"socket"}],
     }
 
     def test_second_init(self):

@@ -180,6 +180,33 @@ class KeyManager(SignerTest):
             self.assertEqual((statuses, export["data"]), (["deleted"], []))
             self.assertEqual(connection.sign(key, attestation(6))[0], 404)
 
+    def test_many_keys(self):
+        password = self.folder / "password"
+        password.write_text("many\n")
+        run("keystore", "create", "--out", self.folder / "many", "--password-file", password, "--count", 150, "--light", check=0)
+        up = self.start("--keystores", self.folder / "many", "--password-file", password)
+        with Connection(up, timeout=60) as connection:
+            self.assertEqual(len(self.listed(connection)), 150)
+            statuses, export = self.delete(connection, *up["public_keys"][:100])
+            self.assertEqual((statuses, len(export["data"])), (["deleted"] * 100, 100))
+            self.assertEqual(len(self.listed(connection)), 50)
+
+    def test_deletion_waits_for_no_import(self):
+        """A key that is being imported cannot be deleted meanwhile: the import's end would undo it."""
+        up = self.start()
+        [(key, text)] = self.keystores(1)
+        with Connection(up, timeout=60) as importing, Connection(up, timeout=60) as deleting:
+            headers = {"Authorization": f"Bearer {self.token}"}
+            importing.http.request("POST", PATH, json.dumps({"keystores": [text], "passwords": [PASSWORD]}), headers)
+            statuses = []
+            while not statuses or statuses[-1] in ["error", "not_found"]:
+                statuses += self.delete(deleting, key)[0]
+            answer = json.loads(importing.http.getresponse().read())
+            self.assertEqual(answer["data"][0]["status"], "imported")
+            self.assertEqual(statuses[-1], "deleted")
+            self.assertEqual(deleting.sign(key, attestation(5))[0], 404)
+            wait_for(lambda: self.rows()[key] is False, "the host forgets the key")
+
     def test_reload_route(self):
         up = self.start()
         with Connection(up, timeout=60) as connection:

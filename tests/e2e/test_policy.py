@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 
-from signer import TOP, Connection, SignerTest, attestation, block, deposit, randao, run, voluntary_exit
+from signer import TOP, Connection, SignerTest, attestation, block, deposit, randao, run, voluntary_exit, wait_for
 
 UNKNOWN_KEY = "0x" + "ab" * 48
 
@@ -87,8 +87,8 @@ class Policy(SignerTest):
             self.assertIn('"retired"', results[1]["error"]["message"])
             status, results = connection.sign_batch([exiting, retired, other], voluntary_exit(5))
             self.assertEqual([item.get("error", {}).get("code") for item in results], [None, 403, 403])
-        log = (self.folder / "signer/log/host.log").read_text()
-        self.assertIn("status=403", log)
+        log = self.folder / "signer/log/host.log"
+        wait_for(lambda: "status=403" in log.read_text(), "the host has fetched the line")
 
     def test_a_closed_policy(self):
         """Only what is listed; a rule for a client that shows no certificate is for nobody."""

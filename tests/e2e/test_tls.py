@@ -47,6 +47,7 @@ class TlsTest(SignerTest):
         return path
 
     def log(self):
+        time.sleep(1.5)  # the host asks the enclave for its lines once a second
         return (self.folder / "signer/log/host.log").read_text()
 
     def assert_in(self, up, certificate, version=None):
@@ -79,7 +80,7 @@ class Clients(TlsTest):
         self.assertIn("ACCESS_DENIED", str(self.assert_out(up, stranger, VERSIONS[0])).upper().replace(" ", "_"))
         refusals = [line for line in self.log().splitlines() if " client_refused " in line]
         self.assertTrue(any('reason="no certificate"' in line for line in refusals), refusals)
-        self.assertTrue(any('common_name="stranger"' in line and stranger.fingerprint in line for line in refusals), refusals)
+        self.assertTrue(any('common_name=stranger' in line and stranger.fingerprint in line for line in refusals), refusals)
         self.assertTrue(all(re.search(r" client=127\.0\.0\.1:\d+ ", line) for line in refusals), refusals)
 
     def test_commands_show_a_certificate(self):

@@ -12,6 +12,7 @@
  *   operations.c   the table of operations
  *   jobs.c         the opener at work
  *   imports.c      what the key manager wants stored or forgotten
+ *   observations.c metrics, and what all roles log
  */
 #pragma once
 
@@ -86,6 +87,7 @@ struct control {
 	struct import imports[CONTROL_IMPORTS_MAX];
 	uint8_t (*forget)[BLS_PUBLIC_KEY_SIZE];
 	size_t forget_count;
+	struct buffer log; /* read from the pipe, not yet answered: a line without its end, or more than one answer takes */
 };
 
 /* ---- connections.c ---- */
@@ -138,3 +140,10 @@ json_t *imports_rows_new(const struct control *control);
 void forget_add(struct control *control, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 json_t *forget_list_new(const struct control *control);
 MUST_USE bool forget_remove(struct control *control, json_t *pubkeys, struct error *error);
+
+/* ---- observations.c ---- */
+
+/* {"text": …} */
+json_t *observations_metrics_new(const struct control *control);
+/* {"lines": [{…}, …], "more": …}: what the roles have logged, in order, and whether there may be more at once. */
+json_t *observations_log_new(struct control *control);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "enclave/control/control.h"
+#include "enclave/metrics.h"
 #include "net/frame.h"
 
 static void wipe_request(struct job *job)
@@ -215,7 +216,9 @@ static bool finish(struct control *control, struct error *error)
 	struct answer answer = {.status = 200};
 	struct error refusal = {.code = (enum error_code)result->code};
 	bool ok = finishers[control->job.kind](control, result, &answer, error);
+	size_t job = (size_t)control->job.kind - JOB_INIT;
 
+	metrics_add(METRIC_JOBS, job, refusal.code == ERROR_NONE ? METRICS_OK : METRICS_FAILURE, 1);
 	memcpy(refusal.message, result->message, sizeof refusal.message);
 	if (refusal.code != ERROR_NONE) {
 		log_failure(LOG_LEVEL_ERROR, "job_failed", &refusal);

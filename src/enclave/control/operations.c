@@ -150,13 +150,25 @@ static struct answer answer_forgotten(struct control *control, const struct requ
 	return (struct answer){.status = 200, .body = operations_state_new(control)};
 }
 
+static struct answer answer_metrics(struct control *control, const struct request *request)
+{
+	(void)request;
+	return (struct answer){.status = 200, .body = observations_metrics_new(control)};
+}
+
+static struct answer answer_log(struct control *control, const struct request *request)
+{
+	(void)request;
+	return (struct answer){.status = 200, .body = observations_log_new(control)};
+}
+
 /* Everything that the parent may ask. */
 static const struct operation {
 	const char *name;
 	struct answer (*answer)(struct control *control, const struct request *request);
 } operations[] = {
-	{"init_state", answer_init_state}, {"init", answer_init},     {"status", answer_status},
-	{"reload", answer_reload},         {"import", answer_import}, {"forgotten", answer_forgotten},
+	{"init_state", answer_init_state}, {"init", answer_init},           {"status", answer_status},   {"reload", answer_reload},
+	{"import", answer_import},         {"forgotten", answer_forgotten}, {"metrics", answer_metrics}, {"log", answer_log},
 };
 
 static struct answer answer_request(struct control *control, const struct request *request)

@@ -286,6 +286,7 @@ struct api *api_new(const struct api_options *options)
 	api->keeper = options->keeper;
 	api->control = options->control;
 	reload_state_init(&api->reload);
+	(void)pthread_mutex_init(&api->importing_lock, NULL);
 	if (api->control)
 		control_client_on_reload(api->control, api_end_reload, api);
 	return api;

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "enclave/frontend/json_budget.h"
 #include "enclave/frontend/sign_request.h"
+#include "enclave/metrics.h"
 
 /* The attesters of one slot among 100,000 keys are 3,125; as many as the keeper's queue has places. */
 #define IDENTIFIERS_MAX 4096
@@ -43,6 +44,7 @@ struct batch_item {
 struct api_batch {
 	struct http_call *call;
 	struct message_sign message; /* but for the key */
+	uint64_t started_us;         /* monotonic */
 	uint64_t deadline_ms;
 	struct batch_item *items;
 	size_t count;
@@ -71,6 +73,7 @@ static struct api_batch *batch_new(struct http_call *call, size_t count)
 	batch->call = call;
 	batch->items = (struct batch_item *)memory_allocate_zeroed(count, sizeof *batch->items);
 	batch->count = count;
+	batch->started_us = clock_monotonic_us();
 	batch->deadline_ms = clock_monotonic_ms() + BATCH_DEADLINE_MS;
 	atomic_init(&batch->unfinished, count + 1);
 	(void)pthread_mutex_init(&batch->lock, NULL);
@@ -99,6 +102,7 @@ static void append_item(struct buffer *text, struct http_call *call, const struc
 	}
 	if (!item->failure && !item->refusing_rule)
 		status = api_describe_result(state, &item->result, &reason);
+	api_count_signing(item->batch->message.artifact_type, status, item->failure || item->refusing_rule ? NULL : &item->result);
 	if (status == 200) {
 		hex_encode(view_of(item->result.signature, BLS_SIGNATURE_SIZE), hex);
 		buffer_append_format(text, "\"signature\":\"0x%s\"}", hex);
@@ -194,6 +198,7 @@ static void on_item(void *context, const union message *answer, const struct err
 		memcpy(&item->result, &answer->sign_result, sizeof item->result);
 	else
 		item->failure = memory_copy_text(error->message);
+	metrics_observe(METRIC_SIGNING_DURATION, batch->message.artifact_type, clock_monotonic_us() - batch->started_us);
 	leave_window(batch);
 	send_more(batch);
 	release(batch);
@@ -255,6 +260,7 @@ static void begin(struct http_call *call, struct api_batch *batch)
 
 	if (atomic_fetch_add(&api->batches, 1) >= BATCHES_MAX) {
 		(void)atomic_fetch_sub(&api->batches, 1);
+		api_count_signing(batch->message.artifact_type, 503, NULL);
 		api_answer_error(call, 503, "too many batches at one time; try again", NULL);
 		return;
 	}
@@ -275,7 +281,7 @@ void api_sign_batch(struct http_call *call, const char *identifier)
 	(void)json_budget_was_exceeded();
 	body = json_parse_object(call->body, "body", &error);
 	if (!body || !read_identifiers(body, &identifiers, &error) || !read_request(body, &state->api->network, &message, &error)) {
-		api_answer_bad_request(call, &error);
+		api_count_signing(0, api_answer_bad_request(call, &error), NULL);
 		return;
 	}
 	if (!http_call_charge(call, json_array_size(identifiers) * ITEM_MEMORY_SIZE)) {
@@ -284,7 +290,7 @@ void api_sign_batch(struct http_call *call, const char *identifier)
 	}
 	state->batch = batch_new(call, json_array_size(identifiers));
 	if (!read_keys(identifiers, state->batch, &error)) {
-		api_answer_bad_request(call, &error);
+		api_count_signing(0, api_answer_bad_request(call, &error), NULL);
 		return;
 	}
 	memcpy(&state->batch->message, &message, sizeof message);

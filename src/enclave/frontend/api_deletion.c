@@ -130,9 +130,9 @@ static void note_result(struct api_deletion *job, struct deletion_item *item, co
 		return;
 	}
 	add_to_export(job, item, result);
-	if (result->is_loaded)
-		forget(job, item);
-	else
+	/* Its row may be active all the same: an earlier answer was lost, or never came. */
+	forget(job, item);
+	if (!result->is_loaded)
 		settle(item, DELETION_NOT_ACTIVE, "the key is not loaded; what it signed here is in slashing_protection");
 }
 
@@ -145,6 +145,12 @@ static void retire_next(struct api_deletion *job)
 
 	if (job->next == job->count) {
 		answer(job);
+		return;
+	}
+	/* Its end would undo the deletion. */
+	if (api_is_importing(api_call_of(job->call)->api, job->items[job->next].public_key)) {
+		settle(&job->items[job->next++], DELETION_ERROR, "an import of this key is under way; try again");
+		retire_next(job);
 		return;
 	}
 	message_init(&retire, MESSAGE_HISTORY, 0);
@@ -215,7 +221,7 @@ void api_delete_keystores(struct http_call *call, const char *identifier)
 	job->call = call;
 	body = json_parse_object(call->body, "body", &error);
 	if (!body || !json_read_array(body, "pubkeys", &pubkeys, &error) || !read_keys(job, pubkeys, &error)) {
-		api_answer_bad_request(call, &error);
+		(void)api_answer_bad_request(call, &error);
 		return;
 	}
 	if (!http_call_charge(call, 2 * job->count * KEY_TEXT_SIZE)) {

@@ -15,6 +15,7 @@ struct import_item {
 	struct api_import *job;
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	bool has_key;
+	bool is_begun;        /* api_begin_import() */
 	const char *keystore; /* borrowed from the body, as is the password */
 	const char *password;
 	enum import_status status;
@@ -31,10 +32,20 @@ struct api_import {
 	atomic_size_t unfinished; /* items, and one while they are sent */
 };
 
+static void end_imports(struct api_import *job)
+{
+	for (size_t i = 0; i < job->count; i++) {
+		if (job->items[i].is_begun)
+			api_end_import(api_call_of(job->call)->api, job->items[i].public_key);
+		job->items[i].is_begun = false;
+	}
+}
+
 void api_import_free(struct api_import *job)
 {
 	if (!job)
 		return;
+	end_imports(job);
 	json_decref(job->body);
 	interchange_done(&job->history);
 	free(job);
@@ -68,8 +79,10 @@ static void answer(struct api_import *job)
 /* The job may be gone after it. */
 static void release(struct api_import *job)
 {
-	if (atomic_fetch_sub(&job->unfinished, 1) == 1)
-		answer(job);
+	if (atomic_fetch_sub(&job->unfinished, 1) != 1)
+		return;
+	end_imports(job);
+	answer(job);
 }
 
 static void finish(struct import_item *item, enum import_status status, const char *message)
@@ -129,6 +142,8 @@ static void send_imports(struct api_import *job)
 
 		if (!item->has_key)
 			finish(item, IMPORT_FAILED, "keystore: no JSON object with a pubkey of 96 hex digits");
+		else if (!item->is_begun)
+			finish(item, IMPORT_FAILED, "an import of this key is under way, or too many are; try again");
 		else if (!control_client_import(control, view_of_text(item->keystore), view_of_text(item->password), on_imported,
 						item, &error))
 			finish(item, IMPORT_FAILED, error.message);
@@ -265,7 +280,7 @@ void api_import_keystores(struct http_call *call, const char *identifier)
 	job->call = call;
 	job->body = json_parse_object(call->body, "body", &error);
 	if (!job->body || !read_items(job, &error) || !read_history(job, &error)) {
-		api_answer_bad_request(call, &error);
+		(void)api_answer_bad_request(call, &error);
 		return;
 	}
 	if (!http_call_charge(call, 2 * job->count * ITEM_TEXT_SIZE)) {
@@ -273,6 +288,9 @@ void api_import_keystores(struct http_call *call, const char *identifier)
 		return;
 	}
 	atomic_init(&job->unfinished, job->count + 1);
+	for (size_t i = 0; i < job->count; i++)
+		job->items[i].is_begun =
+			job->items[i].has_key && api_begin_import(api_call_of(call)->api, job->items[i].public_key);
 	http_call_defer(call);
 	raise_next(job);
 }

@@ -7,6 +7,9 @@
 #include "enclave/frontend/api.h"
 #include "enclave/frontend/reload_state.h"
 
+/* More requests of the key manager than control takes at one time wait for it; each has at most CONTROL_CLIENT_IMPORTS_MAX keys. */
+#define API_IMPORTING_MAX (4 * CONTROL_CLIENT_IMPORTS_MAX)
+
 struct api {
 	struct network network;
 	bool slashing_protection;
@@ -15,6 +18,9 @@ struct api {
 	struct control_client *control;        /* borrowed; or NULL */
 	const struct key_manager *key_manager; /* borrowed; never NULL */
 	struct reload_state reload;
+	pthread_mutex_t importing_lock; /* what follows: keys whose import is under way, which may not be deleted meanwhile */
+	uint8_t importing[API_IMPORTING_MAX][BLS_PUBLIC_KEY_SIZE];
+	size_t importing_count;
 	atomic_uint batches; /* under way */
 };
 
@@ -32,6 +38,8 @@ struct api_call {
 	bool wants_json;
 	uint8_t signing_root[ROOT_SIZE]; /* that the client expects */
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	uint32_t artifact_type;
+	uint64_t started_us; /* monotonic */
 	/* lists of keys */
 	struct buffer keys; /* so far, one after the other */
 	uint64_t generation;
@@ -69,13 +77,15 @@ void api_append_text(struct buffer *text, const char *message);
 /* Its two halves, for an answer that has several refusals in it. */
 void api_log_refusal(const struct http_call *call, unsigned status, const char *message);
 void api_append_error(struct buffer *text, unsigned status, const char *message);
-/* 400, or 503 when it was memory that parsing lacked (clear json_budget_was_exceeded() before parsing). */
-void api_answer_bad_request(struct http_call *call, const struct error *error);
+/* 400, or 503 when it was memory that parsing lacked (clear json_budget_was_exceeded() before parsing). Returns which. */
+unsigned api_answer_bad_request(struct http_call *call, const struct error *error);
 
 /* 96 hex digits, 0x or 0X optional. */
 MUST_USE bool api_parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE]);
 /* What the keeper's word on `state`'s key is in HTTP: 200, or a status and its reason. */
 unsigned api_describe_result(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason);
+/* Count one signature that was asked for, by its answer. `result` NULL: the keeper was not asked, or did not answer. */
+void api_count_signing(uint32_t artifact_type, unsigned status, const struct message_sign_result *result);
 /* The name of the rule that refuses this client such a signature, or NULL: go on. Borrowed from the policy. */
 const char *api_find_refusing_rule(const struct http_call *call, uint32_t artifact_type,
 				   const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);

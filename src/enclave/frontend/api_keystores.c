@@ -34,6 +34,51 @@ bool api_authorize_manager(struct http_call *call)
 	return false;
 }
 
+/* ---- imports under way ---- */
+
+/* With the lock held. */
+static size_t find_importing(const struct api *api, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	size_t place = 0;
+
+	while (place < api->importing_count && memcmp(api->importing[place], public_key, BLS_PUBLIC_KEY_SIZE) != 0)
+		place++;
+	return place;
+}
+
+bool api_begin_import(struct api *api, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	bool begun;
+
+	(void)pthread_mutex_lock(&api->importing_lock);
+	begun = api->importing_count < API_IMPORTING_MAX && find_importing(api, public_key) == api->importing_count;
+	if (begun)
+		memcpy(api->importing[api->importing_count++], public_key, BLS_PUBLIC_KEY_SIZE);
+	(void)pthread_mutex_unlock(&api->importing_lock);
+	return begun;
+}
+
+void api_end_import(struct api *api, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	size_t place;
+
+	(void)pthread_mutex_lock(&api->importing_lock);
+	place = find_importing(api, public_key);
+	if (place < api->importing_count)
+		memmove(api->importing[place], api->importing[--api->importing_count], BLS_PUBLIC_KEY_SIZE);
+	(void)pthread_mutex_unlock(&api->importing_lock);
+}
+
+bool api_is_importing(struct api *api, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	bool found;
+
+	(void)pthread_mutex_lock(&api->importing_lock);
+	found = find_importing(api, public_key) < api->importing_count;
+	(void)pthread_mutex_unlock(&api->importing_lock);
+	return found;
+}
+
 /* ---- GET ---- */
 
 static int compare_keys(const void *a, const void *b)

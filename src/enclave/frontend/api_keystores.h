@@ -10,6 +10,14 @@
 /* True when the call's bearer token is the measured one; else it has been answered, with 401 or 403. */
 MUST_USE bool api_authorize_manager(struct http_call *call);
 
+/*
+ * An import of the key begins; false: there are too many, or one of this key is under way. Until api_end_import() it may not be deleted: the
+ * deletion would be undone by the import's end.
+ */
+MUST_USE bool api_begin_import(struct api *api, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
+void api_end_import(struct api *api, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
+bool api_is_importing(struct api *api, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
+
 /* What a POST or a DELETE under way has, besides its call; freed with the call. Each accepts NULL. */
 void api_import_free(struct api_import *job);
 void api_deletion_free(struct api_deletion *job);

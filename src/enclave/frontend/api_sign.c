@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "enclave/frontend/json_budget.h"
 #include "enclave/frontend/sign_request.h"
+#include "enclave/metrics.h"
 
 #define ROOT_TEXT_SIZE (2 * ROOT_SIZE + 1)
 #define SIGNATURE_TEXT_SIZE (2 * BLS_SIGNATURE_SIZE + 1)
@@ -168,6 +170,19 @@ unsigned api_describe_result(const struct api_call *state, const struct message_
 	return refusal->http_status;
 }
 
+/* Before the answer: after it the call may be gone. */
+static void count_result(const struct api_call *state, unsigned status, const struct message_sign_result *result)
+{
+	api_count_signing(state->artifact_type, status, result);
+	metrics_observe(METRIC_SIGNING_DURATION, state->artifact_type, clock_monotonic_us() - state->started_us);
+}
+
+static void refuse(struct http_call *call, uint32_t artifact_type, unsigned status, const char *message)
+{
+	api_count_signing(artifact_type, status, NULL);
+	api_answer_error(call, status, message, NULL);
+}
+
 /* On the keeper client's thread. */
 static void on_result(void *context, const union message *answer, const struct error *error)
 {
@@ -176,10 +191,12 @@ static void on_result(void *context, const union message *answer, const struct e
 	unsigned status;
 
 	if (!answer) {
+		count_result(api_call_of(call), 503, NULL);
 		api_answer_error(call, 503, error->message, NULL);
 		return;
 	}
 	status = api_describe_result(api_call_of(call), &answer->sign_result, &reason);
+	count_result(api_call_of(call), status, &answer->sign_result);
 	if (status == 200)
 		answer_signature(call, answer->sign_result.signature);
 	else
@@ -194,12 +211,15 @@ bool api_parse_identifier(const char *identifier, uint8_t ret_public_key[BLS_PUB
 	       hex_decode(view_of_text(identifier), ret_public_key, BLS_PUBLIC_KEY_SIZE);
 }
 
-void api_answer_bad_request(struct http_call *call, const struct error *error)
+unsigned api_answer_bad_request(struct http_call *call, const struct error *error)
 {
-	if (json_budget_was_exceeded())
-		api_answer_error(call, 503, "reading this request takes more memory than there is now; try again", NULL);
-	else
-		api_answer_error(call, 400, error->message, NULL);
+	bool lacks_memory = json_budget_was_exceeded();
+	unsigned status = lacks_memory ? 503 : 400;
+
+	api_answer_error(call, status,
+			 lacks_memory ? "reading this request takes more memory than there is now; try again" : error->message,
+			 NULL);
+	return status;
 }
 
 void api_sign(struct http_call *call, const char *identifier)
@@ -210,24 +230,26 @@ void api_sign(struct http_call *call, const char *identifier)
 	const char *refusing_rule;
 	struct error error;
 
+	state->started_us = clock_monotonic_us();
 	(void)json_budget_was_exceeded();
 	if (!sign_request_parse(call->body, state->public_key, &state->api->network, &message, &error)) {
-		api_answer_bad_request(call, &error);
+		api_count_signing(0, api_answer_bad_request(call, &error), NULL);
 		return;
 	}
 	if (!is_key) {
-		api_answer_error(call, 404, "the identifier is no BLS public key (96 hex digits)", NULL);
+		refuse(call, message.artifact_type, 404, "the identifier is no BLS public key (96 hex digits)");
 		return;
 	}
 	refusing_rule = api_find_refusing_rule(call, message.artifact_type, state->public_key);
 	if (refusing_rule) {
 		api_describe_refusing_rule(call, message.artifact_type, refusing_rule, &error);
-		api_answer_error(call, 403, error.message, NULL);
+		refuse(call, message.artifact_type, 403, error.message);
 		return;
 	}
 	state->wants_json = api_prefers_json(call);
+	state->artifact_type = message.artifact_type;
 	memcpy(state->signing_root, message.signing_root, ROOT_SIZE);
 	http_call_defer(call);
 	if (!keeper_client_send(state->api->keeper, &message, on_result, call, &error))
-		api_answer_error(call, 503, error.message, NULL);
+		refuse(call, message.artifact_type, 503, error.message);
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "enclave/metrics.h"
 #include "net/proxy_protocol.h"
 
 /* Leaf, intermediates, root: longer chains do not fit TLS_IDENTITY_CHAIN_MAX_SIZE anyway. */
@@ -41,6 +42,8 @@ struct http_tls_session {
 	struct identity *identity; /* that GnuTLS borrows; NULL before the handshake asked for it */
 	struct http_client client;
 	struct client_admission admission;
+	enum metrics_tls_version version;
+	enum metrics_tls_outcome outcome;
 };
 
 /* ---- identity ---- */
@@ -278,8 +281,14 @@ static int on_finished(gnutls_session_t gnutls, unsigned type, unsigned when, un
 	(void)message;
 	if (!incoming)
 		return 0;
+	session->version = gnutls_protocol_get_version(gnutls) == GNUTLS_TLS1_2 ? TLS_VERSION_1_2 : TLS_VERSION_1_3;
 	chain = gnutls_certificate_get_peers(gnutls, &length);
-	if (client_rules_admit(session->tls->rules, chain, chain ? length : 0, &session->client, &session->admission, &error))
+	session->outcome = TLS_COMPLETED;
+	if (session->tls->rules &&
+	    !client_rules_admit(session->tls->rules, chain, chain ? length : 0, &session->client, &session->admission, &error))
+		session->outcome = TLS_CLIENT_REFUSED;
+	metrics_add(METRIC_TLS_HANDSHAKES, session->version, session->outcome, 1);
+	if (session->outcome == TLS_COMPLETED)
 		return 0;
 	log_refusal(session, &error);
 	/* libmicrohttpd only hangs up; a client that is told can tell its user. */
@@ -310,17 +319,18 @@ struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_sessi
 
 	session->tls = tls;
 	session->fd = fd;
+	session->outcome = TLS_FAILED; /* until it is another */
+	metrics_change(METRIC_CONNECTIONS, 0, 1);
 	session->preamble = (struct preamble *)memory_allocate_zeroed(1, sizeof *session->preamble);
 	gnutls_session_set_ptr(gnutls, session);
 	gnutls_transport_set_ptr2(gnutls, session, (gnutls_transport_ptr_t)(intptr_t)fd);
 	gnutls_transport_set_pull_function(gnutls, pull);
 	/* Without tickets there is no resumption, and that is all. */
 	(void)gnutls_session_ticket_enable_server(gnutls, &tls->ticket_key);
-	if (tls->rules) {
-		/* Not GNUTLS_CERT_REQUIRE, which would hang up on a client without one and say nothing; on_finished() refuses it. */
+	/* Not GNUTLS_CERT_REQUIRE, which would hang up on a client without one and say nothing; on_finished() refuses it. */
+	if (tls->rules)
 		gnutls_certificate_server_set_request(gnutls, GNUTLS_CERT_REQUEST);
-		gnutls_handshake_set_hook_function(gnutls, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
-	}
+	gnutls_handshake_set_hook_function(gnutls, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
 	return session;
 }
 
@@ -328,6 +338,9 @@ void http_tls_session_free(struct http_tls_session *session)
 {
 	if (!session)
 		return;
+	metrics_change(METRIC_CONNECTIONS, 0, -1);
+	if (session->outcome == TLS_FAILED)
+		metrics_add(METRIC_TLS_HANDSHAKES, session->version, session->outcome, 1);
 	identity_release(session->identity);
 	end_preamble(session);
 	free(session);

@@ -5,6 +5,8 @@
 #include <malloc.h>
 #include <stdatomic.h>
 
+#include "base/secret.h"
+
 static _Atomic size_t used;
 static _Thread_local bool was_exceeded;
 
@@ -28,6 +30,8 @@ static void budget_free(void *memory)
 	if (!memory)
 		return;
 	(void)atomic_fetch_sub_explicit(&used, malloc_usable_size(memory), memory_order_relaxed);
+	/* Bodies of the key manager hold passwords. */
+	secret_wipe(memory, malloc_usable_size(memory));
 	free(memory);
 }
 

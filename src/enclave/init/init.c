@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process.h"
+#include "enclave/metrics.h"
 #include "enclave/sandbox.h"
 
 /* Where the launcher puts the measured configuration. */
@@ -62,13 +63,14 @@ static bool read_arguments(struct init *init, int argc, char **argv, bool *ret_h
 			"TLS. Started by ensign-host with the measured configuration on descriptor 3; never by hand.\n"
 			"Ends with 0 on SIGTERM, 1 when a part of it died, 2 when arguments or configuration are wrong.",
 	};
-	const char *control = NULL, *signing = NULL, *nsm = NULL;
+	const char *control = NULL, *signing = NULL, *nsm = NULL, *log_format = NULL;
 	const struct option options[] = {
 		{"control", OPTION_TEXT, &control, "ADDR", "control channel, listens"},
 		{"signing", OPTION_TEXT, &signing, "ADDR", "signing HTTPS, listens"},
 		{"kms", OPTION_TEXT, &init->kms_relay, "ADDR", "relay to KMS, connects"},
 		{"nsm", OPTION_TEXT, &nsm, "ADDR", "simulated NSM, connects"},
 		{"store", OPTION_TEXT, &init->store_folder, "DIR", "folder of the slashing store"},
+		{"log-format", OPTION_TEXT, &log_format, "text|json", "of the last lines, which nobody fetched; default text"},
 	};
 	struct address kms;
 	size_t positional_count;
@@ -79,6 +81,9 @@ static bool read_arguments(struct init *init, int argc, char **argv, bool *ret_h
 		options_print_help(stdout, &help, options, ARRAY_SIZE(options));
 		return true;
 	}
+	init->last_format = log_format && strcmp(log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	if (log_format && strcmp(log_format, "json") != 0 && strcmp(log_format, "text") != 0)
+		return error_set(error, ERROR_INPUT, "--log-format: text or json, not %.16s", log_format);
 	if (!init->store_folder)
 		return error_set(error, ERROR_INPUT, "--store is missing");
 	return parse_address_option("control", control, &init->control, error) &&
@@ -123,7 +128,8 @@ static bool open_descriptors(struct init *init, struct error *error)
 	if (init->signing_fd < 0)
 		return false;
 	init->control_fd = address_listen(&init->control, CONTROL_BACKLOG, error);
-	return init->control_fd >= 0 && init_make_pairs(init, error);
+	init->metrics_fd = metrics_memory_new(error);
+	return init->control_fd >= 0 && init->metrics_fd >= 0 && init_make_pairs(init, error);
 }
 
 static bool start_roles(struct init *init, struct error *error)
@@ -238,8 +244,8 @@ static bool supervise(struct init *init, struct error *error)
 
 static bool run(struct init *init, struct error *error)
 {
-	if (!harden(error) || !watch_signals(init, error) || !open_descriptors(init, error) || !start_roles(init, error) ||
-	    !process_drop_capabilities(error) || !sandbox_enter(SANDBOX_INIT, error))
+	if (!harden(error) || !watch_signals(init, error) || !open_descriptors(init, error) || !init_begin_log(init, error) ||
+	    !start_roles(init, error) || !process_drop_capabilities(error) || !sandbox_enter(SANDBOX_INIT, error))
 		return false;
 	log_info("waiting_for_keys", "network=%s slashing_protection=%s", init->configuration.network.name,
 		 init->configuration.slashing_protection ? "on" : "off");
@@ -267,6 +273,7 @@ int init_main(int argc, char **argv)
 		return EXIT_CODE_OK;
 	ok = run(init, &error);
 	init_stop_roles(init);
+	init_end_log(init);
 	if (ok)
 		log_info("enclave_stopped", "%s", "");
 	else

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "attestation/nsm.h"
+#include "base/log.h"
 #include "enclave/role.h"
 #include "image/configuration.h"
 #include "net/address.h"
@@ -47,6 +48,10 @@ struct init {
 	int signing_fd;
 	int store_fd;
 	int signal_fd;
+	int metrics_fd;              /* enclave/metrics.h */
+	int log_fds[2];              /* the pipe that all roles log into, and this one */
+	int stderr_fd;               /* the launcher's; 0: still the usual one */
+	enum log_format last_format; /* of what goes there at the end */
 	int pairs[PAIR_COUNT][2];
 	struct role_process roles[ROLE_COUNT];
 	uint64_t started_ms;
@@ -57,5 +62,9 @@ const char *role_name(enum role_id role);
 MUST_USE bool init_make_pairs(struct init *init, struct error *error);
 /* Start a role, send it START, wait for READY. An opener finds nothing of its predecessors on its sockets. */
 MUST_USE bool init_start_role(struct init *init, enum role_id role, struct error *error);
+/* From now on init logs into the pipe, and so do the roles that it starts. */
+MUST_USE bool init_begin_log(struct init *init, struct error *error);
+/* Back to the launcher's standard error, with what is left in the pipe. After the roles are gone. */
+void init_end_log(struct init *init);
 /* Kill and reap whatever runs. */
 void init_stop_roles(struct init *init);

@@ -22,10 +22,11 @@ enum fd_source {
 	SOURCE_CONTROL,
 	SOURCE_STORE,
 	SOURCE_CONFIGURATION,
-	SOURCE_NSM
+	SOURCE_NSM,
+	SOURCE_LOG,
 };
 
-/* All that each role may touch, on one screen. ROLE_FD_INIT is added for every role. */
+/* All that each role may touch, on one screen. ROLE_FD_INIT and ROLE_FD_METRICS are added for every role. */
 static const struct role_plan {
 	const char *name;
 	struct {
@@ -49,7 +50,8 @@ static const struct role_plan {
 			  {{ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_CONTROL_FRONTEND},
 			   {ROLE_FD_OPENER, SOURCE_PAIR_FIRST, PAIR_CONTROL_OPENER},
 			   {ROLE_FD_REQUEST, SOURCE_PAIR_FIRST, PAIR_REQUEST},
-			   {ROLE_FD_LISTEN, SOURCE_CONTROL, 0}}},
+			   {ROLE_FD_LISTEN, SOURCE_CONTROL, 0},
+			   {ROLE_FD_LOG, SOURCE_LOG, 0}}},
 	[ROLE_OPENER] = {"opener",
 			 {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_OPENER_KEEPER},
 			  {ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_OPENER_FRONTEND},
@@ -92,6 +94,8 @@ static int fd_from(const struct init *init, enum fd_source source, enum pair_id 
 		return init->configuration_fd;
 	case SOURCE_NSM:
 		return nsm_fd_number;
+	case SOURCE_LOG:
+		return init->log_fds[0];
 	case SOURCE_NONE:
 		break;
 	}
@@ -103,9 +107,9 @@ static bool spawn_role(struct init *init, enum role_id role, int role_end, int n
 	const struct role_plan *plan = &plans[role];
 	const char *const argv[] = {"ensign-enclave", "--role", plan->name, role == ROLE_OPENER ? "--kms" : NULL,
 				    init->kms_relay,  NULL};
-	struct process_fd fds[ROLE_FDS_MAX + 1] = {{role_end, ROLE_FD_INIT}};
+	struct process_fd fds[ROLE_FDS_MAX + 2] = {{role_end, ROLE_FD_INIT}, {init->metrics_fd, ROLE_FD_METRICS}};
 	struct process_spawn_options options = {
-		.path = "/proc/self/exe", .argv = argv, .fds = fds, .fd_count = 1, .die_with_parent = true};
+		.path = "/proc/self/exe", .argv = argv, .fds = fds, .fd_count = 2, .die_with_parent = true};
 
 	for (size_t i = 0; i < ROLE_FDS_MAX && plan->fds[i].source != SOURCE_NONE; i++) {
 		int fd = fd_from(init, plan->fds[i].source, plan->fds[i].pair, nsm_fd_number);

@@ -16,6 +16,7 @@
 #include "enclave/keeper/keys.h"
 #include "enclave/keeper/loads.h"
 #include "enclave/keeper/queue.h"
+#include "enclave/metrics.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
 
@@ -70,11 +71,25 @@ static void send_status(const struct message_sign *request, enum sign_status sta
 	send_result(&result);
 }
 
+/* Of a type that nothing slashable can be said of as well, as Web3Signer counts. */
+static void count_result(const struct keeper *keeper, const struct keeper_job *job)
+{
+	uint32_t status = job->result.status;
+	bool is_prevented = status == SIGN_SLASHABLE || status == SIGN_WRONG_NETWORK || status == SIGN_RETIRED;
+
+	metrics_change(METRIC_QUEUE_DEPTH, job->is_urgent ? LANE_URGENT : LANE_ORDINARY, -1);
+	if (keeper->slashing_protection && status == SIGN_OK)
+		metrics_add(METRIC_PERMITTED_SIGNINGS, 0, 0, 1);
+	if (keeper->slashing_protection && is_prevented)
+		metrics_add(METRIC_PREVENTED_SIGNINGS, 0, 0, 1);
+}
+
 /* On any thread. A job that has a secret gives it back. */
 static void finish_job(void *context, const struct keeper_job *job)
 {
 	struct keeper *keeper = (struct keeper *)context;
 
+	count_result(keeper, job);
 	send_result(&job->result);
 	if (job->secret_key)
 		keeper_keys_release(keeper->keys, job->key_index);
@@ -213,8 +228,11 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 	if (!(keeper->signable_types & ARTIFACT_BIT(request->artifact_type)))
 		return send_status(request, SIGN_POLICY), true;
 	job = keeper_queue_take(keeper->queue, artifact->is_urgent);
-	if (!job)
+	if (!job) {
+		metrics_add(METRIC_JOBS_SHED, artifact->is_urgent ? LANE_URGENT : LANE_ORDINARY, 0, 1);
 		return send_status(request, SIGN_OVERLOADED), true;
+	}
+	metrics_change(METRIC_QUEUE_DEPTH, artifact->is_urgent ? LANE_URGENT : LANE_ORDINARY, 1);
 	message_init(&job->result, MESSAGE_SIGN_RESULT, request->header.id);
 	keeper_signing_root(artifact, request, &keeper->network, job->result.signing_root);
 	job->result.status = judge_request(keeper, request, artifact, job->result.signing_root, &job->key_index);
@@ -446,6 +464,8 @@ static bool serve(struct keeper *keeper, struct error *error)
 
 	for (;;) {
 		int timeout_ms = keeper_keys_sweep(keeper->keys) > 0 ? SWEEP_INTERVAL_MS : -1;
+
+		metrics_set(METRIC_KEYS_LOADED, 0, keeper_keys_count(keeper->keys));
 
 		if (poll(fds, ARRAY_SIZE(fds), timeout_ms) < 0) {
 			if (errno == EINTR)

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "enclave/metrics.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
 #include "slashing/store.h"
@@ -54,9 +56,31 @@ static bool add_commit(struct ledger *ledger, const union message *message)
 	return true;
 }
 
+/* Each waited for the whole of its group. */
+static void count_commits(const struct ledger *ledger, uint64_t duration_us)
+{
+	static const enum metrics_commit outcomes[] = {
+		[STORE_DURABLE] = METRICS_DURABLE, [STORE_CONFLICT] = METRICS_CONFLICT,
+		[STORE_FAILED] = METRICS_FAILED,   [STORE_WRONG_NETWORK] = METRICS_WRONG_NETWORK,
+		[STORE_RETIRED] = METRICS_RETIRED,
+	};
+
+	metrics_observe(METRIC_GROUP_SIZE, 0, ledger->count);
+	for (size_t i = 0; i < ledger->count; i++) {
+		bool is_block = ledger->commits[i].duty == STORE_DUTY_BLOCK;
+
+		metrics_observe(METRIC_COMMIT_DURATION, is_block ? METRICS_BLOCK : METRICS_ATTESTATION, duration_us);
+		metrics_add(METRIC_COMMITS, outcomes[ledger->results[i].outcome], 0, 1);
+	}
+}
+
 static bool store_commits(struct ledger *ledger, struct error *error)
 {
-	return slashing_store_commit(ledger->store, ledger->commits, ledger->count, ledger->results, error);
+	uint64_t started_us = clock_monotonic_us();
+	bool ok = slashing_store_commit(ledger->store, ledger->commits, ledger->count, ledger->results, error);
+
+	count_commits(ledger, clock_monotonic_us() - started_us);
+	return ok;
 }
 
 static bool answer_commit(const struct ledger *ledger, size_t i, struct error *error)

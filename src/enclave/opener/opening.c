@@ -2,6 +2,9 @@
 /* Every KMS ciphertext is decrypted for a key made here, named in a fresh attestation document. */
 #include "enclave/opener/opener.h"
 
+#include "base/clock.h"
+#include "enclave/metrics.h"
+
 /* KMS answers in tens of milliseconds; the relay, a slow region and an emulated CPU are allowed for. */
 #define KMS_TIMEOUT_MS 20000
 #define KMS_ATTEMPTS 4
@@ -53,6 +56,18 @@ static bool blame_kms(struct error *error)
 	return error_prefix(error, "answer of KMS: CiphertextForRecipient");
 }
 
+static bool call_kms(struct opening *opening, struct kms_context context, struct view ciphertext, struct view document,
+		     struct buffer *ret_blob, struct error *error)
+{
+	uint64_t started_us = clock_monotonic_us();
+	bool ok = kms_decrypt_attested(&opening->kms, opening->opener->configuration.kms_key_arn, context, ciphertext, document,
+				       ret_blob, error);
+
+	metrics_add(METRIC_KMS_CALLS, METRICS_KMS_DECRYPT, ok ? METRICS_OK : METRICS_FAILURE, 1);
+	metrics_observe(METRIC_KMS_DURATION, METRICS_KMS_DECRYPT, clock_monotonic_us() - started_us);
+	return ok;
+}
+
 static bool attested_decrypt(struct opening *opening, struct kms_context context, struct view ciphertext,
 			     struct secret *ret_plaintext, struct error *error)
 {
@@ -62,8 +77,7 @@ static bool attested_decrypt(struct opening *opening, struct kms_context context
 	return make_recipient(opening, error) &&
 	       nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0}, buffer_view(&opening->recipient_spki),
 			  &document, error) &&
-	       kms_decrypt_attested(&opening->kms, opening->opener->configuration.kms_key_arn, context, ciphertext,
-				    buffer_view(&document), &blob, error) &&
+	       call_kms(opening, context, ciphertext, buffer_view(&document), &blob, error) &&
 	       (cms_open(opening->recipient, buffer_view(&blob), ret_plaintext, error) || blame_kms(error));
 }
 
