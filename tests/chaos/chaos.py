@@ -6,6 +6,7 @@ every signature that ever left and searches all pairs for a slashable one. There
 
   tests/chaos/chaos.py restarts --signatures 100000        one signer on SQLite: kills, frozen and slow ledgers, a full disk
   tests/chaos/chaos.py power-cut --rounds 50               what a disk may hold after the power went
+  tests/chaos/chaos.py moves --rounds 50                   keys move between two signers, with their history, through kills and reloads
 """
 import argparse
 import json
@@ -22,6 +23,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import powercut  # noqa: E402
+from moves import Moves  # noqa: E402
 from referee import Attestation, Block, slashable_pairs  # noqa: E402
 from signer import Connection, attestation, processes_of, role_of, run  # noqa: E402
 
@@ -29,6 +31,8 @@ KEYS = 50
 CLIENT_PROCESSES = 2
 # Fast enough that most requests are new duties, slow enough that most of them meet a rival.
 EPOCHS_PER_SECOND = 20
+# A move takes a second or two: the duties from before it must still be asked for after it.
+EPOCHS_PER_SECOND_OF_MOVES = 0.5
 # The host starts a dead enclave again after at most 30 s; loading takes a moment on a busy machine.
 RECOVERY_S = 90
 UP_TIMEOUT_S = 120
@@ -38,14 +42,23 @@ STORE_SIZE = "4m"
 class Signer:
     """One `ensign local` signer and what one can do to it."""
 
-    def __init__(self, folder, keystores, password_file, listen="127.0.0.1:0"):
+    def __init__(self, folder, keystores=None, password_file=None, token_file=None):
         self.folder = folder
-        self.options = ["--dir", folder, "--keystores", keystores, "--password-file", password_file, "--listen", listen]
+        self.token_file = token_file
+        self.options = ["--dir", folder, "--listen", "127.0.0.1:0"]
+        if token_file:
+            self.options += ["--key-manager-token-file", token_file]
+        self.first_options = ["--keystores", keystores, "--password-file", password_file] if keystores else []
         self.up = None
 
     def start(self):
-        self.up = json.loads(run("local", "up", "--json", *self.options, check=0, timeout=UP_TIMEOUT_S).stdout)
+        options = [*self.options, *self.first_options]
+        self.first_options = []  # the keys are in its table then, or were taken out of it
+        self.up = json.loads(run("local", "up", "--json", *options, check=0, timeout=UP_TIMEOUT_S).stdout)
         return self.up
+
+    def token(self):
+        return self.token_file.read_text().strip()
 
     def stop(self):
         run("local", "down", "--dir", self.folder)
@@ -80,8 +93,9 @@ def send(pid, number):
 class Clients:
     """The processes of clients.py, their logs, and what the logs say."""
 
-    def __init__(self, folder, keys):
+    def __init__(self, folder, keys, epochs_per_second=EPOCHS_PER_SECOND):
         self.folder = folder
+        self.epochs_per_second = epochs_per_second
         self.keys = folder / "keys.txt"
         self.keys.write_text("\n".join(keys))
         self.processes = []
@@ -97,7 +111,7 @@ class Clients:
             self.processes.append(subprocess.Popen(
                 [sys.executable, HERE / "clients.py", "--signers", json.dumps([[up["url"], up["ca_file"]] for up in signers]),
                  "--keys", self.keys, "--log", self.folder / f"client-{i}.log", "--seed", str(seed * 10 + i),
-                 "--first-epoch", str(self.epoch), "--epochs-per-second", str(EPOCHS_PER_SECOND)]))
+                 "--first-epoch", str(self.epoch), "--epochs-per-second", str(self.epochs_per_second)]))
 
     def stop(self):
         for process in self.processes:
@@ -105,7 +119,7 @@ class Clients:
         for process in self.processes:
             process.wait(30)
         if self.processes:
-            self.epoch += int((time.monotonic() - self.started) * EPOCHS_PER_SECOND) + 1
+            self.epoch += int((time.monotonic() - self.started) * self.epochs_per_second) + 1
         self.processes = []
         self.read()
 
@@ -178,9 +192,18 @@ def full_disk(signer, generator):
     filler.unlink()
 
 
+def reload_tables(signer, _):
+    run("local", "reload", "--dir", signer.folder)  # refused while the enclave is between two lives
+
+
+def kills():
+    return {f"kill -9 {role}": kill(role) for role in ["keeper", "ledger", "frontend", "control", "opener", "init"]}
+
+
 def faults_for(signer):
-    faults = {f"kill -9 {role}": kill(role) for role in ["keeper", "ledger", "frontend", "opener", "init"]}
+    faults = kills()
     faults["kill -9 host"] = kill_host
+    faults["reload"] = reload_tables
     faults.update({f"freeze {role}": freeze(role) for role in ["keeper", "ledger", "frontend", "host"]})
     if shutil.which("strace"):
         faults["slow disk"] = slow_disk
@@ -196,13 +219,15 @@ def faults_for(signer):
 # ---- scenarios ----
 
 def must_recover(signers, keys, epoch):
-    """Faults have stopped: every key signs something new, at every signer that is asked first."""
+    """Faults have stopped: every key signs something new; the keys are dealt out to the signers in turn, unless `signers` says of each."""
+    if not isinstance(signers, dict):
+        signers = {key: signers[number % len(signers)] for number, key in enumerate(keys)}
     deadline = time.monotonic() + RECOVERY_S
-    waiting = list(enumerate(keys))
+    waiting = list(keys)
     while waiting:
-        number, key = waiting[0]
+        key = waiting[0]
         try:
-            with Connection(signers[number % len(signers)].up) as connection:
+            with Connection(signers[key].up) as connection:
                 status, answer = connection.sign(key, attestation(epoch + 10))
         except OSError as problem:
             status, answer = 0, problem
@@ -296,7 +321,39 @@ def scenario_power_cut(options, folder):
     return not honest if options.lying_disk else honest
 
 
-SCENARIOS = {"restarts": scenario_restarts, "power-cut": scenario_power_cut}
+def scenario_moves(options, folder):
+    """Both signers are asked for every duty of every key, all the time: only the one that has the key may sign, and nothing twice."""
+    generator = random.Random(options.seed)
+    keystores, password, keys = new_keys(folder)
+    texts = [path.read_text() for path in keystores.glob("*.json")]
+    signers = [Signer(folder / "first", keystores, password, folder / "first.token"), Signer(folder / "second", token_file=folder / "second.token")]
+    moves = Moves(signers, {"0x" + json.loads(text)["pubkey"]: text for text in texts}, password.read_text().strip(),
+                  options.lose_history)
+    clients = Clients(folder, keys, EPOCHS_PER_SECOND_OF_MOVES)
+    faults = kills() | {"reload": reload_tables}
+
+    def fault():
+        name = generator.choice(sorted(faults))
+        moves.counts[name] = moves.counts.get(name, 0) + 1
+        faults[name](generator.choice(signers), generator)
+
+    try:
+        clients.start([signer.start() for signer in signers], options.seed)
+        for _ in range(options.rounds):
+            if generator.random() < 0.5:
+                fault()
+            moves.move(generator.choice(keys), fault if generator.random() < 0.3 else lambda: None)
+        clients.stop()
+        must_recover({key: signers[moves.home[key]] for key in keys}, keys, clients.epoch)
+    finally:
+        clients.stop()
+        for signer in signers:
+            signer.stop()
+    honest = report(clients, moves.counts) and moves.counts["moves"] > 0
+    return not honest if options.lose_history else honest
+
+
+SCENARIOS = {"restarts": scenario_restarts, "power-cut": scenario_power_cut, "moves": scenario_moves}
 
 
 def main():
@@ -304,9 +361,11 @@ def main():
     parser.add_argument("scenario", choices=sorted(SCENARIOS))
     parser.add_argument("--signatures", type=int, default=100_000, help="stop when so many have left")
     parser.add_argument("--seconds", type=int, default=1800, help="give up after so long")
-    parser.add_argument("--rounds", type=int, default=30, help="power cuts")
+    parser.add_argument("--rounds", type=int, default=30, help="power cuts; moves")
     parser.add_argument("--lying-disk", action="store_true",
                         help="power-cut: the control. A disk that forgets what it was told to keep; fails unless the referee notices")
+    parser.add_argument("--lose-history", action="store_true",
+                        help="moves: the control. Keys move without their history; fails unless the referee notices")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     print(f"{options.scenario}, seed {options.seed}")
