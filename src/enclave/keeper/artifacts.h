@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "enclave/keeper/queue.h"
 #include "enclave/messages.h"
 
 struct keeper_artifact {
@@ -23,8 +24,8 @@ struct keeper_artifact {
 	uint64_t (*epoch)(const struct message_sign *request, const struct network *network);
 	const uint8_t *(*fork_version)(const struct message_sign *request, const struct network *network, uint64_t epoch);
 	void (*object_root)(const struct message_sign *request, uint8_t ret_root[ROOT_SIZE]);
-	enum duty duty; /* 0: not slashable */
-	bool is_urgent; /* proposals: latency is all, so they overtake attestations in the queue */
+	enum duty duty;        /* 0: not slashable */
+	enum keeper_lane lane; /* of the queue */
 };
 
 /* NULL for a type that is not in the table. */

@@ -77,7 +77,7 @@ static void count_result(const struct keeper *keeper, const struct keeper_job *j
 	uint32_t status = job->result.status;
 	bool is_prevented = status == SIGN_SLASHABLE || status == SIGN_WRONG_NETWORK || status == SIGN_RETIRED;
 
-	metrics_change(METRIC_QUEUE_DEPTH, job->is_urgent ? LANE_URGENT : LANE_ORDINARY, -1);
+	metrics_change(METRIC_QUEUE_DEPTH, (size_t)job->lane, -1);
 	if (keeper->slashing_protection && status == SIGN_OK)
 		metrics_add(METRIC_PERMITTED_SIGNINGS, 0, 0, 1);
 	if (keeper->slashing_protection && is_prevented)
@@ -159,7 +159,7 @@ static bool send_waiting_commits(struct keeper *keeper, struct error *error)
 
 static void wait_for_ledger(struct keeper *keeper, const struct keeper_job *job)
 {
-	struct job_ring *ring = job->is_urgent ? &keeper->waiting_urgent : &keeper->waiting_ordinary;
+	struct job_ring *ring = job->lane == LANE_PROPOSALS ? &keeper->waiting_urgent : &keeper->waiting_ordinary;
 
 	ring->numbers[(ring->first + ring->count) % KEEPER_JOBS_MAX] = (uint32_t)keeper_queue_job_number(keeper->queue, job);
 	ring->count++;
@@ -227,12 +227,12 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 	/* The frontend applies the rules; whoever has taken it over still gets nothing that none of them allows. */
 	if (!(keeper->signable_types & ARTIFACT_BIT(request->artifact_type)))
 		return send_status(request, SIGN_POLICY), true;
-	job = keeper_queue_take(keeper->queue, artifact->is_urgent);
+	job = keeper_queue_take(keeper->queue, artifact->lane);
 	if (!job) {
-		metrics_add(METRIC_JOBS_SHED, artifact->is_urgent ? LANE_URGENT : LANE_ORDINARY, 0, 1);
+		metrics_add(METRIC_JOBS_SHED, (size_t)artifact->lane, 0, 1);
 		return send_status(request, SIGN_OVERLOADED), true;
 	}
-	metrics_change(METRIC_QUEUE_DEPTH, artifact->is_urgent ? LANE_URGENT : LANE_ORDINARY, 1);
+	metrics_change(METRIC_QUEUE_DEPTH, (size_t)artifact->lane, 1);
 	message_init(&job->result, MESSAGE_SIGN_RESULT, request->header.id);
 	keeper_signing_root(artifact, request, &keeper->network, job->result.signing_root);
 	job->result.status = judge_request(keeper, request, artifact, job->result.signing_root, &job->key_index);

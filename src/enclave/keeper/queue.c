@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/clock.h"
+
 /* More threads than any enclave has cores would only cost memory. */
 #define KEEPER_THREADS_MAX 64
 
@@ -11,9 +13,13 @@
  * Proposals overtake attestations, but not for ever: after this many of them one ordinary job has its turn, so a client that asks
  * for nothing but RANDAO reveals cannot stop the attestations of the rest.
  */
-#define URGENT_IN_A_ROW_MAX 8
-/* Jobs that only urgent requests may take: a proposal finds a place in the middle of any burst. */
-#define JOBS_FOR_URGENT 64
+#define IN_A_ROW_MAX 8
+/* Jobs that a lane leaves to those before it: a proposal finds a place in the middle of any burst, a vote in any flood of the rest. */
+static const size_t jobs_left_to_others[LANE_COUNT] = {[LANE_VOTES] = 64, [LANE_REST] = 64 + 1024};
+/* Clients give up after 3 to 12 s; what cannot be signed by then is better refused at once. */
+#define PATIENCE_US 2500000
+/* How much the last job counts in the average: an eighth. */
+#define AVERAGE_SHIFT 3
 
 /* First in, first out, of job numbers; as long as the pool, so it is never full. */
 struct ring {
@@ -28,10 +34,10 @@ struct keeper_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	bool stopping;
-	struct ring urgent;
-	struct ring ordinary;
+	struct ring lanes[LANE_COUNT];
+	unsigned in_a_row[LANE_COUNT]; /* while others waited */
+	uint64_t average_us;           /* that a signature takes; 0: none was made yet */
 	struct ring free_jobs;
-	unsigned urgent_in_a_row;
 	pthread_t threads[KEEPER_THREADS_MAX];
 	unsigned thread_count;
 	struct keeper_job jobs[KEEPER_JOBS_MAX];
@@ -52,22 +58,54 @@ static uint32_t ring_take(struct ring *ring)
 	return number;
 }
 
-/* With the lock held and a job waiting. */
-static struct ring *choose_ring(struct keeper_queue *queue)
+/* With the lock held, from here on. */
+static size_t count_up_to(const struct keeper_queue *queue, size_t first, size_t end)
 {
-	bool urgent = queue->urgent.count > 0 && (queue->ordinary.count == 0 || queue->urgent_in_a_row < URGENT_IN_A_ROW_MAX);
+	size_t count = 0;
 
-	queue->urgent_in_a_row = urgent ? queue->urgent_in_a_row + 1 : 0;
-	return urgent ? &queue->urgent : &queue->ordinary;
+	for (size_t lane = first; lane < end; lane++)
+		count += queue->lanes[lane].count;
+	return count;
 }
 
-/* The next job in order of urgency; NULL when the queue is being stopped. */
-static struct keeper_job *wait_for_job(struct keeper_queue *queue)
+/* The first lane that has a job, unless it has had its share and others wait behind it. A job waits. */
+static struct ring *choose_ring(struct keeper_queue *queue)
+{
+	size_t lane = 0;
+
+	for (; lane < LANE_COUNT - 1; lane++) {
+		bool others_wait = count_up_to(queue, lane + 1, LANE_COUNT) > 0;
+		bool has_turn = queue->lanes[lane].count > 0 && (!others_wait || queue->in_a_row[lane] < IN_A_ROW_MAX);
+
+		queue->in_a_row[lane] = has_turn && others_wait ? queue->in_a_row[lane] + 1 : 0;
+		if (has_turn)
+			break;
+	}
+	return &queue->lanes[lane];
+}
+
+static void note_duration(struct keeper_queue *queue, uint64_t duration_us)
+{
+	queue->average_us = queue->average_us
+				    ? queue->average_us - (queue->average_us >> AVERAGE_SHIFT) + (duration_us >> AVERAGE_SHIFT)
+				    : duration_us;
+}
+
+static bool is_hopeless(const struct keeper_queue *queue, enum keeper_lane lane)
+{
+	return queue->thread_count > 0 &&
+	       count_up_to(queue, 0, (size_t)lane + 1) * queue->average_us / queue->thread_count > PATIENCE_US;
+}
+
+/* The next job in order of urgency; NULL when the queue is being stopped. `duration_us` is of the last one, 0 at first. */
+static struct keeper_job *wait_for_job(struct keeper_queue *queue, uint64_t duration_us)
 {
 	struct keeper_job *job = NULL;
 
 	(void)pthread_mutex_lock(&queue->lock);
-	while (!queue->stopping && queue->urgent.count == 0 && queue->ordinary.count == 0)
+	if (duration_us)
+		note_duration(queue, duration_us);
+	while (!queue->stopping && count_up_to(queue, 0, LANE_COUNT) == 0)
 		(void)pthread_cond_wait(&queue->work, &queue->lock);
 	if (!queue->stopping)
 		job = &queue->jobs[ring_take(choose_ring(queue))];
@@ -78,13 +116,24 @@ static struct keeper_job *wait_for_job(struct keeper_queue *queue)
 static void *signing_thread(void *argument)
 {
 	struct keeper_queue *queue = (struct keeper_queue *)argument;
+	uint64_t duration_us = 0;
 	struct keeper_job *job;
 
-	while ((job = wait_for_job(queue)) != NULL) {
+	while ((job = wait_for_job(queue, duration_us)) != NULL) {
+		uint64_t begun_us = clock_monotonic_us();
+
 		bls_sign(job->secret_key, job->result.signing_root, job->result.signature);
+		duration_us = clock_monotonic_us() - begun_us;
 		keeper_queue_part_done(queue, job);
 	}
 	return NULL;
+}
+
+void keeper_queue_note_duration(struct keeper_queue *queue, uint64_t duration_us)
+{
+	(void)pthread_mutex_lock(&queue->lock);
+	note_duration(queue, duration_us);
+	(void)pthread_mutex_unlock(&queue->lock);
 }
 
 struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, void *context, struct error *error)
@@ -127,19 +176,18 @@ void keeper_queue_free(struct keeper_queue *queue)
 	free(queue);
 }
 
-struct keeper_job *keeper_queue_take(struct keeper_queue *queue, bool is_urgent)
+struct keeper_job *keeper_queue_take(struct keeper_queue *queue, enum keeper_lane lane)
 {
-	size_t reserved = is_urgent ? 0 : JOBS_FOR_URGENT;
 	struct keeper_job *job = NULL;
 
 	(void)pthread_mutex_lock(&queue->lock);
-	if (queue->free_jobs.count > reserved)
+	if (queue->free_jobs.count > jobs_left_to_others[lane] && !is_hopeless(queue, lane))
 		job = &queue->jobs[ring_take(&queue->free_jobs)];
 	(void)pthread_mutex_unlock(&queue->lock);
 	if (!job)
 		return NULL;
 	memset(job, 0, sizeof *job);
-	job->is_urgent = is_urgent;
+	job->lane = lane;
 	return job;
 }
 
@@ -157,7 +205,7 @@ void keeper_queue_submit(struct keeper_queue *queue, struct keeper_job *job, boo
 {
 	__atomic_store_n(&job->parts_left, with_ledger ? 2 : 1, __ATOMIC_RELEASE);
 	(void)pthread_mutex_lock(&queue->lock);
-	ring_put(job->is_urgent ? &queue->urgent : &queue->ordinary, (uint32_t)keeper_queue_job_number(queue, job));
+	ring_put(&queue->lanes[job->lane], (uint32_t)keeper_queue_job_number(queue, job));
 	(void)pthread_cond_signal(&queue->work);
 	(void)pthread_mutex_unlock(&queue->lock);
 }

@@ -14,10 +14,18 @@
  */
 #define KEEPER_JOBS_MAX 4096
 
+/* In order of urgency. Each overtakes those behind it, but not for ever. */
+enum keeper_lane {
+	LANE_PROPOSALS, /* blocks and RANDAO reveals: one of them is worth days of votes */
+	LANE_VOTES,     /* what is due within seconds of its slot */
+	LANE_REST,      /* selection proofs, registrations and whatever else can wait a second */
+	LANE_COUNT,
+};
+
 struct keeper_job {
 	const uint8_t *secret_key; /* held of the keys; NULL: it is refused */
 	size_t key_index;
-	bool is_urgent;
+	enum keeper_lane lane;
 	bool is_with_ledger;               /* the keeper's main thread only: sent to the ledger, not yet answered */
 	struct message_commit commit;      /* when a duty is to be made durable */
 	struct message_sign_result result; /* the signature goes in here; wiped unless status is SIGN_OK at the end */
@@ -33,11 +41,16 @@ typedef void keeper_finish(void *context, const struct keeper_job *job);
 MUST_USE struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, void *context, struct error *error);
 /* Waits for the threads; jobs that are not signed are dropped. */
 void keeper_queue_free(struct keeper_queue *queue);
-/* A job to fill in, or NULL when all that this kind of request may have are busy. */
-struct keeper_job *keeper_queue_take(struct keeper_queue *queue, bool is_urgent);
+/*
+ * A job to fill in. NULL: all that this lane may have are busy, or it could not be signed in time, judged by those ahead of it and by how
+ * long the last ones took. A client that hears so at once can ask again, or another signer; one that waits loses the slot.
+ */
+struct keeper_job *keeper_queue_take(struct keeper_queue *queue, enum keeper_lane lane);
 /* Number of a job, 0 to KEEPER_JOBS_MAX - 1, and back (NULL when out of range). */
 uint64_t keeper_queue_job_number(const struct keeper_queue *queue, const struct keeper_job *job);
 struct keeper_job *keeper_queue_job_at(struct keeper_queue *queue, uint64_t number);
 /* Have it signed; with_ledger: a second part is to be reported by keeper_queue_part_done(). */
 void keeper_queue_submit(struct keeper_queue *queue, struct keeper_job *job, bool with_ledger);
 void keeper_queue_part_done(struct keeper_queue *queue, struct keeper_job *job);
+/* How long a signature took, for the average that take() judges by; the signing threads do it, and tests. */
+void keeper_queue_note_duration(struct keeper_queue *queue, uint64_t duration_us);

@@ -430,11 +430,28 @@ static void each_type_has_its_own_domain(void **state)
 		}
 }
 
-static void only_proposals_are_urgent(void **state)
+static void lanes_follow_urgency(void **state)
 {
+	static const enum keeper_lane lanes[ARTIFACT_TYPE_COUNT] = {
+		[ARTIFACT_ATTESTATION] = LANE_VOTES,
+		[ARTIFACT_AGGREGATION_SLOT] = LANE_REST,
+		[ARTIFACT_AGGREGATE_AND_PROOF] = LANE_VOTES,
+		[ARTIFACT_DEPOSIT] = LANE_REST,
+		[ARTIFACT_VOLUNTARY_EXIT] = LANE_REST,
+		[ARTIFACT_SYNC_COMMITTEE_MESSAGE] = LANE_VOTES,
+		[ARTIFACT_SYNC_COMMITTEE_SELECTION_PROOF] = LANE_REST,
+		[ARTIFACT_CONTRIBUTION_AND_PROOF] = LANE_VOTES,
+		[ARTIFACT_VALIDATOR_REGISTRATION] = LANE_REST,
+		[ARTIFACT_EXECUTION_PAYLOAD_BID] = LANE_VOTES,
+		[ARTIFACT_EXECUTION_PAYLOAD_ENVELOPE] = LANE_VOTES,
+		[ARTIFACT_PAYLOAD_ATTESTATION] = LANE_VOTES,
+		[ARTIFACT_PROPOSER_PREFERENCES] = LANE_REST,
+		[ARTIFACT_BUILDER_REQUEST_AUTH] = LANE_REST,
+	};
+
 	(void)state;
 	for (uint32_t type = 1; type < ARTIFACT_TYPE_COUNT; type++)
-		assert_int_equal(keeper_artifact_find(type)->is_urgent, type == ARTIFACT_BLOCK || type == ARTIFACT_RANDAO_REVEAL);
+		assert_int_equal(keeper_artifact_find(type)->lane, lanes[type]);
 }
 
 int main(void)
@@ -453,7 +470,7 @@ int main(void)
 		cmocka_unit_test(exits_take_capella_since_deneb),
 		cmocka_unit_test(no_type_gives_an_arbitrary_root_a_slashable_domain),
 		cmocka_unit_test(each_type_has_its_own_domain),
-		cmocka_unit_test(only_proposals_are_urgent),
+		cmocka_unit_test(lanes_follow_urgency),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
