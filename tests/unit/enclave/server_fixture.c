@@ -147,7 +147,7 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 						     .policy = &fixture->policy,
 						     .keeper = fixture->keeper});
 	server_options.listen_fd = fixture->listen_fd;
-	server_options.request_deadline_ms = (unsigned)or_default(options->request_deadline_ms, 5000);
+	server_options.request_deadline_ms = (unsigned)or_default(options->request_deadline_ms, 30000);
 	server_options.idle_timeout_ms = (unsigned)or_default(options->idle_timeout_ms, 5000);
 	server_options.body_budget = or_default(options->body_budget, 64u << 20);
 	server_options.answer_budget = or_default(options->answer_budget, 64u << 20);
