@@ -14,6 +14,7 @@ struct launch_options {
 	const char *program;       /* path of ensign-enclave */
 	const char *configuration; /* path of the measured configuration */
 	const char *store_folder;
+	const char *log_format; /* of the enclave's last lines, on this program's standard error; NULL: text */
 	struct address control; /* where the enclave listens */
 	struct address signing;
 	struct address kms; /* where it connects to */

@@ -128,8 +128,20 @@ static bool process_start(struct launcher *launcher, struct error *error)
 	struct launcher_process *process = (struct launcher_process *)launcher;
 	const struct launch_options *options = process->options;
 	char control[ADDRESS_TEXT_SIZE], signing[ADDRESS_TEXT_SIZE], kms[ADDRESS_TEXT_SIZE], nsm[ADDRESS_TEXT_SIZE];
-	const char *const argv[] = {"ensign-enclave", "--control", control,   "--signing",           signing, "--kms", kms,
-				    "--nsm",          nsm,         "--store", options->store_folder, NULL};
+	const char *const argv[] = {"ensign-enclave",
+				    "--control",
+				    control,
+				    "--signing",
+				    signing,
+				    "--kms",
+				    kms,
+				    "--nsm",
+				    nsm,
+				    "--store",
+				    options->store_folder,
+				    options->log_format ? "--log-format" : NULL,
+				    options->log_format,
+				    NULL};
 	struct isolated_spawn_options spawn = {.path = options->program, .argv = argv};
 	AUTO_FD int fd = seal_configuration(options->configuration, error);
 

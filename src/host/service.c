@@ -111,6 +111,7 @@ static bool prepare_launch(struct service *service, struct error *error)
 	launch->program = settings->program;
 	launch->configuration = settings->configuration;
 	launch->store_folder = settings->store_folder;
+	launch->log_format = settings->log_is_json ? "json" : NULL;
 	launch->kms = settings_find_relay(settings, SETTINGS_KMS_RELAY)->listen;
 	launch->nsm = settings->nsm;
 	if (!socket_in_run_folder(service, "control.sock", &launch->control, error) ||
