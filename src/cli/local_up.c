@@ -60,6 +60,7 @@ struct up {
 	struct local_kms kms;
 	struct measurement measurement;
 	struct local_import_result imported;
+	int reserved_fd;   /* keeps the port until the host has it; -1: none */
 	bool sim_started;  /* by this command: stopped again when it fails */
 	bool host_started; /* likewise */
 	bool already_up;
@@ -70,6 +71,8 @@ struct up {
 
 static void up_done(struct up *up)
 {
+	if (up->reserved_fd >= 0)
+		(void)close(up->reserved_fd);
 	local_kms_done(&up->kms);
 	local_endpoints_done(&up->endpoints);
 	signing_policy_done(&up->policy);
@@ -181,8 +184,11 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 	return true;
 }
 
-/* Is the port free? Also settles which one it is when any will do. */
-static bool settle_port(struct local_settings *settings, struct error *error)
+/*
+ * Is the port free? Also settles which one it is when any will do. The socket is bound and never listens: the host can listen at the
+ * same port (SO_REUSEADDR on both), and until it does the kernel gives the port to no outgoing connection.
+ */
+static bool settle_port(struct local_settings *settings, int *ret_reserved_fd, struct error *error)
 {
 	AUTO_FREE char *text = memory_format("tcp:%s", settings->listen);
 	AUTO_FD int fd = -1;
@@ -190,15 +196,16 @@ static bool settle_port(struct local_settings *settings, struct error *error)
 
 	if (!address_parse(text, &address, error))
 		return error_prefix(error, "--listen");
-	fd = address_listen(&address, 1, error);
+	fd = address_bind(&address, error);
 	if (fd < 0 && settings->any_port) {
 		address.port = 0;
-		fd = address_listen(&address, 1, error);
+		fd = address_bind(&address, error);
 	}
 	if (fd < 0)
 		return error_prefix(error, "--listen %s", settings->listen);
 	(void)snprintf(settings->listen, sizeof settings->listen, strchr(address.host, ':') ? "[%s]:%u" : "%s:%u", address.host,
 		       address_bound_port(fd));
+	*ret_reserved_fd = take_fd(&fd);
 	return true;
 }
 
@@ -233,7 +240,7 @@ static bool set_up(const struct up_options *options, struct up *up, struct error
 	const struct key_source *source = options->keys.keystores ? &options->keys : NULL;
 	const struct local_setup setup = setup_of(up);
 
-	if (!settle_port(&up->settings, error))
+	if (!settle_port(&up->settings, &up->reserved_fd, error))
 		return false;
 	if (!local_simulator_start(&up->folder, &up->sim_started, &up->endpoints, error))
 		return false;
@@ -484,7 +491,7 @@ int local_up_main(int argc, char **argv)
 		{"tls-key", OPTION_TEXT, &values.tls.key, "F", "its key, PEM, without a password"},
 		{"json", OPTION_FLAG, &values.as_json, NULL, "print one JSON object"},
 	};
-	struct up up = {0};
+	struct up up = {.reserved_fd = -1};
 	bool done;
 	int code;
 

@@ -17,10 +17,12 @@ NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SERIES = re.compile(rf'^({NAME})(?:\{{((?:[a-zA-Z_]\w*="[^"\\\n]*",?)+)\}})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$')
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def reserve_port():
+    """A socket that keeps a port from outgoing connections until it is closed, while a listener with SO_REUSEADDR may have it."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
 
 
 def parse(text):
@@ -49,7 +51,9 @@ def parse(text):
 
 class Metrics(SignerTest):
     def start(self, *options):
-        self.url = f"http://127.0.0.1:{free_port()}"
+        reserved = reserve_port()
+        self.addCleanup(reserved.close)
+        self.url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
         up = self.up("signer", "--metrics-listen", self.url.removeprefix("http://"), *options)
         self.dir = pathlib.Path(up["dir"])
         return up
