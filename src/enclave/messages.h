@@ -147,7 +147,7 @@ enum sign_status {
 	SIGN_WRONG_NETWORK, /* genesis_validators_root is not the measured network's, or not the learned one: that is in the result */
 	SIGN_LEDGER_FAILED, /* the watermark could not be made durable: fail closed */
 	SIGN_BAD_REQUEST,   /* a message the frontend should never have sent */
-	SIGN_OVERLOADED,    /* the queue is full; try again */
+	SIGN_OVERLOADED,    /* too many wait to sign it in time; try again */
 	SIGN_POLICY,        /* no rule of the signing policy allows this type to anybody; the frontend should have said so */
 	SIGN_RETIRED,       /* the key was deleted through the key manager and not imported again since */
 	SIGN_STATUS_COUNT,

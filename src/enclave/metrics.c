@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "eth/artifact_type.h"
+#include "enclave/lane.h"
 
 #define LABELS_MAX 2
 #define BUCKETS_MAX 12
@@ -63,7 +63,7 @@ static const char *const refusals[REFUSAL_COUNT] = {
 };
 static const char *const tls_versions[TLS_VERSION_COUNT] = {"none", "1.2", "1.3"};
 static const char *const tls_outcomes[TLS_OUTCOME_COUNT] = {"completed", "client_refused", "failed"};
-static const char *const lanes[METRICS_LANE_COUNT] = {"proposals", "votes", "rest"};
+static const char *const lanes[LANE_COUNT] = {"proposals", "votes", "rest"};
 static const char *const duties[METRICS_DUTY_COUNT] = {"block", "attestation"};
 static const char *const commits[METRICS_COMMIT_COUNT] = {"durable", "conflict", "failed", "wrong_network", "retired"};
 static const char *const jobs[METRICS_JOB_COUNT] = {"init", "reload", "import"};

@@ -25,8 +25,8 @@ enum metric {
 	METRIC_KEYS_LOADED,
 	METRIC_PERMITTED_SIGNINGS,
 	METRIC_PREVENTED_SIGNINGS,
-	METRIC_QUEUE_DEPTH, /* enum keeper_lane */
-	METRIC_JOBS_SHED,   /* enum keeper_lane */
+	METRIC_QUEUE_DEPTH, /* enum lane */
+	METRIC_JOBS_SHED,   /* enum lane */
 	/* ledger */
 	METRIC_COMMIT_DURATION, /* enum metrics_duty; microseconds */
 	METRIC_COMMITS,         /* enum metrics_commit */
@@ -55,7 +55,6 @@ enum metrics_refusal {
 };
 enum metrics_tls_version { TLS_VERSION_NONE, TLS_VERSION_1_2, TLS_VERSION_1_3, TLS_VERSION_COUNT };
 enum metrics_tls_outcome { TLS_COMPLETED, TLS_CLIENT_REFUSED, TLS_FAILED, TLS_OUTCOME_COUNT };
-#define METRICS_LANE_COUNT 3 /* enum keeper_lane */
 enum metrics_duty { METRICS_BLOCK, METRICS_ATTESTATION, METRICS_DUTY_COUNT };
 enum metrics_commit {
 	METRICS_DURABLE,

@@ -100,7 +100,7 @@ static void describe_overloaded(const struct api_call *state, const struct messa
 {
 	(void)state;
 	(void)result;
-	(void)error_set(ret_reason, ERROR_PEER, "the keeper's queue is full; try again");
+	(void)error_set(ret_reason, ERROR_PEER, "more requests wait for the keeper than can be signed in time; try again");
 }
 
 /* The keeper knows types, not rules; the frontend has said no before, unless the two read different policies. */

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "enclave/lane.h"
 
 /* How late a time-out may be noticed; a wake-up a second costs nothing. */
 #define TICK_MAX_MS 1000
@@ -24,7 +25,8 @@ struct slot {
 	void *context;
 	uint64_t deadline_ms;
 	TAILQ_ENTRY(slot) link;        /* in `free` or, oldest first, in `under_way` */
-	TAILQ_ENTRY(slot) unsent_link; /* in `unsent` while is_unsent */
+	TAILQ_ENTRY(slot) unsent_link; /* in its lane of `unsent` while is_unsent */
+	enum lane lane;
 	bool is_unsent;
 	union {
 		struct message_header header;
@@ -49,7 +51,7 @@ struct keeper_client {
 	pthread_mutex_t lock; /* everything below */
 	struct slot_list free;
 	struct slot_list under_way;
-	struct slot_list unsent;
+	struct slot_list unsent[LANE_COUNT]; /* the first one goes first: the keeper sees to it that none starves */
 	bool is_closing;
 	bool is_gone; /* nothing can be sent any more; `gone` says why */
 	struct error gone;
@@ -72,7 +74,7 @@ static uint32_t answer_type_of(uint32_t request_type)
 static void release(struct keeper_client *client, struct slot *slot)
 {
 	if (slot->is_unsent)
-		TAILQ_REMOVE(&client->unsent, slot, unsent_link);
+		TAILQ_REMOVE(&client->unsent[slot->lane], slot, unsent_link);
 	slot->is_unsent = false;
 	TAILQ_REMOVE(&client->under_way, slot, link);
 	slot->is_under_way = false;
@@ -105,10 +107,29 @@ static struct slot *find(struct keeper_client *client, uint64_t id)
 	return client->slots[place].is_under_way && client->slots[place].id == id ? &client->slots[place] : NULL;
 }
 
+/* The most urgent of what waits for the socket, the oldest of its lane; NULL: nothing waits. */
+static struct slot *first_unsent(const struct keeper_client *client)
+{
+	for (size_t lane = 0; lane < LANE_COUNT; lane++) {
+		struct slot *slot = TAILQ_FIRST(&client->unsent[lane]);
+
+		if (slot)
+			return slot;
+	}
+	return NULL;
+}
+
+static enum lane lane_of(const void *message)
+{
+	const struct message_header *header = (const struct message_header *)message;
+
+	return header->type == MESSAGE_SIGN ? lane_of_artifact(((const struct message_sign *)message)->artifact_type) : LANE_REST;
+}
+
 /* True: sent or queued. */
 static bool send_or_queue(struct keeper_client *client, struct slot *slot, const void *message, struct error *error)
 {
-	if (TAILQ_EMPTY(&client->unsent)) {
+	if (!first_unsent(client)) {
 		errno = 0;
 		if (message_send(client->fd, message, error))
 			return true;
@@ -116,8 +137,9 @@ static bool send_or_queue(struct keeper_client *client, struct slot *slot, const
 			return false;
 	}
 	memcpy(&slot->unsent, message, message_size(((const struct message_header *)message)->type));
+	slot->lane = lane_of(message);
 	slot->is_unsent = true;
-	TAILQ_INSERT_TAIL(&client->unsent, slot, unsent_link);
+	TAILQ_INSERT_TAIL(&client->unsent[slot->lane], slot, unsent_link);
 	return true;
 }
 
@@ -242,20 +264,20 @@ static bool receive_all(struct keeper_client *client, struct error *error)
 	return error_prefix(error, "keeper");
 }
 
-/* Send what the socket did not take before, in order. */
+/* Send what the socket did not take before, in order of urgency. */
 static bool send_queued(struct keeper_client *client, struct error *error)
 {
 	bool alive = true;
 	struct slot *slot;
 
 	(void)pthread_mutex_lock(&client->lock);
-	while (alive && (slot = TAILQ_FIRST(&client->unsent))) {
+	while (alive && (slot = first_unsent(client))) {
 		errno = 0;
 		if (!message_send(client->fd, &slot->unsent, error)) {
 			alive = errno == EAGAIN;
 			break;
 		}
-		TAILQ_REMOVE(&client->unsent, slot, unsent_link);
+		TAILQ_REMOVE(&client->unsent[slot->lane], slot, unsent_link);
 		slot->is_unsent = false;
 	}
 	(void)pthread_mutex_unlock(&client->lock);
@@ -271,7 +293,7 @@ static bool wait_for_work(struct keeper_client *client)
 	bool is_closing;
 
 	(void)pthread_mutex_lock(&client->lock);
-	if (!TAILQ_EMPTY(&client->unsent))
+	if (first_unsent(client))
 		fds[0].events |= POLLOUT;
 	(void)pthread_mutex_unlock(&client->lock);
 	(void)poll(fds, ARRAY_SIZE(fds), (int)tick_ms);
@@ -336,7 +358,8 @@ struct keeper_client *keeper_client_new(const struct keeper_client_options *opti
 	(void)pthread_mutex_init(&client->lock, NULL);
 	TAILQ_INIT(&client->free);
 	TAILQ_INIT(&client->under_way);
-	TAILQ_INIT(&client->unsent);
+	for (size_t lane = 0; lane < LANE_COUNT; lane++)
+		TAILQ_INIT(&client->unsent[lane]);
 	for (size_t i = 0; i < options->capacity; i++) {
 		client->slots[i].id = i;
 		TAILQ_INSERT_TAIL(&client->free, &client->slots[i], link);

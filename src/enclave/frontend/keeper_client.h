@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The frontend's side of its pair with the keeper: many requests under way at once from any thread, one thread that hands out
- * the answers. It never waits for the keeper on a caller's thread: what the socket does not take at once is queued, bounded by
- * the number of requests that may be under way.
+ * the answers. It never waits for the keeper on a caller's thread: what the socket does not take at once is queued by
+ * lane, so that a block is not behind a burst of votes, and bounded by the number of requests that may be under way.
  */
 #pragma once
 
@@ -27,8 +27,8 @@ struct keeper_client_options {
 
 MUST_USE struct keeper_client *keeper_client_new(const struct keeper_client_options *options, struct error *error);
 /*
- * Send one MESSAGE_SIGN, MESSAGE_LIST_KEYS, MESSAGE_HEALTH or MESSAGE_HISTORY; its header's id is chosen here. True: taken, the answer will come
- * (it may come before this returns). ERROR_PEER: the keeper is gone, or too many requests are under way.
+ * Send one MESSAGE_SIGN, MESSAGE_LIST_KEYS, MESSAGE_HEALTH or MESSAGE_HISTORY; its header's id is chosen here. True: taken, the
+ * answer will come (it may come before this returns). ERROR_PEER: the keeper is gone, or too many requests are under way.
  */
 MUST_USE bool keeper_client_send(struct keeper_client *client, void *message, keeper_answer *answer, void *context,
 				 struct error *error);

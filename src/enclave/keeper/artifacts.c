@@ -153,37 +153,37 @@ static const uint8_t *genesis_of_request(const struct message_sign *request, con
 // clang-format off
 static const struct keeper_artifact artifacts[ARTIFACT_TYPE_COUNT] = {
 	[ARTIFACT_ATTESTATION] = {
-		DOMAIN_BEACON_ATTESTER, attestation_epoch, by_fork_info, attestation_root, DUTY_ATTESTATION, LANE_VOTES},
+		DOMAIN_BEACON_ATTESTER, attestation_epoch, by_fork_info, attestation_root, DUTY_ATTESTATION},
 	[ARTIFACT_BLOCK] = {
-		DOMAIN_BEACON_PROPOSER, block_epoch, by_fork_info, block_root, DUTY_BLOCK, LANE_PROPOSALS},
+		DOMAIN_BEACON_PROPOSER, block_epoch, by_fork_info, block_root, DUTY_BLOCK},
 	[ARTIFACT_RANDAO_REVEAL] = {
-		DOMAIN_RANDAO, randao_epoch, by_fork_info, randao_root, 0, LANE_PROPOSALS},
+		DOMAIN_RANDAO, randao_epoch, by_fork_info, randao_root, 0},
 	[ARTIFACT_AGGREGATION_SLOT] = {
-		DOMAIN_SELECTION_PROOF, slot_epoch, by_fork_info, slot_root, 0, LANE_REST},
+		DOMAIN_SELECTION_PROOF, slot_epoch, by_fork_info, slot_root, 0},
 	[ARTIFACT_AGGREGATE_AND_PROOF] = {
-		DOMAIN_AGGREGATE_AND_PROOF, merkleized_epoch, by_fork_info, merkleized_root, 0, LANE_VOTES},
+		DOMAIN_AGGREGATE_AND_PROOF, merkleized_epoch, by_fork_info, merkleized_root, 0},
 	[ARTIFACT_DEPOSIT] = {
-		DOMAIN_DEPOSIT, NULL, genesis_of_request, deposit_root, 0, LANE_REST},
+		DOMAIN_DEPOSIT, NULL, genesis_of_request, deposit_root, 0},
 	[ARTIFACT_VOLUNTARY_EXIT] = {
-		DOMAIN_VOLUNTARY_EXIT, exit_epoch, by_eip7044, exit_root, 0, LANE_REST},
+		DOMAIN_VOLUNTARY_EXIT, exit_epoch, by_eip7044, exit_root, 0},
 	[ARTIFACT_SYNC_COMMITTEE_MESSAGE] = {
-		DOMAIN_SYNC_COMMITTEE, sync_committee_epoch, by_fork_info, sync_committee_root, 0, LANE_VOTES},
+		DOMAIN_SYNC_COMMITTEE, sync_committee_epoch, by_fork_info, sync_committee_root, 0},
 	[ARTIFACT_SYNC_COMMITTEE_SELECTION_PROOF] = {
-		DOMAIN_SYNC_COMMITTEE_SELECTION_PROOF, sync_selection_epoch, by_fork_info, sync_selection_root, 0, LANE_REST},
+		DOMAIN_SYNC_COMMITTEE_SELECTION_PROOF, sync_selection_epoch, by_fork_info, sync_selection_root, 0},
 	[ARTIFACT_CONTRIBUTION_AND_PROOF] = {
-		DOMAIN_CONTRIBUTION_AND_PROOF, merkleized_epoch, by_fork_info, merkleized_root, 0, LANE_VOTES},
+		DOMAIN_CONTRIBUTION_AND_PROOF, merkleized_epoch, by_fork_info, merkleized_root, 0},
 	[ARTIFACT_VALIDATOR_REGISTRATION] = {
-		DOMAIN_APPLICATION_BUILDER, NULL, genesis_of_network, registration_root, 0, LANE_REST},
+		DOMAIN_APPLICATION_BUILDER, NULL, genesis_of_network, registration_root, 0},
 	[ARTIFACT_EXECUTION_PAYLOAD_BID] = {
-		DOMAIN_BEACON_BUILDER, merkleized_epoch, by_fork_info, merkleized_root, 0, LANE_VOTES},
+		DOMAIN_BEACON_BUILDER, merkleized_epoch, by_fork_info, merkleized_root, 0},
 	[ARTIFACT_EXECUTION_PAYLOAD_ENVELOPE] = {
-		DOMAIN_BEACON_BUILDER, merkleized_epoch, by_fork_info, merkleized_root, 0, LANE_VOTES},
+		DOMAIN_BEACON_BUILDER, merkleized_epoch, by_fork_info, merkleized_root, 0},
 	[ARTIFACT_PAYLOAD_ATTESTATION] = {
-		DOMAIN_PTC_ATTESTER, payload_attestation_epoch, by_fork_info, payload_attestation_root, 0, LANE_VOTES},
+		DOMAIN_PTC_ATTESTER, payload_attestation_epoch, by_fork_info, payload_attestation_root, 0},
 	[ARTIFACT_PROPOSER_PREFERENCES] = {
-		DOMAIN_PROPOSER_PREFERENCES, preferences_epoch, by_fork_info, preferences_root, 0, LANE_REST},
+		DOMAIN_PROPOSER_PREFERENCES, preferences_epoch, by_fork_info, preferences_root, 0},
 	[ARTIFACT_BUILDER_REQUEST_AUTH] = {
-		DOMAIN_BUILDER_REQUEST_AUTH, NULL, genesis_of_network, merkleized_root, 0, LANE_REST},
+		DOMAIN_BUILDER_REQUEST_AUTH, NULL, genesis_of_network, merkleized_root, 0},
 };
 // clang-format on
 

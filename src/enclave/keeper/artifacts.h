@@ -15,7 +15,6 @@
  */
 #pragma once
 
-#include "enclave/keeper/queue.h"
 #include "enclave/messages.h"
 
 struct keeper_artifact {
@@ -24,8 +23,7 @@ struct keeper_artifact {
 	uint64_t (*epoch)(const struct message_sign *request, const struct network *network);
 	const uint8_t *(*fork_version)(const struct message_sign *request, const struct network *network, uint64_t epoch);
 	void (*object_root)(const struct message_sign *request, uint8_t ret_root[ROOT_SIZE]);
-	enum duty duty;        /* 0: not slashable */
-	enum keeper_lane lane; /* of the queue */
+	enum duty duty; /* 0: not slashable */
 };
 
 /* NULL for a type that is not in the table. */

@@ -12,28 +12,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "enclave/keeper/artifacts.h"
-#include "enclave/keeper/histories.h"
+#include "enclave/keeper/commits.h"
 #include "enclave/keeper/keys.h"
 #include "enclave/keeper/loads.h"
-#include "enclave/keeper/queue.h"
 #include "enclave/metrics.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
 
-/*
- * Commits on their way to the ledger at one time; with the histories they are 128. Both directions together fit a default socket buffer
- * (208 KiB, some 700 bytes a packet in the kernel's accounting), so keeper and ledger can never wait for each other with both buffers full.
- */
-#define COMMITS_IN_FLIGHT_MAX (128 - KEEPER_HISTORIES_MAX)
 /* While secrets wait for their last job to end, which takes milliseconds. */
 #define SWEEP_INTERVAL_MS 10
-
-/* Job numbers, first in, first out; as long as the pool of jobs, so it is never full. */
-struct job_ring {
-	uint32_t numbers[KEEPER_JOBS_MAX];
-	size_t first;
-	size_t count;
-};
 
 struct keeper {
 	struct network network;
@@ -43,13 +30,7 @@ struct keeper {
 	struct keeper_loads loads;
 	struct keeper_histories histories;
 	struct keeper_queue *queue;
-	struct job_ring waiting_urgent; /* for the ledger; proposals go first */
-	struct job_ring waiting_ordinary;
-	size_t commits_in_flight;
-	/* For whoever asks how the ledger does; monotonic, 0: never. */
-	uint64_t last_commit_ms;
-	uint64_t last_failure_ms;
-	uint64_t ledger_heard_ms; /* its last answer, or the first question after a time without any */
+	struct keeper_commits commits;
 };
 
 /* On any thread: a packet is sent whole, so no lock is needed. */
@@ -137,38 +118,18 @@ static void fill_commit(struct message_commit *commit, const struct message_sign
 	commit->target_epoch = request->object.attestation.target.epoch;
 }
 
-static bool send_waiting_commits(struct keeper *keeper, struct error *error)
-{
-	while (keeper->commits_in_flight < COMMITS_IN_FLIGHT_MAX) {
-		struct job_ring *ring = keeper->waiting_urgent.count ? &keeper->waiting_urgent : &keeper->waiting_ordinary;
-		struct keeper_job *job;
-
-		if (ring->count == 0)
-			return true;
-		job = keeper_queue_job_at(keeper->queue, ring->numbers[ring->first]);
-		ring->first = (ring->first + 1) % KEEPER_JOBS_MAX;
-		ring->count--;
-		if (keeper->commits_in_flight++ == 0)
-			keeper->ledger_heard_ms = clock_monotonic_ms();
-		job->is_with_ledger = true;
-		if (!message_send(ROLE_FD_LEDGER, &job->commit, error))
-			return error_prefix(error, "ledger");
-	}
-	return true;
-}
-
-static void wait_for_ledger(struct keeper *keeper, const struct keeper_job *job)
-{
-	struct job_ring *ring = job->lane == LANE_PROPOSALS ? &keeper->waiting_urgent : &keeper->waiting_ordinary;
-
-	ring->numbers[(ring->first + ring->count) % KEEPER_JOBS_MAX] = (uint32_t)keeper_queue_job_number(keeper->queue, job);
-	ring->count++;
-}
-
 /* Until the ledger's first answer nobody here knows which chain is ours. */
 static bool is_learning(const struct keeper *keeper)
 {
 	return keeper->network.genesis_validators_root_learned && !keeper->network.genesis_validators_root_known;
+}
+
+/* Answer without a signature. The job is gone afterwards. */
+static void refuse(struct keeper *keeper, struct keeper_job *job, uint32_t status)
+{
+	job->result.status = status;
+	job->parts_left = 1;
+	keeper_queue_part_done(keeper->queue, job);
 }
 
 /*
@@ -181,19 +142,19 @@ static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct er
 	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
 	enum slashing_verdict verdict = check_commit(watermark, &job->commit);
 
+	if (keeper_commits_is_hopeless(&keeper->commits, job->lane)) {
+		metrics_add(METRIC_JOBS_SHED, (size_t)job->lane, 0, 1);
+		return refuse(keeper, job, SIGN_OVERLOADED), true;
+	}
 	if (verdict != SLASHING_SAFE && verdict != SLASHING_REPEAT) {
-		job->result.status = SIGN_SLASHABLE;
 		job->result.verdict = verdict;
 		fill_slashing_numbers(&job->result, &job->commit, watermark);
-		job->parts_left = 1;
-		keeper_queue_part_done(keeper->queue, job);
-		return true;
+		return refuse(keeper, job, SIGN_SLASHABLE), true;
 	}
 	if (verdict == SLASHING_SAFE && !is_learning(keeper))
 		record_commit(watermark, &job->commit);
-	wait_for_ledger(keeper, job);
 	keeper_queue_submit(keeper->queue, job, true);
-	return send_waiting_commits(keeper, error);
+	return keeper_commits_submit(&keeper->commits, job, error);
 }
 
 static bool is_of_this_network(const struct keeper *keeper, const struct message_sign *request)
@@ -220,6 +181,7 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 {
 	const struct message_sign *request = &message->sign;
 	const struct keeper_artifact *artifact = keeper_artifact_find(request->artifact_type);
+	enum lane lane = lane_of_artifact(request->artifact_type);
 	struct keeper_job *job;
 
 	if (!artifact)
@@ -227,22 +189,19 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 	/* The frontend applies the rules; whoever has taken it over still gets nothing that none of them allows. */
 	if (!(keeper->signable_types & ARTIFACT_BIT(request->artifact_type)))
 		return send_status(request, SIGN_POLICY), true;
-	job = keeper_queue_take(keeper->queue, artifact->lane);
+	job = keeper_queue_take(keeper->queue, lane);
 	if (!job) {
-		metrics_add(METRIC_JOBS_SHED, (size_t)artifact->lane, 0, 1);
+		metrics_add(METRIC_JOBS_SHED, (size_t)lane, 0, 1);
 		return send_status(request, SIGN_OVERLOADED), true;
 	}
-	metrics_change(METRIC_QUEUE_DEPTH, (size_t)artifact->lane, 1);
+	metrics_change(METRIC_QUEUE_DEPTH, (size_t)lane, 1);
 	message_init(&job->result, MESSAGE_SIGN_RESULT, request->header.id);
 	keeper_signing_root(artifact, request, &keeper->network, job->result.signing_root);
 	job->result.status = judge_request(keeper, request, artifact, job->result.signing_root, &job->key_index);
 	if (job->result.status == SIGN_WRONG_NETWORK)
 		memcpy(job->result.genesis_validators_root, keeper->network.genesis_validators_root, ROOT_SIZE);
-	if (job->result.status != SIGN_OK) {
-		job->parts_left = 1;
-		keeper_queue_part_done(keeper->queue, job);
-		return true;
-	}
+	if (job->result.status != SIGN_OK)
+		return refuse(keeper, job, job->result.status), true;
 	job->secret_key = keeper_keys_hold(keeper->keys, job->key_index);
 	if (!artifact->duty || !keeper->slashing_protection) {
 		keeper_queue_submit(keeper->queue, job, false);
@@ -291,11 +250,11 @@ static bool handle_health(struct keeper *keeper, const union message *message, s
 	message_init(&result, MESSAGE_HEALTH_RESULT, message->header.id);
 	result.key_count = keeper_keys_count(keeper->keys);
 	result.slashing_protection = keeper->slashing_protection;
-	result.has_commit = keeper->last_commit_ms != 0;
-	result.has_failure = keeper->last_failure_ms != 0;
-	result.commit_age_ms = age_ms(now_ms, keeper->last_commit_ms);
-	result.failure_age_ms = age_ms(now_ms, keeper->last_failure_ms);
-	result.ledger_waiting_ms = keeper->commits_in_flight ? age_ms(now_ms, keeper->ledger_heard_ms) : 0;
+	result.has_commit = keeper->commits.last_durable_ms != 0;
+	result.has_failure = keeper->commits.last_failure_ms != 0;
+	result.commit_age_ms = age_ms(now_ms, keeper->commits.last_durable_ms);
+	result.failure_age_ms = age_ms(now_ms, keeper->commits.last_failure_ms);
+	result.ledger_waiting_ms = keeper_commits_silent_ms(&keeper->commits, now_ms);
 	return message_send(ROLE_FD_FRONTEND, &result, error);
 }
 
@@ -312,15 +271,6 @@ static void merge_watermark(struct watermark *ours, const struct watermark *stor
 	if (!ours->has_attestation || stored->target_epoch > ours->target_epoch)
 		later = *stored;
 	slashing_record_attestation(ours, source_epoch, later.target_epoch, later.attestation_root);
-}
-
-static void note_ledger_answer(struct keeper *keeper, uint32_t status)
-{
-	keeper->ledger_heard_ms = clock_monotonic_ms();
-	if (status == COMMIT_DURABLE)
-		keeper->last_commit_ms = keeper->ledger_heard_ms;
-	else if (status == COMMIT_FAILED)
-		keeper->last_failure_ms = keeper->ledger_heard_ms;
 }
 
 static void learn_root(struct keeper *keeper, const uint8_t root[ROOT_SIZE])
@@ -349,14 +299,11 @@ static void learn_from_answer(struct keeper *keeper, struct keeper_job *job, con
 static bool handle_commit_result(struct keeper *keeper, const union message *message, struct error *error)
 {
 	const struct message_commit_result *answer = &message->commit_result;
-	struct keeper_job *job = keeper_queue_job_at(keeper->queue, answer->header.id);
+	struct keeper_job *job = keeper_commits_answered(&keeper->commits, answer, error);
 	enum slashing_verdict verdict;
 
-	if (!job || !job->is_with_ledger)
-		return error_set(error, ERROR_PEER, "the ledger answers what was not asked");
-	job->is_with_ledger = false;
-	keeper->commits_in_flight--;
-	note_ledger_answer(keeper, answer->status);
+	if (!job)
+		return false;
 	if (answer->status == COMMIT_CONFLICT) {
 		verdict = check_commit(&answer->watermark, &job->commit);
 		job->result.status = verdict > SLASHING_REPEAT ? SIGN_SLASHABLE : SIGN_LEDGER_FAILED;
@@ -369,7 +316,7 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 		job->result.status = answer->status == COMMIT_RETIRED ? SIGN_RETIRED : SIGN_LEDGER_FAILED;
 	learn_from_answer(keeper, job, answer);
 	keeper_queue_part_done(keeper->queue, job);
-	return send_waiting_commits(keeper, error);
+	return keeper_commits_send_waiting(&keeper->commits, error);
 }
 
 static bool handle_history(struct keeper *keeper, const union message *message, struct error *error)
@@ -507,6 +454,7 @@ int keeper_main(int argc, char **argv)
 	keeper->histories = (struct keeper_histories){
 		.keys = keeper->keys, .network = &keeper->network, .slashing_protection = keeper->slashing_protection};
 	keeper->queue = keeper_queue_new((unsigned)get_nprocs(), finish_job, keeper, &error);
+	keeper->commits.queue = keeper->queue;
 	if (!keeper->queue || !sandbox_enter(SANDBOX_KEEPER, &error) || !role_ready(&error))
 		return role_failed(&error);
 	/* Returns only when a wall is broken: another role is gone, or said what it may not say. */

@@ -6,27 +6,15 @@
  */
 #pragma once
 
+#include "enclave/keeper/lanes.h"
 #include "enclave/messages.h"
-
-/*
- * Jobs at one time: a burst of 100,000 keys is 3,300 attestations. Beyond it the client hears "overloaded" and tries again,
- * which beats a queue that answers after the slot is over.
- */
-#define KEEPER_JOBS_MAX 4096
-
-/* In order of urgency. Each overtakes those behind it, but not for ever. */
-enum keeper_lane {
-	LANE_PROPOSALS, /* blocks and RANDAO reveals: one of them is worth days of votes */
-	LANE_VOTES,     /* what is due within seconds of its slot */
-	LANE_REST,      /* selection proofs, registrations and whatever else can wait a second */
-	LANE_COUNT,
-};
 
 struct keeper_job {
 	const uint8_t *secret_key; /* held of the keys; NULL: it is refused */
 	size_t key_index;
-	enum keeper_lane lane;
-	bool is_with_ledger;               /* the keeper's main thread only: sent to the ledger, not yet answered */
+	enum lane lane;
+	bool is_with_ledger;               /* the keeper's main thread only: sent to the ledger, not yet answered, */
+	uint64_t sent_us;                  /* and when; monotonic */
 	struct message_commit commit;      /* when a duty is to be made durable */
 	struct message_sign_result result; /* the signature goes in here; wiped unless status is SIGN_OK at the end */
 	unsigned parts_left;               /* atomic */
@@ -43,9 +31,9 @@ MUST_USE struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *
 void keeper_queue_free(struct keeper_queue *queue);
 /*
  * A job to fill in. NULL: all that this lane may have are busy, or it could not be signed in time, judged by those ahead of it and by how
- * long the last ones took. A client that hears so at once can ask again, or another signer; one that waits loses the slot.
+ * long the last ones took (lane_is_too_late()).
  */
-struct keeper_job *keeper_queue_take(struct keeper_queue *queue, enum keeper_lane lane);
+struct keeper_job *keeper_queue_take(struct keeper_queue *queue, enum lane lane);
 /* Number of a job, 0 to KEEPER_JOBS_MAX - 1, and back (NULL when out of range). */
 uint64_t keeper_queue_job_number(const struct keeper_queue *queue, const struct keeper_job *job);
 struct keeper_job *keeper_queue_job_at(struct keeper_queue *queue, uint64_t number);

@@ -272,7 +272,7 @@ static void refusals_say_why(void **state)
 		{SIGN_WRONG_NETWORK, 0, 412, "not that of this signer's network, hoodi"},
 		{SIGN_LEDGER_FAILED, 0, 503, "slashing protection store failed"},
 		{SIGN_BAD_REQUEST, 0, 500, "please report"},
-		{SIGN_OVERLOADED, 0, 503, "queue is full"},
+		{SIGN_OVERLOADED, 0, 503, "than can be signed in time"},
 		{SIGN_POLICY, 0, 403, "no rule of the signing policy"},
 		{SIGN_STATUS_COUNT, 0, 500, "please report"},
 		{200, 0, 500, "please report"},

@@ -134,7 +134,7 @@ static void each_key_has_its_own_outcome(void **state)
 		{SIGN_ROOT_MISMATCH, 0, 400, "signing_root: the request says 0x0000"},
 		{SIGN_WRONG_NETWORK, 0, 412, "network, hoodi"},
 		{SIGN_LEDGER_FAILED, 0, 503, "store failed"},
-		{SIGN_OVERLOADED, 0, 503, "queue is full"},
+		{SIGN_OVERLOADED, 0, 503, "than can be signed in time"},
 		{SIGN_POLICY, 0, 403, "no rule of the signing policy"},
 		{SIGN_BAD_REQUEST, 0, 500, "please report"},
 		{200, 0, 500, "please report"},

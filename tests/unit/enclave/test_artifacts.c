@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the request to the signing root: the frontend's table and the keeper's, one after the other, as in the running signer. */
 #include "enclave/keeper/artifacts.h"
+#include "enclave/lane.h"
 
 #include <glob.h>
 
@@ -432,7 +433,7 @@ static void each_type_has_its_own_domain(void **state)
 
 static void lanes_follow_urgency(void **state)
 {
-	static const enum keeper_lane lanes[ARTIFACT_TYPE_COUNT] = {
+	static const enum lane lanes[ARTIFACT_TYPE_COUNT] = {
 		[ARTIFACT_ATTESTATION] = LANE_VOTES,
 		[ARTIFACT_AGGREGATION_SLOT] = LANE_REST,
 		[ARTIFACT_AGGREGATE_AND_PROOF] = LANE_VOTES,
@@ -451,7 +452,7 @@ static void lanes_follow_urgency(void **state)
 
 	(void)state;
 	for (uint32_t type = 1; type < ARTIFACT_TYPE_COUNT; type++)
-		assert_int_equal(keeper_artifact_find(type)->lane, lanes[type]);
+		assert_int_equal(lane_of_artifact(type), lanes[type]);
 }
 
 int main(void)

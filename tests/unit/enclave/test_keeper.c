@@ -3,6 +3,7 @@
  * The keeper as it runs: keeper_main() in a child process with its descriptors and its sandbox, and this test in the place of
  * init, frontend, ledger and opener.
  */
+#include "enclave/keeper/commits.h"
 #include "enclave/role.h"
 #include "image/signing_policy.h"
 
@@ -1028,6 +1029,49 @@ static void answers_of_the_ledger_must_be_asked_for(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
+/*
+ * A ledger that has been silent for longer than a vote can wait: what would have to wait behind the others is refused at once, and spends
+ * nothing; a block still has its chance, and overtakes when the ledger is well again.
+ */
+static void refuses_what_a_silent_ledger_would_answer_too_late(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_commit commits[COMMITS_IN_FLIGHT_MAX];
+	struct message_sign waiting, refused, block, again;
+	struct message_commit commit;
+
+	(void)state;
+	for (uint64_t i = 0; i < COMMITS_IN_FLIGHT_MAX; i++) {
+		struct message_sign request = attestation_request(&keeper, 1, 2 + i, 0);
+
+		send_request(&keeper, &request);
+		commits[i] = receive_commit(&keeper);
+	}
+	waiting = attestation_request(&keeper, 1, 200, 0);
+	send_request(&keeper, &waiting);
+	(void)usleep(2600000);
+	refused = attestation_request(&keeper, 1, 300, 1);
+	assert_int_equal(sign_at_once(&keeper, &refused).status, SIGN_OVERLOADED);
+	block = block_request(&keeper, 5, 0);
+	send_request(&keeper, &block);
+	nothing_is_readable(keeper.ledger);
+	for (size_t i = 0; i < COMMITS_IN_FLIGHT_MAX; i++) {
+		answer_commit(&keeper, &commits[i], COMMIT_DURABLE, NULL);
+		assert_int_equal(receive_result(&keeper).status, SIGN_OK);
+	}
+	commit = receive_commit(&keeper);
+	assert_int_equal(commit.duty, DUTY_BLOCK);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	assert_int_equal(receive_result(&keeper).header.id, block.header.id);
+	commit = receive_commit(&keeper);
+	assert_int_equal(commit.target_epoch, 200);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	assert_int_equal(receive_result(&keeper).header.id, waiting.header.id);
+	again = attestation_request(&keeper, 1, 300, 2);
+	assert_int_equal(sign_durably(&keeper, &again).status, SIGN_OK);
+	(void)stop_keeper(&keeper);
+}
+
 static void serves_a_burst(void **state)
 {
 	enum { BURST = 500 };
@@ -1085,6 +1129,7 @@ int main(void)
 		cmocka_unit_test(tells_its_health),
 		cmocka_unit_test(ends_when_a_wall_is_broken),
 		cmocka_unit_test(answers_of_the_ledger_must_be_asked_for),
+		cmocka_unit_test(refuses_what_a_silent_ledger_would_answer_too_late),
 		cmocka_unit_test(serves_a_burst),
 	};
 

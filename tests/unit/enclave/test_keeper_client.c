@@ -181,6 +181,45 @@ static void burst_is_queued(void **state)
 	pair_stop(&pair);
 }
 
+static bool send_of_type(struct pair *pair, uint32_t artifact_type, uint64_t slot, struct outcome *outcome, struct error *error)
+{
+	struct message_sign message;
+
+	message_init(&message, MESSAGE_SIGN, 0);
+	message.artifact_type = artifact_type;
+	message.object.slot = slot;
+	return keeper_client_send(pair->client, &message, note, outcome, error);
+}
+
+/* What a socket holds goes as it came; of what waits for it the block goes first and the votes before the rest. */
+static void block_overtakes_a_burst(void **state)
+{
+	enum { BURST = 2000 };
+	struct outcome outcome = {0};
+	size_t places[ARTIFACT_TYPE_COUNT] = {0};
+	struct pair pair;
+	struct error error;
+
+	(void)state;
+	pair_start(&pair, BURST + 2, PATIENCE_MS);
+	for (size_t i = 0; i < BURST; i++)
+		assert_ok(send_of_type(&pair, ARTIFACT_AGGREGATION_SLOT, i, &outcome, &error), &error);
+	assert_ok(send_of_type(&pair, ARTIFACT_ATTESTATION, 0, &outcome, &error), &error);
+	assert_ok(send_of_type(&pair, ARTIFACT_BLOCK, 0, &outcome, &error), &error);
+	for (size_t i = 0; i < BURST + 2; i++) {
+		struct message_sign request;
+
+		receive_sign(&pair, &request);
+		places[request.artifact_type] = i;
+		answer(&pair, request.header.id, 1);
+	}
+	wait_until(&outcome.answers, BURST + 2);
+	assert_true(places[ARTIFACT_BLOCK] < BURST / 2);
+	assert_int_equal(places[ARTIFACT_ATTESTATION], places[ARTIFACT_BLOCK] + 1);
+	assert_int_equal(places[ARTIFACT_AGGREGATION_SLOT], BURST + 1);
+	pair_stop(&pair);
+}
+
 static void late_answer_is_ignored(void **state)
 {
 	struct outcome late = {0};
@@ -330,6 +369,7 @@ int main(void)
 		cmocka_unit_test(places_are_used_again_with_new_ids),
 		cmocka_unit_test(full_table_refuses),
 		cmocka_unit_test(burst_is_queued),
+		cmocka_unit_test(block_overtakes_a_burst),
 		cmocka_unit_test(late_answer_is_ignored),
 		cmocka_unit_test(keeper_gone_fails_all),
 		cmocka_unit_test(wrong_answer_type_ends_it),

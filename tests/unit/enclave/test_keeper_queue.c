@@ -38,7 +38,7 @@ static struct keeper_queue *start(struct record *record)
 	return queue;
 }
 
-static bool submit(struct keeper_queue *queue, enum keeper_lane lane)
+static bool submit(struct keeper_queue *queue, enum lane lane)
 {
 	struct keeper_job *job = keeper_queue_take(queue, lane);
 
