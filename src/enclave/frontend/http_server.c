@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "enclave/frontend/http_connections.h"
+#include "enclave/frontend/http_headers.h"
 #include "enclave/frontend/http_tls.h"
 
 /* Enough for the burst of a client that connects anew for every request (Prysm: Go keeps only two idle sockets a host). */
@@ -216,39 +217,6 @@ static enum MHD_Result call_queue_answer(struct http_call *call)
 	return MHD_queue_response(private->mhd, private->status, private->response);
 }
 
-struct header_search {
-	const char *name;
-	bool (*visit)(const void *context, struct view entry);
-	const void *context;
-	bool found;
-};
-
-static struct view trim(struct view text)
-{
-	while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-		text = view_of(text.data + 1, text.size - 1);
-	while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
-		text.size--;
-	return text;
-}
-
-static enum MHD_Result search_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct header_search *search = (struct header_search *)context;
-
-	(void)kind;
-	if (!value || strcasecmp(name, search->name) != 0)
-		return MHD_YES;
-	for (const char *entry = value; entry && !search->found;) {
-		const char *comma = strchr(entry, ',');
-
-		search->found =
-			search->visit(search->context, trim(view_of(entry, comma ? (size_t)(comma - entry) : strlen(entry))));
-		entry = comma ? comma + 1 : NULL;
-	}
-	return search->found ? MHD_NO : MHD_YES;
-}
-
 const char *http_call_header(const struct http_call *call, const char *name)
 {
 	return MHD_lookup_connection_value(call->private->mhd, MHD_HEADER_KIND, name);
@@ -257,45 +225,13 @@ const char *http_call_header(const struct http_call *call, const char *name)
 bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
 			   const void *context)
 {
-	struct header_search search = {.name = name, .visit = visit, .context = context};
-
-	(void)MHD_get_connection_values(call->private->mhd, MHD_HEADER_KIND, search_header, &search);
-	return search.found;
+	return http_headers_find(call->private->mhd, name, visit, context);
 }
 
 /* ---- a request, as libmicrohttpd reports it ---- */
 
 static const char too_large[] = "the body is too large";
 static const char wrong_host[] = "Host not authorized. The measured configuration lists the hosts that requests may name";
-
-struct host_check {
-	const struct client_settings *hosts;
-	bool is_named;
-	bool is_refused;
-};
-
-static enum MHD_Result check_host(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct host_check *check = (struct host_check *)context;
-
-	(void)kind;
-	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
-		return MHD_YES;
-	check->is_named = true;
-	/* Of two Host fields both must be allowed: nobody says which one counts. */
-	check->is_refused |= !client_settings_allow_host(check->hosts, view_of_text(value ? value : ""));
-	return MHD_YES;
-}
-
-static bool allows_host(const struct http_server *server, struct MHD_Connection *mhd)
-{
-	struct host_check check = {.hosts = server->options.hosts};
-
-	if (!check.hosts || check.hosts->host_count == 0)
-		return true;
-	(void)MHD_get_connection_values(mhd, MHD_HEADER_KIND, check_host, &check);
-	return check.is_named && !check.is_refused;
-}
 
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd, const char *method, const char *path,
 			     void **ret_call)
@@ -309,7 +245,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 		return MHD_NO;
 	call = call_new(server, mhd, method, path);
 	*ret_call = call;
-	if (!allows_host(server, mhd)) {
+	if (!http_headers_allow_host(mhd, server->options.hosts)) {
 		call_refuse(call, MHD_HTTP_FORBIDDEN, wrong_host, true);
 		return call_queue_answer(call);
 	}
