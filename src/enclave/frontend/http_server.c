@@ -10,6 +10,7 @@
 #include "enclave/frontend/http_connections.h"
 #include "enclave/frontend/http_headers.h"
 #include "enclave/frontend/http_tls.h"
+#include "enclave/metrics.h"
 
 /* Enough for the burst of a client that connects anew for every request (Prysm: Go keeps only two idle sockets a host). */
 #define LISTEN_BACKLOG 1024
@@ -381,6 +382,22 @@ static void connection_free(struct http_server *server, struct connection *conne
 	free(connection);
 }
 
+/*
+ * At a limit of its own libmicrohttpd stops to accept, and who comes then waits in the backlog, which looks like a hang. So it is
+ * given one that it does not reach, and what is too much is refused here.
+ */
+static enum MHD_Result on_accept(void *context, const struct sockaddr *address, socklen_t address_size)
+{
+	struct http_server *server = (struct http_server *)context;
+
+	(void)address;
+	(void)address_size;
+	if (http_connections_have_room(server->connections))
+		return MHD_YES;
+	metrics_add(METRIC_CONNECTIONS_REFUSED, 0, 0, 1);
+	return MHD_NO;
+}
+
 /* libmicrohttpd has made the TLS session before it tells of a connection, and freed it before it tells of the end. */
 static void on_connection(void *context, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what)
 {
@@ -413,21 +430,30 @@ static int open_listener(int fd, struct error *error)
 	return listener;
 }
 
+/*
+ * libmicrohttpd gives each thread an equal share of its limit. Beyond ours there may be one connection a thread that was let in at the
+ * same moment as others, and one that is gone but still counted: there is always a thread below its share, and it accepts and refuses.
+ */
+static unsigned limit_of_daemon(const struct http_server_options *options)
+{
+	return options->connection_limit + 2 * options->threads;
+}
+
 static bool start_daemon(struct http_server *server, struct error *error)
 {
 	int listener = open_listener(server->options.listen_fd, error);
 
 	if (listener < 0)
 		return false;
-	server->daemon =
-		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-				 server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE, server->options.threads,
-				 MHD_OPTION_CONNECTION_LIMIT, server->options.connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				 (size_t)CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_HTTPS_CERT_CALLBACK, http_tls_certificate,
-				 MHD_OPTION_HTTPS_PRIORITIES, HTTP_TLS_PRIORITIES, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
-				 server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-				 on_connection, server, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, server, on_request, server,
+		MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE, server->options.threads,
+		MHD_OPTION_CONNECTION_LIMIT, limit_of_daemon(&server->options), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_HTTPS_CERT_CALLBACK, http_tls_certificate,
+		MHD_OPTION_HTTPS_PRIORITIES, HTTP_TLS_PRIORITIES, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_END);
 	return server->daemon ? true : error_set(error, ERROR_IO, "the HTTPS server cannot start");
 }
 
@@ -438,7 +464,7 @@ struct http_server *http_server_new(const struct http_server_options *options, s
 
 	server->options = *options;
 	server->options.tls_key = server->options.tls_chain = view_of(NULL, 0);
-	server->connections = http_connections_new(tick_ms, error);
+	server->connections = http_connections_new(options->connection_limit, tick_ms, error);
 	if (server->connections)
 		server->tls = http_tls_new(options->tls_key, options->tls_chain, options->client_rules, error);
 	if (server->tls && start_daemon(server, error))
