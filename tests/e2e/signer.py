@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ import unittest
 # Set by meson; by hand: python3 tests/e2e/test_local.py Life.test_sign_command
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("ENSIGN_PROGRAMS", TOP / "build/src/bin"))
+TEST_TOOLS = pathlib.Path(os.environ.get("ENSIGN_TEST_TOOLS", TOP / "build/tests/e2e"))
 OWN_VECTORS = pathlib.Path(os.environ.get("ENSIGN_OWN_VECTORS", TOP / "tests/vectors"))
 PUBLIC_VECTORS = pathlib.Path(os.environ.get("ENSIGN_VECTORS", TOP / "../shared/vectors"))
 MAINNET_ROOT = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
@@ -52,6 +54,12 @@ def role_of(folder, role):
     found = [pid for pid, arguments in processes_of(folder) if f"--role {role}" in arguments]
     assert len(found) == 1, (role, found)
     return found[0]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def wait_for(condition, what, timeout=30):

@@ -5,22 +5,15 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import unittest
 import urllib.error
 import urllib.request
 
-from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, block, randao, run, voluntary_exit, wait_for
+from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, block, free_port, randao, run, voluntary_exit, wait_for
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SERIES = re.compile(rf'^({NAME})(?:\{{((?:[a-zA-Z_]\w*="[^"\\\n]*",?)+)\}})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$')
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def parse(text):
