@@ -42,6 +42,17 @@ bool process_drop_capabilities(struct error *error)
 	return true;
 }
 
+size_t process_raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	struct rlimit raised;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	raised = (struct rlimit){limit.rlim_max, limit.rlim_max};
+	return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
 /*
  * close_range(2), or the same by hand where the kernel has none (before Linux 5.9, and without CLOSE_RANGE_CLOEXEC before 5.11;
  * the stock kernel of an enclave is 4.14). It must not fail silently: that would leave a child with descriptors it must not have.

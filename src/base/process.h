@@ -15,6 +15,9 @@ MUST_USE bool process_harden(struct error *error);
 /* Give up every capability, for good (PR_SET_NO_NEW_PRIVS is on): what root may do, this process may not. */
 MUST_USE bool process_drop_capabilities(struct error *error);
 
+/* As many descriptors as the system gives (RLIMIT_NOFILE: soft to hard); returns how many that is. Children inherit it. */
+size_t process_raise_descriptor_limit(void);
+
 /* A descriptor that the child shall find under a given number. */
 struct process_fd {
 	int fd;

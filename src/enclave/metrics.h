@@ -21,6 +21,7 @@ enum metric {
 	METRIC_SIGNING_REFUSALS, /* enum metrics_refusal */
 	METRIC_TLS_HANDSHAKES,   /* enum metrics_tls_version, enum metrics_tls_outcome */
 	METRIC_CONNECTIONS,
+	METRIC_CONNECTIONS_REFUSED,
 	/* keeper */
 	METRIC_KEYS_LOADED,
 	METRIC_PERMITTED_SIGNINGS,

@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "host/enclave_log.h"
 #include "host/host_metrics.h"
 #include "host/launcher.h"
@@ -22,6 +22,10 @@
 /* The way in, besides the ways out that the settings list. */
 #define MAX_RELAYS (SETTINGS_MAX_RELAYS + 1)
 #define SIGNING_RELAY "signing"
+/* Of each way out: the enclave has one opener at a time, and that has one connection to KMS. */
+#define WAY_OUT_CONNECTIONS_MAX 64u
+/* Descriptors besides those of relays: tables, files, the control channel, the metrics server and whoever asks it. */
+#define DESCRIPTOR_RESERVE 128u
 
 struct named_relay {
 	const char *name;
@@ -39,6 +43,7 @@ struct service {
 	struct event *report_timer;
 	struct named_relay relays[MAX_RELAYS];
 	size_t relay_count;
+	size_t signing_connections_max;
 	struct launcher *launcher;
 	struct supervisor *supervisor;
 	struct enclave_log *enclave_log;
@@ -122,23 +127,34 @@ static bool prepare_launch(struct service *service, struct error *error)
 	return service->launcher != NULL;
 }
 
-/* Two descriptors a connection: the usual soft limit of 1024 would be used up by 500. */
-static void raise_descriptor_limit(void)
+/*
+ * What the ways out may use is set aside, and clients get the rest. Without a descriptor left a relay could not even accept what
+ * it then refuses, and clients would wait in the backlog.
+ */
+static bool plan_descriptors(struct service *service, struct error *error)
 {
-	struct rlimit limit;
+	size_t ways_out = service->settings->relay_count * WAY_OUT_CONNECTIONS_MAX * RELAY_DESCRIPTORS_PER_CONNECTION;
+	size_t set_aside = DESCRIPTOR_RESERVE + ways_out;
+	size_t wanted = set_aside + RELAY_CONNECTIONS_MAX * RELAY_DESCRIPTORS_PER_CONNECTION;
+	size_t given = process_raise_descriptor_limit();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_warning("descriptor_limit_not_raised", "%s", "");
+	if (given < set_aside + RELAY_DESCRIPTORS_PER_CONNECTION)
+		return error_set(error, ERROR_IO,
+				 "RLIMIT_NOFILE is %zu, which leaves no client a connection; raise its hard limit to %zu "
+				 "(systemd: LimitNOFILE=, a shell: ulimit -Hn)",
+				 given, wanted);
+	service->signing_connections_max =
+		given < wanted ? (given - set_aside) / RELAY_DESCRIPTORS_PER_CONNECTION : RELAY_CONNECTIONS_MAX;
+	if (given < wanted)
+		log_warning("few_descriptors", "limit=%zu wanted=%zu connections=%zu", given, wanted,
+			    service->signing_connections_max);
+	return true;
 }
 
-static bool add_relay(struct service *service, const char *name, const struct address *listen, const struct address *connect,
-		      bool announces_clients, struct error *error)
+/* The address that it got is told, for port 0. */
+static bool add_relay(struct service *service, const char *name, struct relay_options options, struct error *error)
 {
 	struct named_relay *slot = &service->relays[service->relay_count];
-	struct relay_options options = {.listen = *listen, .connect = *connect, .announces_clients = announces_clients};
 	char listen_text[ADDRESS_TEXT_SIZE], connect_text[ADDRESS_TEXT_SIZE];
 
 	slot->name = name;
@@ -146,11 +162,10 @@ static bool add_relay(struct service *service, const char *name, const struct ad
 	if (!slot->relay)
 		return error_prefix(error, "relay %s", name);
 	service->relay_count++;
-	/* For port 0: which one it became. */
 	if (options.listen.kind == ADDRESS_TCP)
 		options.listen.port = relay_bound_port(slot->relay);
 	address_format(&options.listen, listen_text);
-	address_format(connect, connect_text);
+	address_format(&options.connect, connect_text);
 	log_info("relay", "name=%s listen=%s connect=%s", name, listen_text, connect_text);
 	return true;
 }
@@ -161,11 +176,18 @@ static bool add_relays(struct service *service, struct error *error)
 
 	for (size_t i = 0; i < settings->relay_count; i++) {
 		const struct relay_settings *relay = &settings->relays[i];
+		const struct relay_options way_out = {
+			.listen = relay->listen, .connect = relay->connect, .max_connections = WAY_OUT_CONNECTIONS_MAX};
 
-		if (!add_relay(service, relay->name, &relay->listen, &relay->connect, false, error))
+		if (!add_relay(service, relay->name, way_out, error))
 			return false;
 	}
-	return add_relay(service, SIGNING_RELAY, &settings->listen, &service->launch.signing, true, error);
+	return add_relay(service, SIGNING_RELAY,
+			 (struct relay_options){.listen = settings->listen,
+						.connect = service->launch.signing,
+						.max_connections = service->signing_connections_max,
+						.announces_clients = true},
+			 error);
 }
 
 static void report_relay(struct named_relay *relay)
@@ -288,9 +310,8 @@ bool service_run(const struct settings *settings, struct error *error)
 
 	if (!make_private_folder(settings->run_folder, "run_folder", error) ||
 	    !make_private_folder(settings->store_folder, "store_folder", error) || !lock_run_folder(&service, error) ||
-	    !prepare_launch(&service, error))
+	    !prepare_launch(&service, error) || !plan_descriptors(&service, error))
 		return false;
-	raise_descriptor_limit();
 	service.base = event_base_new();
 	if (!service.base)
 		return error_set(error, ERROR_IO, "cannot make an event loop");

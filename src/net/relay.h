@@ -12,9 +12,10 @@
 
 #include "net/address.h"
 
-/* A validator client keeps a handful of connections; this is room for hundreds of clients, and for the default RLIMIT_NOFILE of
- * a service (two descriptors a connection). */
+/* A validator client keeps a handful of connections; this is room for hundreds of clients. */
 #define RELAY_CONNECTIONS_MAX 8192u
+/* The client's socket and the one to the destination: who makes a relay sees to it that RLIMIT_NOFILE suffices. */
+#define RELAY_DESCRIPTORS_PER_CONNECTION 2u
 /* The enclave and KMS answer a connect within milliseconds or not at all; a client's own time-out is at least 5 s. */
 #define RELAY_CONNECT_TIMEOUT_MS 5000u
 /* Validator clients keep idle connections for up to 90 s; well above, so that they are the ones who close. */

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ import unittest
 # Set by meson; by hand: python3 tests/e2e/test_local.py Life.test_sign_command
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("ENSIGN_PROGRAMS", TOP / "build/src/bin"))
+TEST_TOOLS = pathlib.Path(os.environ.get("ENSIGN_TEST_TOOLS", TOP / "build/tests/e2e"))
 OWN_VECTORS = pathlib.Path(os.environ.get("ENSIGN_OWN_VECTORS", TOP / "tests/vectors"))
 PUBLIC_VECTORS = pathlib.Path(os.environ.get("ENSIGN_VECTORS", TOP / "../shared/vectors"))
 MAINNET_ROOT = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"
@@ -120,6 +122,14 @@ class SignerTest(unittest.TestCase):
                 pass
         shutil.rmtree(self.folder, ignore_errors=True)
         self.assertEqual(left, [], "left running")
+
+    def reserve_port(self):
+        """A port that no outgoing connection takes until the test is over, while a listener with SO_REUSEADDR may have it."""
+        reserved = socket.socket()
+        self.addCleanup(reserved.close)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        return reserved.getsockname()[1]
 
     def up(self, name="signer", *options, listen="127.0.0.1:0"):
         done = run("local", "up", "--dir", self.folder / name, "--listen", listen, "--json", *options)

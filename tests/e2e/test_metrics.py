@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import unittest
 import urllib.error
@@ -15,14 +14,6 @@ from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, block, ra
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SERIES = re.compile(rf'^({NAME})(?:\{{((?:[a-zA-Z_]\w*="[^"\\\n]*",?)+)\}})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$')
-
-
-def reserve_port():
-    """A socket that keeps a port from outgoing connections until it is closed, while a listener with SO_REUSEADDR may have it."""
-    reserved = socket.socket()
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    reserved.bind(("127.0.0.1", 0))
-    return reserved
 
 
 def parse(text):
@@ -51,9 +42,7 @@ def parse(text):
 
 class Metrics(SignerTest):
     def start(self, *options):
-        reserved = reserve_port()
-        self.addCleanup(reserved.close)
-        self.url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{self.reserve_port()}"
         up = self.up("signer", "--metrics-listen", self.url.removeprefix("http://"), *options)
         self.dir = pathlib.Path(up["dir"])
         return up

@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/sysinfo.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "enclave/frontend/api.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
@@ -20,7 +20,7 @@
 
 /* A client opens as many as it has requests at once; a burst of 100,000 keys is 3,125 in a slot. */
 #define CONNECTION_LIMIT 4096
-/* Descriptors besides connections: roles, epoll, events, the listener. */
+/* Descriptors besides connections: roles, epoll, events, the listener, and for a moment two a thread that are beyond the limit. */
 #define DESCRIPTOR_RESERVE 64
 /* Clients' pools idle 20 s (Lighthouse), 29 s (Nimbus), 30 s (JDK) and 90 s (Go); who closes first must be the client. */
 #define IDLE_TIMEOUT_MS 120000
@@ -47,17 +47,19 @@ struct frontend {
 	struct http_server *server;
 };
 
-/* As many descriptors as the system gives, and no more connections than those allow. */
-static unsigned raise_connection_limit(void)
+/* No more connections than there are descriptors for: without any the server could not even accept what it then refuses. */
+static bool plan_connections(unsigned *ret_limit, struct error *error)
 {
-	struct rlimit limit;
+	size_t wanted = CONNECTION_LIMIT + DESCRIPTOR_RESERVE;
+	size_t given = process_raise_descriptor_limit();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return DESCRIPTOR_RESERVE;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= CONNECTION_LIMIT + DESCRIPTOR_RESERVE)
-		return CONNECTION_LIMIT;
-	return limit.rlim_cur > 2 * DESCRIPTOR_RESERVE ? (unsigned)limit.rlim_cur - DESCRIPTOR_RESERVE : DESCRIPTOR_RESERVE;
+	if (given <= DESCRIPTOR_RESERVE)
+		return error_set(error, ERROR_IO, "RLIMIT_NOFILE is %zu, which leaves no connection; %zu are wanted", given,
+				 wanted);
+	*ret_limit = given < wanted ? (unsigned)(given - DESCRIPTOR_RESERVE) : CONNECTION_LIMIT;
+	if (given < wanted)
+		log_warning("few_descriptors", "limit=%zu wanted=%zu connections=%u", given, wanted, *ret_limit);
+	return true;
 }
 
 /* Everything that opens a file on first use: the sandbox allows no open. */
@@ -99,11 +101,11 @@ static bool prepare(struct frontend *frontend, struct error *error)
 	int cpus = get_nprocs();
 	struct message_start start;
 
-	if (!role_begin("frontend", SECRET_HEAP_SIZE_DEFAULT, &start, error) || !prepare_libraries(error) ||
+	if (!role_begin("frontend", SECRET_HEAP_SIZE_DEFAULT, &start, error) ||
+	    !plan_connections(&frontend->connection_limit, error) || !prepare_libraries(error) ||
 	    !read_configuration(&frontend->configuration, error) || !make_client_rules(frontend, error))
 		return false;
 	frontend->threads = cpus < THREADS_MIN ? THREADS_MIN : cpus > THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
-	frontend->connection_limit = raise_connection_limit();
 	frontend->keeper =
 		keeper_client_new(&(struct keeper_client_options){.fd = ROLE_FD_KEEPER,
 								  .capacity = frontend->connection_limit + API_BATCH_REQUESTS_MAX,

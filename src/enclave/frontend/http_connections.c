@@ -17,7 +17,9 @@ struct http_connection {
 };
 
 struct http_connections {
+	unsigned limit;
 	unsigned tick_ms;
+	atomic_uint count; /* written under the lock, read without */
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t lock; /* everything below */
@@ -73,11 +75,12 @@ static void *watch(void *context)
 	return NULL;
 }
 
-struct http_connections *http_connections_new(unsigned tick_ms, struct error *error)
+struct http_connections *http_connections_new(unsigned limit, unsigned tick_ms, struct error *error)
 {
 	struct http_connections *connections = (struct http_connections *)memory_allocate_zeroed(1, sizeof *connections);
 	pthread_condattr_t attributes;
 
+	connections->limit = limit;
 	connections->tick_ms = tick_ms;
 	TAILQ_INIT(&connections->list);
 	(void)pthread_mutex_init(&connections->lock, NULL);
@@ -109,6 +112,11 @@ void http_connections_free(struct http_connections *connections)
 	free(connections);
 }
 
+bool http_connections_have_room(const struct http_connections *connections)
+{
+	return atomic_load_explicit(&connections->count, memory_order_relaxed) < connections->limit;
+}
+
 struct http_connection *http_connections_add(struct http_connections *connections, int fd, unsigned deadline_ms)
 {
 	struct http_connection *connection = (struct http_connection *)memory_allocate_zeroed(1, sizeof *connection);
@@ -117,6 +125,7 @@ struct http_connection *http_connections_add(struct http_connections *connection
 	http_connection_set_deadline(connection, deadline_ms);
 	(void)pthread_mutex_lock(&connections->lock);
 	TAILQ_INSERT_TAIL(&connections->list, connection, link);
+	(void)atomic_fetch_add_explicit(&connections->count, 1, memory_order_relaxed);
 	(void)pthread_mutex_unlock(&connections->lock);
 	return connection;
 }
@@ -125,6 +134,7 @@ void http_connections_remove(struct http_connections *connections, struct http_c
 {
 	(void)pthread_mutex_lock(&connections->lock);
 	TAILQ_REMOVE(&connections->list, connection, link);
+	(void)atomic_fetch_sub_explicit(&connections->count, 1, memory_order_relaxed);
 	(void)pthread_mutex_unlock(&connections->lock);
 	free(connection);
 }

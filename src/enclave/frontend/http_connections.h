@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The connections of a server and their deadlines. libmicrohttpd's own time-out starts anew with every byte, so a client that
- * trickles would never meet it; here each phase of a connection has one deadline, and a thread shuts down what is late.
+ * The connections of a server: how many there are, and their deadlines. libmicrohttpd's own time-out starts anew with every byte, so a
+ * client that trickles would never meet it; here each phase of a connection has one deadline, and a thread shuts down what is late.
  */
 #pragma once
 
@@ -10,12 +10,14 @@
 struct http_connections;
 struct http_connection;
 
-/* `tick_ms`: how late a deadline may be noticed. NULL on failure. */
-MUST_USE struct http_connections *http_connections_new(unsigned tick_ms, struct error *error);
+/* `limit`: how many there may be; `tick_ms`: how late a deadline may be noticed. NULL on failure. */
+MUST_USE struct http_connections *http_connections_new(unsigned limit, unsigned tick_ms, struct error *error);
 /* Stops the thread. No connection may be left. Accepts NULL. */
 void http_connections_free(struct http_connections *connections);
 
-/* The socket stays the caller's, who removes it before closing it. */
+/* From any thread. Several that ask at the same time, before any of them adds one, may each be told of the last place. */
+MUST_USE bool http_connections_have_room(const struct http_connections *connections);
+/* Not refused where there is no room. The socket stays the caller's, who removes it before closing it. */
 struct http_connection *http_connections_add(struct http_connections *connections, int fd, unsigned deadline_ms);
 void http_connections_remove(struct http_connections *connections, struct http_connection *connection);
 

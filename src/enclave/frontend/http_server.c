@@ -8,7 +8,9 @@
 
 #include "base/secret.h"
 #include "enclave/frontend/http_connections.h"
+#include "enclave/frontend/http_headers.h"
 #include "enclave/frontend/http_tls.h"
+#include "enclave/metrics.h"
 
 /* Enough for the burst of a client that connects anew for every request (Prysm: Go keeps only two idle sockets a host). */
 #define LISTEN_BACKLOG 1024
@@ -216,39 +218,6 @@ static enum MHD_Result call_queue_answer(struct http_call *call)
 	return MHD_queue_response(private->mhd, private->status, private->response);
 }
 
-struct header_search {
-	const char *name;
-	bool (*visit)(const void *context, struct view entry);
-	const void *context;
-	bool found;
-};
-
-static struct view trim(struct view text)
-{
-	while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-		text = view_of(text.data + 1, text.size - 1);
-	while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
-		text.size--;
-	return text;
-}
-
-static enum MHD_Result search_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct header_search *search = (struct header_search *)context;
-
-	(void)kind;
-	if (!value || strcasecmp(name, search->name) != 0)
-		return MHD_YES;
-	for (const char *entry = value; entry && !search->found;) {
-		const char *comma = strchr(entry, ',');
-
-		search->found =
-			search->visit(search->context, trim(view_of(entry, comma ? (size_t)(comma - entry) : strlen(entry))));
-		entry = comma ? comma + 1 : NULL;
-	}
-	return search->found ? MHD_NO : MHD_YES;
-}
-
 const char *http_call_header(const struct http_call *call, const char *name)
 {
 	return MHD_lookup_connection_value(call->private->mhd, MHD_HEADER_KIND, name);
@@ -257,45 +226,13 @@ const char *http_call_header(const struct http_call *call, const char *name)
 bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
 			   const void *context)
 {
-	struct header_search search = {.name = name, .visit = visit, .context = context};
-
-	(void)MHD_get_connection_values(call->private->mhd, MHD_HEADER_KIND, search_header, &search);
-	return search.found;
+	return http_headers_find(call->private->mhd, name, visit, context);
 }
 
 /* ---- a request, as libmicrohttpd reports it ---- */
 
 static const char too_large[] = "the body is too large";
 static const char wrong_host[] = "Host not authorized. The measured configuration lists the hosts that requests may name";
-
-struct host_check {
-	const struct client_settings *hosts;
-	bool is_named;
-	bool is_refused;
-};
-
-static enum MHD_Result check_host(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct host_check *check = (struct host_check *)context;
-
-	(void)kind;
-	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) != 0)
-		return MHD_YES;
-	check->is_named = true;
-	/* Of two Host fields both must be allowed: nobody says which one counts. */
-	check->is_refused |= !client_settings_allow_host(check->hosts, view_of_text(value ? value : ""));
-	return MHD_YES;
-}
-
-static bool allows_host(const struct http_server *server, struct MHD_Connection *mhd)
-{
-	struct host_check check = {.hosts = server->options.hosts};
-
-	if (!check.hosts || check.hosts->host_count == 0)
-		return true;
-	(void)MHD_get_connection_values(mhd, MHD_HEADER_KIND, check_host, &check);
-	return check.is_named && !check.is_refused;
-}
 
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd, const char *method, const char *path,
 			     void **ret_call)
@@ -309,7 +246,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 		return MHD_NO;
 	call = call_new(server, mhd, method, path);
 	*ret_call = call;
-	if (!allows_host(server, mhd)) {
+	if (!http_headers_allow_host(mhd, server->options.hosts)) {
 		call_refuse(call, MHD_HTTP_FORBIDDEN, wrong_host, true);
 		return call_queue_answer(call);
 	}
@@ -445,6 +382,22 @@ static void connection_free(struct http_server *server, struct connection *conne
 	free(connection);
 }
 
+/*
+ * At a limit of its own libmicrohttpd stops to accept, and who comes then waits in the backlog, which looks like a hang. So it is
+ * given one that it does not reach, and what is too much is refused here.
+ */
+static enum MHD_Result on_accept(void *context, const struct sockaddr *address, socklen_t address_size)
+{
+	struct http_server *server = (struct http_server *)context;
+
+	(void)address;
+	(void)address_size;
+	if (http_connections_have_room(server->connections))
+		return MHD_YES;
+	metrics_add(METRIC_CONNECTIONS_REFUSED, 0, 0, 1);
+	return MHD_NO;
+}
+
 /* libmicrohttpd has made the TLS session before it tells of a connection, and freed it before it tells of the end. */
 static void on_connection(void *context, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what)
 {
@@ -477,21 +430,30 @@ static int open_listener(int fd, struct error *error)
 	return listener;
 }
 
+/*
+ * libmicrohttpd gives each thread an equal share of its limit. Beyond ours there may be one connection a thread that was let in at the
+ * same moment as others, and one that is gone but still counted: there is always a thread below its share, and it accepts and refuses.
+ */
+static unsigned limit_of_daemon(const struct http_server_options *options)
+{
+	return options->connection_limit + 2 * options->threads;
+}
+
 static bool start_daemon(struct http_server *server, struct error *error)
 {
 	int listener = open_listener(server->options.listen_fd, error);
 
 	if (listener < 0)
 		return false;
-	server->daemon =
-		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-				 server, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE, server->options.threads,
-				 MHD_OPTION_CONNECTION_LIMIT, server->options.connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				 (size_t)CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_HTTPS_CERT_CALLBACK, http_tls_certificate,
-				 MHD_OPTION_HTTPS_PRIORITIES, HTTP_TLS_PRIORITIES, MHD_OPTION_URI_LOG_CALLBACK, on_request_line,
-				 server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-				 on_connection, server, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, server, on_request, server,
+		MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE, server->options.threads,
+		MHD_OPTION_CONNECTION_LIMIT, limit_of_daemon(&server->options), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_HTTPS_CERT_CALLBACK, http_tls_certificate,
+		MHD_OPTION_HTTPS_PRIORITIES, HTTP_TLS_PRIORITIES, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_END);
 	return server->daemon ? true : error_set(error, ERROR_IO, "the HTTPS server cannot start");
 }
 
@@ -502,7 +464,7 @@ struct http_server *http_server_new(const struct http_server_options *options, s
 
 	server->options = *options;
 	server->options.tls_key = server->options.tls_chain = view_of(NULL, 0);
-	server->connections = http_connections_new(tick_ms, error);
+	server->connections = http_connections_new(options->connection_limit, tick_ms, error);
 	if (server->connections)
 		server->tls = http_tls_new(options->tls_key, options->tls_chain, options->client_rules, error);
 	if (server->tls && start_daemon(server, error))

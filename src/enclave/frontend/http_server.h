@@ -29,7 +29,7 @@ struct http_call_private;
 struct http_server_options {
 	int listen_fd;             /* borrowed: bound; listen() is called here */
 	unsigned threads;          /* at least 1 */
-	unsigned connection_limit; /* further ones wait in the backlog */
+	unsigned connection_limit; /* further ones are closed at once; up to threads - 1 more when several come at one moment */
 	unsigned idle_timeout_ms;
 	unsigned request_deadline_ms;
 	size_t body_max_size; /* more is 413, and the connection is closed */

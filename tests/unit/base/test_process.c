@@ -574,6 +574,27 @@ static void test_harden(void **state)
 	assert_int_equal(wait_status(pid), 0);
 }
 
+static int check_descriptor_limit(void)
+{
+	const struct rlimit low = {100, 200};
+	struct rlimit now;
+
+	if (setrlimit(RLIMIT_NOFILE, &low) != 0 || process_raise_descriptor_limit() != 200)
+		return 1;
+	return getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == 200 && now.rlim_max == 200 ? 0 : 2;
+}
+
+static void test_descriptor_limit_is_raised(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(check_descriptor_limit());
+	assert_int_equal(wait_status(pid), 0);
+}
+
 /* The effective set as the kernel shows it, with and without what root has to lose. */
 static int check_no_capabilities(void)
 {
@@ -635,6 +656,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_dies_with_parent),
 		cmocka_unit_test(test_alive),
 		cmocka_unit_test(test_harden),
+		cmocka_unit_test(test_descriptor_limit_is_raised),
 		cmocka_unit_test(test_capabilities_are_given_up),
 		cmocka_unit_test(test_executable_folder),
 	};

@@ -199,6 +199,27 @@ void fixture_exchange(struct fixture *fixture, const char *method, const char *p
 	assert_true(tls_client_receive(&client, ret_answer));
 }
 
+void fixture_send_text(struct tls_client *client, const char *text)
+{
+	assert_true(tls_client_send(client, view_of_text(text)));
+}
+
+void fixture_send_sign(struct tls_client *client, const char *path, const char *headers)
+{
+	AUTO_FREE char *text = memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n%s", path,
+					     headers, strlen(FIXTURE_RANDAO), FIXTURE_RANDAO);
+
+	fixture_send_text(client, text);
+}
+
+void fixture_assert_status(struct tls_client *client, unsigned status)
+{
+	AUTO_ANSWER struct answer answer = {0};
+
+	assert_true(tls_client_receive(client, &answer));
+	assert_int_equal(answer.status, status);
+}
+
 void assert_error(const struct answer *answer, unsigned status, const char *message)
 {
 	AUTO_JSON json_t *body = NULL;

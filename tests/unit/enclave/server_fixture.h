@@ -61,6 +61,12 @@ void fixture_connect(struct fixture *fixture, struct tls_client *client);
 /* One request on a connection of its own; fails the test when no answer comes. */
 void fixture_exchange(struct fixture *fixture, const char *method, const char *path, const char *headers, struct view body,
 		      struct answer *ret_answer);
+/* These three fail the test when the server has hung up. */
+void fixture_send_text(struct tls_client *client, const char *text);
+/* FIXTURE_RANDAO, with further header lines or "". */
+void fixture_send_sign(struct tls_client *client, const char *path, const char *headers);
+/* One answer has this status. */
+void fixture_assert_status(struct tls_client *client, unsigned status);
 /* The answer is {"code":status,"message":…}, and nothing else; the message contains this. */
 void assert_error(const struct answer *answer, unsigned status, const char *message);
 /* "/api/v1/eth2/sign/0x…" of a key whose first two bytes are given; in static memory. */
@@ -68,5 +74,9 @@ const char *sign_path(uint8_t first, uint8_t second);
 /* Signature that the keeper gives for that key: every byte is this. */
 #define FIXTURE_SIGNATURE_BYTE 0xa7
 
+#define FIXTURE_RANDAO                                                                                                             \
+	"{\"fork_info\":{\"fork\":{\"previous_version\":\"0x00000001\",\"current_version\":\"0x00000002\",\"epoch\":\"3\"},"       \
+	"\"genesis_validators_root\":\"0x0101010101010101010101010101010101010101010101010101010101010101\"},"                     \
+	"\"type\":\"RANDAO_REVEAL\",\"randao_reveal\":{\"epoch\":\"5\"}}"
 #define JSON_TYPE "application/json; charset=utf-8"
 #define TEXT_TYPE "text/plain; charset=utf-8"

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -17,6 +18,8 @@
 #include "server_fixture.h"
 
 #define PATIENCE_MS 10000
+/* More than the descriptors of few_descriptors_cut_the_limit() are for. */
+#define CROWD 40
 
 #define R32 "\"0x0101010101010101010101010101010101010101010101010101010101010101\""
 #define RANDAO                                                                                                                     \
@@ -39,6 +42,7 @@ enum { INIT, KEEPER, OPENER, CONTROL, PAIRS };
 struct role {
 	struct fixture fixture; /* identity, address and the bound socket */
 	int ours[PAIRS];
+	rlim_t descriptors; /* that it may have; 0: as many as this test */
 	pid_t pid;
 	pthread_t keeper;
 	struct message_sign last;
@@ -47,8 +51,9 @@ struct role {
 static const int role_numbers[PAIRS] = {ROLE_FD_INIT, ROLE_FD_KEEPER, ROLE_FD_OPENER, ROLE_FD_CONTROL};
 
 /* In the child: each descriptor to its number, by way of high ones so that none is overwritten. */
-static __attribute__((noreturn)) void become_role(const int theirs[PAIRS], int listen_fd, int configuration_fd)
+static __attribute__((noreturn)) void become_role(const int theirs[PAIRS], int listen_fd, int configuration_fd, rlim_t descriptors)
 {
+	const struct rlimit limit = {descriptors, descriptors};
 	int high[PAIRS + 2];
 
 	for (size_t i = 0; i < PAIRS; i++)
@@ -63,6 +68,8 @@ static __attribute__((noreturn)) void become_role(const int theirs[PAIRS], int l
 	(void)dup2(high[PAIRS + 1], ROLE_FD_CONFIGURATION);
 	for (size_t i = 0; i < ARRAY_SIZE(high); i++)
 		(void)close(high[i]);
+	if (descriptors)
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	_exit(frontend_main(0, NULL));
 }
 
@@ -84,7 +91,7 @@ static void role_start_with(struct role *role, const char *configuration)
 	role->pid = fork();
 	assert_true(role->pid >= 0);
 	if (role->pid == 0)
-		become_role(theirs, role->fixture.listen_fd, configuration_fd);
+		become_role(theirs, role->fixture.listen_fd, configuration_fd, role->descriptors);
 	for (size_t i = 0; i < PAIRS; i++)
 		(void)close(theirs[i]);
 }
@@ -179,7 +186,7 @@ static void check_request(struct role *role, const char *method, const char *pat
 
 static void whole_life_in_the_sandbox(void **state)
 {
-	struct role role;
+	struct role role = {0};
 	struct view key;
 	struct error error;
 
@@ -217,7 +224,7 @@ static void whole_life_in_the_sandbox(void **state)
 static void many_values_do_not_end_it(void **state)
 {
 	AUTO_BUFFER struct buffer body = {0};
-	struct role role;
+	struct role role = {0};
 
 	(void)state;
 	buffer_append_text(&body, "[0");
@@ -246,7 +253,7 @@ static void policy_is_the_measured_one(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct role role;
+		struct role role = {0};
 
 		role_start_with(&role, cases[i].configuration);
 		send_start(&role);
@@ -293,7 +300,7 @@ static void known_clients_in_the_sandbox(void **state)
 	AUTO_JSON json_t *ca_pem = NULL;
 	AUTO_FREE char *ca_text = NULL;
 	AUTO_FREE char *configuration = NULL;
-	struct role role;
+	struct role role = {0};
 
 	(void)state;
 	client_certificate_make(&ca, &(struct client_certificate_options){.common_name = "ca", .is_ca = true});
@@ -333,7 +340,7 @@ static void does_not_start_without_its_configuration(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(configurations); i++) {
 		struct message_start start;
 		struct error error;
-		struct role role;
+		struct role role = {0};
 
 		role_start_with(&role, configurations[i]);
 		message_init(&start, MESSAGE_START, 0);
@@ -343,9 +350,47 @@ static void does_not_start_without_its_configuration(void **state)
 	}
 }
 
+/* Those that there are no descriptors for are refused, not left waiting. */
+static void few_descriptors_cut_the_limit(void **state)
+{
+	struct role role = {.descriptors = 80};
+	struct tls_client crowd[CROWD];
+	struct error error;
+
+	(void)state;
+	role_start(&role);
+	send_start(&role);
+	assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1);
+	for (size_t i = 0; i < CROWD; i++) {
+		crowd[i] = (struct tls_client){.fd = address_connect(&role.fixture.address, PATIENCE_MS, &error)};
+		assert_ok(crowd[i].fd >= 0, &error);
+	}
+	assert_in_range(tls_client_wait_for_end(&crowd[CROWD - 1], PATIENCE_MS), 0, PATIENCE_MS - 1);
+	assert_true(tls_client_wait_for_end(&crowd[0], 100) >= 100);
+	for (size_t i = 0; i < CROWD; i++)
+		tls_client_done(&crowd[i]);
+	hang_up(&role, INIT);
+	assert_int_equal(role_wait(&role), 1);
+	role_release(&role);
+}
+
+static void does_not_start_without_descriptors(void **state)
+{
+	struct role role = {.descriptors = 40};
+	struct message_start start;
+	struct error error;
+
+	(void)state;
+	role_start(&role);
+	message_init(&start, MESSAGE_START, 0);
+	assert_ok(message_send(role.ours[INIT], &start, &error), &error);
+	assert_int_equal(role_wait(&role), 1);
+	role_release(&role);
+}
+
 static void ends_with_init(void **state)
 {
-	struct role role;
+	struct role role = {0};
 
 	(void)state;
 	role_start(&role);
@@ -358,7 +403,7 @@ static void ends_with_init(void **state)
 
 static void ends_when_init_says_nothing(void **state)
 {
-	struct role role;
+	struct role role = {0};
 
 	(void)state;
 	role_start(&role);
@@ -370,7 +415,7 @@ static void ends_when_init_says_nothing(void **state)
 static void opener_must_keep_to_its_messages(void **state)
 {
 	struct message_load_end message;
-	struct role role;
+	struct role role = {0};
 	struct error error;
 
 	(void)state;
@@ -390,6 +435,8 @@ int main(void)
 		cmocka_unit_test(policy_is_the_measured_one),
 		cmocka_unit_test(known_clients_in_the_sandbox),
 		cmocka_unit_test(does_not_start_without_its_configuration),
+		cmocka_unit_test(few_descriptors_cut_the_limit),
+		cmocka_unit_test(does_not_start_without_descriptors),
 		cmocka_unit_test(ends_with_init),
 		cmocka_unit_test(ends_when_init_says_nothing),
 		cmocka_unit_test(opener_must_keep_to_its_messages),

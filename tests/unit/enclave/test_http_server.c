@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strangers on the server's socket: TLS versions, sizes, crowds, and clients that stall in each phase. */
+/* Strangers on the server's socket: TLS versions, sizes, crowds. */
 #include "vectors.h"
 
 #include <signal.h>
@@ -8,13 +8,6 @@
 #include "base/clock.h"
 #include "server_fixture.h"
 
-#define R32 "\"0x0101010101010101010101010101010101010101010101010101010101010101\""
-#define RANDAO                                                                                                                     \
-	"{\"fork_info\":{\"fork\":{\"previous_version\":\"0x00000001\",\"current_version\":\"0x00000002\",\"epoch\":\"3\"},"       \
-	"\"genesis_validators_root\":" R32 "},\"type\":\"RANDAO_REVEAL\",\"randao_reveal\":{\"epoch\":\"5\"}}"
-
-/* Shortened for the tests of stalling clients; the server notices within an eighth. */
-#define SHORT_MS 400
 /* A machine under load may be late by this. */
 #define SLACK_MS 3000
 
@@ -33,27 +26,6 @@ static int stop(void **state)
 	(void)state;
 	fixture_stop(&fixture);
 	return 0;
-}
-
-static void send_text(struct tls_client *client, const char *text)
-{
-	assert_true(tls_client_send(client, view_of_text(text)));
-}
-
-static void send_sign(struct tls_client *client, const char *path, const char *headers)
-{
-	AUTO_FREE char *text = memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n%s", path,
-					     headers, strlen(RANDAO), RANDAO);
-
-	send_text(client, text);
-}
-
-static void assert_answer(struct tls_client *client, unsigned status)
-{
-	AUTO_ANSWER struct answer answer = {0};
-
-	assert_true(tls_client_receive(client, &answer));
-	assert_int_equal(answer.status, status);
 }
 
 /* ---- TLS ---- */
@@ -87,8 +59,8 @@ static void versions_and_ciphers(void **state)
 			fail_msg("%s: %s", cases[i].priorities, error.message);
 		if (!accepted)
 			continue;
-		send_text(&client, "GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n");
-		assert_answer(&client, 200);
+		fixture_send_text(&client, "GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		fixture_assert_status(&client, 200);
 	}
 }
 
@@ -97,7 +69,7 @@ static void key_and_chain_must_fit(void **state)
 	static const char *const names[] = {"localhost"};
 	AUTO_TLS_IDENTITY struct tls_identity other = {0};
 	AUTO_BUFFER struct buffer ca = {0};
-	struct http_server_options options = {.threads = 2, .connection_limit = 16, .request_deadline_ms = SHORT_MS};
+	struct http_server_options options = {.threads = 2, .connection_limit = 16, .request_deadline_ms = 400};
 	struct error error;
 	size_t size;
 
@@ -146,7 +118,7 @@ static void announced_large_body_is_413(void **state)
 	start(&(struct fixture_options){0});
 	fixture_connect(&fixture, &client);
 	/* not one byte of it has to come */
-	send_text(&client, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10485761\r\n\r\n");
+	fixture_send_text(&client, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10485761\r\n\r\n");
 	assert_true(tls_client_receive(&client, &answer));
 	assert_int_equal(answer.status, 413);
 	assert_string_equal(answer_header(&answer, "Content-Type"), "application/json; charset=utf-8");
@@ -164,7 +136,7 @@ static void endless_chunks_are_413(void **state)
 	(void)state;
 	start(&(struct fixture_options){0});
 	fixture_connect(&fixture, &client);
-	send_text(&client, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+	fixture_send_text(&client, "POST /api/v1/eth2/sign/00 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
 	buffer_append_text(&chunk, "10000\r\n");
 	for (size_t i = 0; i < 0x10000; i++)
 		buffer_append_byte(&chunk, ' ');
@@ -183,13 +155,13 @@ static void chunked_body_is_a_body(void **state)
 	AUTO_TLS_CLIENT struct tls_client client;
 	AUTO_FREE char *text = memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 					     "5\r\n%.5s\r\n%zx\r\n%s\r\n0\r\n\r\n",
-					     sign_path(0, 0), RANDAO, strlen(RANDAO) - 5, &RANDAO[5]);
+					     sign_path(0, 0), FIXTURE_RANDAO, strlen(FIXTURE_RANDAO) - 5, &FIXTURE_RANDAO[5]);
 
 	(void)state;
 	start(&(struct fixture_options){0});
 	fixture_connect(&fixture, &client);
-	send_text(&client, text);
-	assert_answer(&client, 200);
+	fixture_send_text(&client, text);
+	fixture_assert_status(&client, 200);
 }
 
 static void expect_continue_is_answered(void **state)
@@ -197,21 +169,21 @@ static void expect_continue_is_answered(void **state)
 	AUTO_TLS_CLIENT struct tls_client client;
 	AUTO_FREE char *text =
 		memory_format("POST %s HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %zu\r\n\r\n",
-			      sign_path(0, 0), strlen(RANDAO));
+			      sign_path(0, 0), strlen(FIXTURE_RANDAO));
 	char piece[64] = {0};
 	ssize_t got;
 
 	(void)state;
 	start(&(struct fixture_options){0});
 	fixture_connect(&fixture, &client);
-	send_text(&client, text);
+	fixture_send_text(&client, text);
 	do
 		got = gnutls_record_recv(client.session, piece, sizeof piece - 1);
 	while (got == GNUTLS_E_AGAIN); /* session tickets */
 	assert_true(got > 0);
 	assert_non_null(strstr(piece, "HTTP/1.1 100"));
-	send_text(&client, RANDAO);
-	assert_answer(&client, 200);
+	fixture_send_text(&client, FIXTURE_RANDAO);
+	fixture_assert_status(&client, 200);
 }
 
 /* ---- HTTP ---- */
@@ -234,8 +206,8 @@ static void nonsense_is_refused(void **state)
 		AUTO_TLS_CLIENT struct tls_client client;
 
 		fixture_connect(&fixture, &client);
-		send_text(&client, cases[i].request);
-		assert_answer(&client, cases[i].status);
+		fixture_send_text(&client, cases[i].request);
+		fixture_assert_status(&client, cases[i].status);
 	}
 }
 
@@ -269,7 +241,7 @@ static void only_listed_hosts_are_served(void **state)
 		AUTO_ANSWER struct answer answer = {0};
 
 		fixture_connect(&fixture, &client);
-		send_text(&client, cases[i].request);
+		fixture_send_text(&client, cases[i].request);
 		assert_true(tls_client_receive(&client, &answer));
 		if (answer.status != cases[i].status)
 			fail_msg("%u for %s", answer.status, cases[i].request);
@@ -302,12 +274,12 @@ static void keep_alive_and_pipelining(void **state)
 	start(&(struct fixture_options){0});
 	fixture_connect(&fixture, &client);
 	for (unsigned i = 0; i < 3; i++) {
-		send_sign(&client, sign_path(SIGN_OK, 0), "");
-		send_sign(&client, sign_path(SIGN_SLASHABLE, 0), "");
-		send_text(&client, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
-		assert_answer(&client, 200);
-		assert_answer(&client, 412);
-		assert_answer(&client, 404);
+		fixture_send_sign(&client, sign_path(SIGN_OK, 0), "");
+		fixture_send_sign(&client, sign_path(SIGN_SLASHABLE, 0), "");
+		fixture_send_text(&client, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		fixture_assert_status(&client, 200);
+		fixture_assert_status(&client, 412);
+		fixture_assert_status(&client, 404);
 	}
 }
 
@@ -320,9 +292,9 @@ static void serve_crowd(void)
 		fixture_connect(&fixture, &clients[i]);
 	for (unsigned round = 0; round < 3; round++) {
 		for (size_t i = 0; i < CROWD; i++)
-			send_sign(&clients[i], sign_path(i % 2 ? SIGN_OK : SIGN_UNKNOWN_KEY, 0), "");
+			fixture_send_sign(&clients[i], sign_path(i % 2 ? SIGN_OK : SIGN_UNKNOWN_KEY, 0), "");
 		for (size_t i = 0; i < CROWD; i++)
-			assert_answer(&clients[i], i % 2 ? 200 : 404);
+			fixture_assert_status(&clients[i], i % 2 ? 200 : 404);
 	}
 	for (size_t i = 0; i < CROWD; i++)
 		tls_client_done(&clients[i]);
@@ -345,12 +317,12 @@ static void more_requests_than_places_is_503(void **state)
 	start(&(struct fixture_options){.keeper_capacity = 1, .keeper_deadline_ms = 1000});
 	fixture_connect(&fixture, &first);
 	fixture_connect(&fixture, &second);
-	send_sign(&first, sign_path(SIGN_OK, KEY_SILENT), "");
-	send_sign(&second, sign_path(SIGN_OK, KEY_SILENT), "");
-	assert_answer(&first, 503);
-	assert_answer(&second, 503);
-	send_sign(&second, sign_path(SIGN_OK, 0), "");
-	assert_answer(&second, 200);
+	fixture_send_sign(&first, sign_path(SIGN_OK, KEY_SILENT), "");
+	fixture_send_sign(&second, sign_path(SIGN_OK, KEY_SILENT), "");
+	fixture_assert_status(&first, 503);
+	fixture_assert_status(&second, 503);
+	fixture_send_sign(&second, sign_path(SIGN_OK, 0), "");
+	fixture_assert_status(&second, 200);
 }
 
 /* A client that goes while the keeper works leaves nothing behind. */
@@ -362,127 +334,9 @@ static void client_may_leave(void **state)
 		AUTO_TLS_CLIENT struct tls_client client;
 
 		fixture_connect(&fixture, &client);
-		send_sign(&client, sign_path(SIGN_OK, i % 2 ? KEY_SILENT : 0), "");
+		fixture_send_sign(&client, sign_path(SIGN_OK, i % 2 ? KEY_SILENT : 0), "");
 	}
 	serve_crowd();
-}
-
-/* ---- stalling ---- */
-
-/* Send `text` a byte at a time, for as long as the server listens; returns how long that was. */
-static unsigned trickle(struct tls_client *client, const char *text)
-{
-	uint64_t begin_ms = clock_monotonic_ms();
-
-	while (clock_monotonic_ms() - begin_ms < SHORT_MS + SLACK_MS) {
-		if (!tls_client_send(client, view_of(text, 1)) || tls_client_wait_for_end(client, 50) < 40)
-			break;
-		if (text[1] != '\0')
-			text++;
-	}
-	return (unsigned)(clock_monotonic_ms() - begin_ms);
-}
-
-static const struct fixture_options short_options = {.request_deadline_ms = SHORT_MS, .idle_timeout_ms = 2 * SHORT_MS};
-
-static void assert_closed_after(unsigned spent_ms, unsigned deadline_ms)
-{
-	assert_in_range(spent_ms, deadline_ms - deadline_ms / 4, deadline_ms + SLACK_MS - 1);
-}
-
-static void silent_connection_is_closed(void **state)
-{
-	struct error error;
-	AUTO_FD int fd = -1;
-	struct tls_client raw = {0};
-
-	(void)state;
-	start(&short_options);
-	fd = address_connect(&fixture.address, 1000, &error);
-	assert_ok(fd >= 0, &error);
-	raw.fd = fd;
-	assert_closed_after(tls_client_wait_for_end(&raw, SHORT_MS + SLACK_MS), SHORT_MS);
-}
-
-static void handshake_without_request_is_closed(void **state)
-{
-	AUTO_TLS_CLIENT struct tls_client client;
-
-	(void)state;
-	start(&short_options);
-	fixture_connect(&fixture, &client);
-	assert_closed_after(tls_client_wait_for_end(&client, SHORT_MS + SLACK_MS), SHORT_MS);
-}
-
-static void trickled_headers_are_closed(void **state)
-{
-	AUTO_TLS_CLIENT struct tls_client client;
-
-	(void)state;
-	start(&short_options);
-	fixture_connect(&fixture, &client);
-	assert_closed_after(
-		trickle(&client, "GET /upcheck HTTP/1.1\r\nHost: localhost\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"),
-		SHORT_MS);
-}
-
-static void trickled_body_is_closed(void **state)
-{
-	AUTO_TLS_CLIENT struct tls_client client;
-
-	(void)state;
-	start(&short_options);
-	fixture_connect(&fixture, &client);
-	send_text(&client, "POST /upcheck HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n");
-	assert_closed_after(trickle(&client, " "), SHORT_MS);
-}
-
-static void idle_connection_is_closed_later(void **state)
-{
-	AUTO_TLS_CLIENT struct tls_client client;
-
-	(void)state;
-	start(&short_options);
-	fixture_connect(&fixture, &client);
-	send_sign(&client, sign_path(SIGN_OK, 0), "");
-	assert_answer(&client, 200);
-	assert_closed_after(tls_client_wait_for_end(&client, 2 * SHORT_MS + SLACK_MS), 2 * SHORT_MS);
-}
-
-/* The keeper's time is not the client's: a slow answer comes after the deadline for requests. */
-static void slow_keeper_is_waited_for(void **state)
-{
-	AUTO_TLS_CLIENT struct tls_client client;
-	uint64_t begin_ms;
-
-	(void)state;
-	start(&(struct fixture_options){.request_deadline_ms = SHORT_MS, .keeper_deadline_ms = 3 * SHORT_MS});
-	fixture_connect(&fixture, &client);
-	begin_ms = clock_monotonic_ms();
-	send_sign(&client, sign_path(SIGN_OK, KEY_SILENT), "");
-	assert_answer(&client, 503);
-	assert_true(clock_monotonic_ms() - begin_ms >= 2 * SHORT_MS);
-}
-
-/* A crowd of stalling clients up to the limit keeps others out only until their deadline. */
-static void stallers_make_room(void **state)
-{
-	struct tls_client clients[16];
-	AUTO_TLS_CLIENT struct tls_client late;
-
-	(void)state;
-	start(&(struct fixture_options){.request_deadline_ms = SHORT_MS, .connection_limit = 16});
-	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
-		struct error error;
-
-		clients[i] = (struct tls_client){.fd = address_connect(&fixture.address, 1000, &error)};
-		assert_ok(clients[i].fd >= 0, &error);
-	}
-	fixture_connect(&fixture, &late);
-	send_sign(&late, sign_path(SIGN_OK, 0), "");
-	assert_answer(&late, 200);
-	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
-		tls_client_done(&clients[i]);
 }
 
 /* ---- the other kind of socket ---- */
@@ -510,8 +364,8 @@ static void tcp_is_served(void **state)
 	fixture.server = http_server_new(&options, &error);
 	assert_ok(fixture.server != NULL, &error);
 	assert_ok(tls_client_connect(&client, &address, buffer_view(&fixture.ca_pem), NULL, &error), &error);
-	send_sign(&client, sign_path(SIGN_OK, 0), "");
-	assert_answer(&client, 200);
+	fixture_send_sign(&client, sign_path(SIGN_OK, 0), "");
+	fixture_assert_status(&client, 200);
 	(void)close(options.listen_fd);
 }
 
@@ -534,13 +388,6 @@ int main(void)
 		with_server(crowd_is_served),
 		with_server(more_requests_than_places_is_503),
 		with_server(client_may_leave),
-		with_server(silent_connection_is_closed),
-		with_server(handshake_without_request_is_closed),
-		with_server(trickled_headers_are_closed),
-		with_server(trickled_body_is_closed),
-		with_server(idle_connection_is_closed_later),
-		with_server(slow_keeper_is_waited_for),
-		with_server(stallers_make_room),
 		with_server(tcp_is_served),
 	};
 

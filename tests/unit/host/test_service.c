@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/service.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -9,22 +10,33 @@
 /* What the fake enclave says to KMS, and what KMS answers. */
 #define GREETING "hello from the enclave"
 #define KMS_ANSWER "hello from outside"
+/* Less than the relays may use, and more than twice as many clients would need. */
+#define FEW_DESCRIPTORS 320
+#define CROWD 60
 
 /* The service ends on signals and takes descriptors 0 to 3 to its enclave: it gets a process of its own. Status 0, or 1 with the reason. */
-static pid_t start(const struct host_fixture *fixture)
+static pid_t start_with(const struct host_fixture *fixture, rlim_t descriptors)
 {
+	const struct rlimit limit = {descriptors, descriptors};
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		struct error error = {0};
 
+		if (descriptors && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			_exit(2);
 		if (service_run(&fixture->settings, &error))
 			_exit(0);
 		(void)fprintf(stderr, "%s\n", error.message);
 		_exit(1);
 	}
 	return pid;
+}
+
+static pid_t start(const struct host_fixture *fixture)
+{
+	return start_with(fixture, 0);
 }
 
 static int wait_for_exit(pid_t pid)
@@ -179,6 +191,49 @@ static void only_one_host_a_folder(void **state)
 	assert_int_equal(wait_for_exit(host), 0);
 }
 
+/* Clients that there are no descriptors for are refused, not left waiting, and the enclave's way out stays open. */
+static void few_descriptors_cut_the_limit(void **state)
+{
+	struct host_fixture *fixture = *state;
+	int clients[CROWD];
+	char byte = 0;
+	pid_t host = start_with(fixture, FEW_DESCRIPTORS);
+
+	wait_for_state(fixture, "serving");
+	for (size_t i = 0; i < CROWD; i++)
+		clients[i] = connect_to(&fixture->settings.listen);
+	assert_int_equal(recv(clients[CROWD - 1], &byte, 1, 0), 0);
+	assert_true(fd_write_all(clients[0], "x", 1));
+	assert_int_equal(recv(clients[0], &byte, 1, 0), 1);
+	for (size_t i = 0; i < CROWD; i++)
+		(void)close(clients[i]);
+	assert_int_equal(kill(host, SIGTERM), 0);
+	assert_int_equal(wait_for_exit(host), 0);
+}
+
+/* In a process of its own, since the limit cannot be raised again. */
+static void check_message_without_descriptors(const struct settings *settings)
+{
+	const struct rlimit none = {100, 100};
+	struct error error = {0};
+
+	if (setrlimit(RLIMIT_NOFILE, &none) != 0 || service_run(settings, &error))
+		_exit(1);
+	_exit(strstr(error.message, "RLIMIT_NOFILE is 100,") && strstr(error.message, "LimitNOFILE=") ? 0 : 2);
+}
+
+static void does_not_start_without_descriptors(void **state)
+{
+	struct host_fixture *fixture = *state;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		check_message_without_descriptors(&fixture->settings);
+	assert_int_equal(wait_for_exit(pid), 0);
+	assert_int_equal(fixture_start_count(fixture), 0);
+}
+
 static void what_prevents_the_start_is_told(void **state)
 {
 	struct host_fixture *fixture = *state;
@@ -208,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(serves_clients_and_ends_clean),   HOST_TEST(lets_the_enclave_out_to_kms),
 		HOST_TEST(clients_come_back_after_a_crash), HOST_TEST(only_one_host_a_folder),
+		HOST_TEST(few_descriptors_cut_the_limit),   HOST_TEST(does_not_start_without_descriptors),
 		HOST_TEST(what_prevents_the_start_is_told),
 	};
 
