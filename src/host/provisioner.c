@@ -37,9 +37,7 @@ struct request {
 
 static void request_done(struct request *request)
 {
-	if (request->frame.data)
-		secret_wipe(request->frame.data, request->frame.capacity);
-	buffer_done(&request->frame);
+	buffer_wipe_done(&request->frame);
 }
 
 bool provisioner_wait(const struct address *control, unsigned timeout_ms, const atomic_bool *cancel,
