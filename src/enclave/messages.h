@@ -40,6 +40,8 @@
 /* An EIP-2335 keystore is 1 KiB of JSON, with a long description two. */
 #define IMPORT_KEYSTORE_MAX_SIZE 8192
 #define IMPORT_PASSWORD_MAX_SIZE 1024
+/* Under way at one time, in one request of the key manager or several; each holds up to 16 KiB of protected memory, of which there is 1 MiB. */
+#define IMPORTS_MAX 32
 #define DIGEST_SIZE 32             /* SHA-256 */
 #define MESSAGE_SEALED_KEY_SIZE 60 /* SEALED_KEY_SIZE of tables/sealed_key.h */
 

@@ -4,7 +4,6 @@
 #include "aws/credentials.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "net/frame.h"
 #include "tables/key_table.h"
 #include "tables/tls_table.h"
 

@@ -40,7 +40,7 @@ static bool pass_import(const struct import *import, struct error *error)
 /* Each goes on its way once: what an opener that breaks was given is not tried again. */
 static bool pass_imports(struct control *control, struct error *error)
 {
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		struct import *import = &control->imports[i];
 
 		if (import->state != IMPORT_WAITING)

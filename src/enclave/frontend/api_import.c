@@ -28,7 +28,7 @@ struct api_import {
 	struct interchange history;
 	size_t next; /* of the items whose history is to be raised */
 	size_t count;
-	struct import_item items[CONTROL_CLIENT_IMPORTS_MAX];
+	struct import_item items[IMPORTS_MAX];
 	atomic_size_t unfinished; /* items, and one while they are sent */
 };
 
@@ -237,9 +237,9 @@ static bool read_items(struct api_import *job, struct error *error)
 	if (json_array_size(keystores) != json_array_size(passwords))
 		return error_set(error, ERROR_INPUT, "passwords: %zu of them for %zu keystores", json_array_size(passwords),
 				 json_array_size(keystores));
-	if (json_array_size(keystores) > CONTROL_CLIENT_IMPORTS_MAX)
+	if (json_array_size(keystores) > IMPORTS_MAX)
 		return error_set(error, ERROR_INPUT, "keystores: %zu of them, at most %d are taken at one time",
-				 json_array_size(keystores), CONTROL_CLIENT_IMPORTS_MAX);
+				 json_array_size(keystores), IMPORTS_MAX);
 	job->count = json_array_size(keystores);
 	for (size_t i = 0; i < job->count; i++) {
 		struct import_item *item = &job->items[i];

@@ -10,9 +10,6 @@
 #include "net/frame.h"
 #include "net/http_client.h"
 
-/* As many as control has at one time. */
-#define IMPORTS_MAX 32
-
 static bool read_configuration(struct configuration *ret_configuration, struct error *error)
 {
 	AUTO_BUFFER struct buffer text = {0};
