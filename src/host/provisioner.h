@@ -26,16 +26,3 @@ MUST_USE bool provisioner_run(const struct settings *settings, const struct addr
 			      struct error *error);
 MUST_USE bool provisioner_reload(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 				 struct error *error);
-
-/*
- * For the key manager's imports: give the enclave a data key of the key table, write the rows that it answers with into the table, and
- * reload. A table without any sealed row has no data key; the enclave is told so, and its clients are.
- */
-MUST_USE bool provisioner_import(const struct settings *settings, const struct address *control, struct control_state *ret_state,
-				 struct error *error);
-/*
- * For its deletions: set the rows of `state->forget` inactive, tell the enclave that they are, and reload. Rows that are not there are no
- * error.
- */
-MUST_USE bool provisioner_forget(const struct settings *settings, const struct address *control, const struct control_state *state,
-				 struct control_state *ret_state, struct error *error);
