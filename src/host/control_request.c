@@ -30,9 +30,6 @@ static bool read_key_rows(const struct settings *settings, struct key_rows *ret_
 	table = key_table_open_sqlite(settings->key_table, error);
 	if (!table || !key_table_list(table, settings->web3signer_uuid, true, ret_rows, error))
 		return error_prefix(error, "%s", settings->key_table);
-	if (ret_rows->count == 0)
-		return error_set(error, ERROR_NOT_FOUND, "key table: no active keys of web3signer_uuid %s in %s",
-				 settings->web3signer_uuid, settings->key_table);
 	return true;
 }
 
@@ -158,5 +155,6 @@ bool control_request_load(const struct settings *settings, const char *operation
 	    !append_tls_key(request, operation, &tls, error) || !append_keys(request, &rows, error))
 		return false;
 	append_known_clients(request, &tls);
+	request->key_count = rows.count;
 	return control_request_finish(settings, request, error);
 }

@@ -12,16 +12,18 @@
 #define CONTROL_CONNECT_TIMEOUT_MS 5000u
 
 struct control_request {
-	struct buffer frame; /* wiped */
-	uint64_t answer_timeout_ms;
+	struct buffer frame;        /* wiped */
+	uint64_t answer_timeout_ms; /* how long opening all of it may take */
+	size_t key_count;
 };
 
-void control_request_done(struct control_request *request); /* accepts {0} */
+/* Wipes the frame, which can be done as soon as it is sent; the numbers stay. Accepts {0}. */
+void control_request_done(struct control_request *request);
 #define AUTO_CONTROL_REQUEST CLEANUP(control_request_done)
 
 /*
- * The whole of `init` or `reload`: reads the key table, the TLS table and the credentials. ERROR_NOT_FOUND when a table, the TLS row or an
- * active key is missing. Fills in how long opening all of it may take.
+ * The whole of `init` or `reload`: reads the key table, the TLS table and the credentials. ERROR_NOT_FOUND when a table or the TLS row is
+ * missing; that there are no active keys is the enclave's to judge. Fills in the numbers too.
  */
 MUST_USE bool control_request_load(const struct settings *settings, const char *operation, struct control_request *request,
 				   struct error *error);

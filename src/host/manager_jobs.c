@@ -159,7 +159,6 @@ bool manager_forget(const struct settings *settings, const struct address *contr
 		}
 	}
 	*ret_state = *state;
-	/* A reload that read the table a moment before has brought them back, perhaps. With no key left there is nothing to load. */
-	return tell_forgotten(control, state, error) &&
-	       (provisioner_reload(settings, control, ret_state, error) || error->code == ERROR_NOT_FOUND);
+	/* A reload that read the table a moment before has brought them back, perhaps. */
+	return tell_forgotten(control, state, error) && provisioner_reload(settings, control, ret_state, error);
 }

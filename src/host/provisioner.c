@@ -32,31 +32,31 @@ bool provisioner_wait(const struct address *control, unsigned timeout_ms, const 
 	return error_set(error, ERROR_PEER, "waiting for the enclave was given up: %.300s", last.message);
 }
 
-/* The request is gone when this returns: opening thousands of keys takes a while, and the credentials need not wait for it. */
-static int send_request(const struct settings *settings, const char *operation, const struct address *control,
-			uint64_t *ret_answer_timeout_ms, struct error *error)
+/* The enclave does not know which table it was, and whose rows of it. */
+static bool explain_no_keys(const struct settings *settings, struct error *error)
 {
-	AUTO_CONTROL_REQUEST struct control_request request = {0};
-
-	if (!control_request_load(settings, operation, &request, error))
-		return -1;
-	*ret_answer_timeout_ms = request.answer_timeout_ms;
-	return control_send(control, buffer_view(&request.frame), CONTROL_CONNECT_TIMEOUT_MS, error);
+	return error_prefix(error, "key table: no active keys of web3signer_uuid %s in %s", settings->web3signer_uuid,
+			    settings->key_table);
 }
 
 static bool run(const struct settings *settings, const char *operation, const struct address *control,
 		struct control_state *ret_state, struct error *error)
 {
+	AUTO_CONTROL_REQUEST struct control_request request = {0};
 	struct control_state state = {0};
-	uint64_t timeout_ms;
-	AUTO_FD int fd = send_request(settings, operation, control, &timeout_ms, error);
+	AUTO_FD int fd = -1;
 
+	if (!control_request_load(settings, operation, &request, error))
+		return false;
+	fd = control_send(control, buffer_view(&request.frame), CONTROL_CONNECT_TIMEOUT_MS, error);
+	/* Opening thousands of keys takes a while, and the credentials need not wait for it. */
+	control_request_done(&request);
 	if (fd < 0)
 		return false;
-	if (timeout_ms > ANSWER_MAX_TIMEOUT_MS)
-		timeout_ms = ANSWER_MAX_TIMEOUT_MS;
-	if (!control_receive(fd, (unsigned)timeout_ms, &state, error))
-		return false;
+	if (request.answer_timeout_ms > ANSWER_MAX_TIMEOUT_MS)
+		request.answer_timeout_ms = ANSWER_MAX_TIMEOUT_MS;
+	if (!control_receive(fd, (unsigned)request.answer_timeout_ms, &state, error))
+		return request.key_count == 0 && error->code == ERROR_INPUT ? explain_no_keys(settings, error) : false;
 	if (!state.initialized)
 		return error_set(error, ERROR_PEER, "answer of the enclave: %s succeeded, yet it is not initialized", operation);
 	*ret_state = state;

@@ -19,8 +19,8 @@ MUST_USE bool provisioner_wait(const struct address *control, unsigned timeout_m
 
 /*
  * Read the tables and the credentials and send them: `init` to an enclave that has no keys yet, `reload` to one that has.
- * ERROR_NOT_FOUND when a table, the TLS row or an active key is missing; ERROR_POLICY and the like when the enclave or KMS refuses
- * (control_client.h).
+ * ERROR_NOT_FOUND when a table or the TLS row is missing; ERROR_POLICY and the like when the enclave or KMS refuses (control_client.h).
+ * Without any active key an enclave that has no key manager says ERROR_INPUT.
  */
 MUST_USE bool provisioner_run(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 			      struct error *error);

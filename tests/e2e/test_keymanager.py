@@ -130,6 +130,40 @@ class KeyManager(SignerTest):
         for secret in [PASSWORD, self.token]:
             self.assertNotIn(secret, log)
 
+    def test_last_key(self):
+        """A signer whose last key was deleted comes up again, and takes keys."""
+        up = self.start()
+        [first] = up["public_keys"]
+        [(key, text)] = self.keystores(1)
+        with Connection(up, timeout=60) as connection:
+            self.assertEqual(self.delete(connection, first)[0], ["deleted"])
+            wait_for(lambda: self.rows()[first] is False, "the host forgets the key")
+            self.assertEqual(self.listed(connection), [])
+        last = wait_for(lambda: json.loads((self.dir / "run/status.json").read_text())["last_reload"], "the host reloads what is left")
+        self.assertEqual((last["ok"], last["error"]), (True, None))
+        self.assertEqual(json.loads(run("local", "reload", "--dir", self.dir, "--json", check=0).stdout), {"key_count": 0, "added": 0, "removed": 0})
+        run("local", "down", "--dir", self.dir, check=0)
+        up = json.loads(run("local", "up", "--dir", self.dir, "--json", check=0).stdout)
+        self.assertEqual(up["public_keys"], [])
+        run("local", "status", "--dir", self.dir, check=0)
+        with Connection(up, timeout=60) as connection:
+            self.assertEqual(json.loads(connection.request("GET", "/api/v1/eth2/publicKeys")[2]), [])
+            status, _, health = connection.request("GET", "/healthcheck")
+            self.assertEqual((status, json.loads(health)["status"]), (200, "UP"))
+            self.assertEqual(connection.sign(first, attestation(5))[0], 404)
+            self.assertEqual(self.listed(connection), [])
+            # The row of a deleted key still has the data key that new ones are sealed with.
+            self.assertEqual(self.add(connection, [(key, text)]), [("imported", "")])
+            self.assertEqual(connection.sign(key, attestation(5))[0], 200)
+        run("local", "down", "--dir", self.dir, check=0)
+        # Without the key manager it is a mistake: that is said, and the table is named.
+        with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:
+            database.execute("UPDATE ValidatorKeys SET active = 'false'")
+            database.commit()
+        refused = run("local", "up", "--dir", self.dir, "--key-manager-token-file", "off", check=1)
+        for text in ["no active keys", str(self.dir / "tables.sqlite"), "only a signer with a key manager"]:
+            self.assertIn(text, refused.stderr)
+
     def test_refusals(self):
         up = self.start()
         [(key, text)] = self.keystores(1)
