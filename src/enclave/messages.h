@@ -277,7 +277,7 @@ struct message_load_begin {
 	struct message_header header; /* forgets an unfinished load */
 };
 
-/* A key that the keeper holds already goes on signing. */
+/* A key that the keeper holds already goes on signing. One that was deleted since the keeper listed it is left out. */
 struct message_load_keep {
 	struct message_header header;
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
@@ -299,7 +299,7 @@ enum load_status {
 	LOAD_BAD_KEY, /* public_key names the first one whose secret is not its own */
 	LOAD_FULL,
 	LOAD_COUNT_WRONG,
-	LOAD_UNKNOWN, /* public_key names the first one to keep that the keeper does not hold */
+	LOAD_UNKNOWN, /* public_key names the first one to keep that the keeper never held */
 };
 
 struct message_load_result {

@@ -231,7 +231,7 @@ static bool judge_load(const struct message_load_result *result, struct error *e
 		[LOAD_BAD_KEY] = "the secret is not that of the public key, or the key is given twice",
 		[LOAD_FULL] = "too many keys, or out of protected memory",
 		[LOAD_COUNT_WRONG] = "keys were lost on the way",
-		[LOAD_UNKNOWN] = "it is to be kept, but the keeper does not hold it",
+		[LOAD_UNKNOWN] = "it is to be kept, but the keeper never held it",
 	};
 	char public_key[2 * BLS_PUBLIC_KEY_SIZE + 1];
 

@@ -868,6 +868,37 @@ static void a_retired_key_stops_at_once(void **state)
 	(void)stop_keeper(&keeper);
 }
 
+/* The opener was told of two keys; the key manager deletes one before the opener says that both are to be kept. */
+static void a_key_that_is_deleted_during_a_load_is_left_out(void **state)
+{
+	static const uint8_t other_secret[BLS_SECRET_KEY_SIZE] = {[31] = 43};
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_history retire = history_request(&keeper, HISTORY_RETIRE);
+	struct message_sign ours = randao_request(&keeper, secret_key);
+	struct message_sign other = randao_request(&keeper, other_secret);
+	struct message_load_result result;
+
+	(void)state;
+	begin_load(&keeper);
+	keep_key(&keeper, secret_key);
+	load_key(&keeper, other_secret, NULL);
+	assert_int_equal(end_load(&keeper, 2).status, LOAD_OK);
+	assert_true(ask_durably(&keeper, &retire, NULL).is_loaded);
+	begin_load(&keeper);
+	keep_key(&keeper, secret_key);
+	keep_key(&keeper, other_secret);
+	result = end_load(&keeper, 2);
+	assert_int_equal(result.status, LOAD_OK);
+	assert_int_equal(result.count, 1);
+	assert_int_equal(sign_at_once(&keeper, &ours).status, SIGN_UNKNOWN_KEY);
+	assert_int_equal(sign_at_once(&keeper, &other).status, SIGN_OK);
+	/* What was lost on the way is noticed all the same. */
+	begin_load(&keeper);
+	keep_key(&keeper, secret_key);
+	assert_int_equal(end_load(&keeper, 2).status, LOAD_COUNT_WRONG);
+	(void)stop_keeper(&keeper);
+}
+
 static void histories_are_bounded(void **state)
 {
 	struct keeper_process keeper = start_loaded_keeper();
@@ -1079,6 +1110,7 @@ int main(void)
 		cmocka_unit_test(jobs_of_a_key_that_leaves_are_finished),
 		cmocka_unit_test(what_was_signed_elsewhere_counts),
 		cmocka_unit_test(a_retired_key_stops_at_once),
+		cmocka_unit_test(a_key_that_is_deleted_during_a_load_is_left_out),
 		cmocka_unit_test(histories_are_bounded),
 		cmocka_unit_test(without_a_ledger_the_keeper_answers),
 		cmocka_unit_test(lists_its_keys),
