@@ -170,7 +170,7 @@ bool nsm_random(struct nsm *nsm, uint8_t *ret_bytes, size_t size, struct error *
 	size_t filled = 0;
 
 	while (filled < size) {
-		AUTO_BUFFER struct buffer bytes = {0};
+		AUTO_WIPED_BUFFER struct buffer bytes = {0};
 		struct nsm_response response = {0};
 		bool ok = nsm_exchange(nsm, &request, &bytes, &response, error);
 		size_t piece;
@@ -183,7 +183,6 @@ bool nsm_random(struct nsm *nsm, uint8_t *ret_bytes, size_t size, struct error *
 		}
 		piece = response.random.size < size - filled ? response.random.size : size - filled;
 		memcpy(ret_bytes + filled, response.random.data, piece);
-		secret_wipe(bytes.data, bytes.size);
 		filled += piece;
 	}
 	return true;

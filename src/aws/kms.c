@@ -12,14 +12,10 @@
 /* Base64 of what may be a secret: the text in between is wiped. */
 static json_t *base64_text(struct view bytes)
 {
-	struct buffer text = {0};
-	json_t *json;
+	AUTO_WIPED_BUFFER struct buffer text = {0};
 
 	base64_encode(bytes, &text);
-	json = json_stringn(buffer_text(&text), text.size);
-	secret_wipe(text.data, text.capacity);
-	buffer_done(&text);
-	return json;
+	return json_stringn(buffer_text(&text), text.size);
 }
 
 /* Everything in a request but bytes and policies is text of our own; KMS takes UTF-8 only, and so does jansson. */

@@ -44,14 +44,6 @@ static void signed_headers_done(struct signed_headers *headers)
 	secret_done(&headers->token);
 }
 
-/* Has the session token in it. */
-static void canonical_done(struct buffer *canonical)
-{
-	if (canonical->data)
-		secret_wipe(canonical->data, canonical->capacity);
-	buffer_done(canonical);
-}
-
 static bool sign(const struct call *call, const char *date_time, struct signed_headers *headers, struct error *error)
 {
 	const struct credentials *credentials = call->credentials;
@@ -71,7 +63,7 @@ static bool sign(const struct call *call, const char *date_time, struct signed_h
 		.normalize_path = true,
 		.double_encode_path = true,
 	};
-	CLEANUP(canonical_done) struct buffer canonical = {0};
+	AUTO_WIPED_BUFFER struct buffer canonical = {0}; /* has the session token in it */
 	AUTO_BUFFER struct buffer names = {0};
 	AUTO_BUFFER struct buffer string = {0};
 	char signature[65];

@@ -106,3 +106,10 @@ void secret_wipe(void *data, size_t size)
 {
 	OPENSSL_cleanse(data, size);
 }
+
+void buffer_wipe_done(struct buffer *buffer)
+{
+	if (buffer && buffer->data)
+		secret_wipe(buffer->data, buffer->capacity);
+	buffer_done(buffer);
+}

@@ -42,6 +42,8 @@ void secret_done(struct secret *secret);
 bool secret_equal(struct view a, struct view b);
 /* Wipe memory that held a secret for a moment (a stack copy, a library's struct). Never optimised away. */
 void secret_wipe(void *data, size_t size);
+/* buffer_done() for what held a secret: all of its memory is wiped, used or not. Accepts NULL and {0}. */
+void buffer_wipe_done(struct buffer *buffer);
 
 static inline struct view secret_view(const struct secret *secret)
 {
@@ -49,3 +51,4 @@ static inline struct view secret_view(const struct secret *secret)
 }
 
 #define AUTO_SECRET CLEANUP(secret_done)
+#define AUTO_WIPED_BUFFER CLEANUP(buffer_wipe_done)

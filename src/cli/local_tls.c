@@ -75,12 +75,11 @@ bool tls_source_read(const struct tls_source *source, struct tls_identity *ret_i
 static bool make_pkcs12_plaintext(const struct tls_identity *identity, struct secret *ret_plaintext, struct error *error)
 {
 	AUTO_SECRET struct secret password = {0};
-	AUTO_BUFFER struct buffer password_b64 = {0};
+	AUTO_WIPED_BUFFER struct buffer password_b64 = {0};
 	AUTO_BUFFER struct buffer pkcs12_b64 = {0};
 	AUTO_BUFFER struct buffer pkcs12 = {0};
 	AUTO_JSON json_t *object = json_object();
 	uint8_t random[TLS_PASSWORD_RANDOM_SIZE];
-	bool done;
 
 	if (!secret_init(&password, 2 * sizeof random + 1, error))
 		return false;
@@ -96,22 +95,17 @@ static bool make_pkcs12_plaintext(const struct tls_identity *identity, struct se
 	base64_encode(view_of(password.data, password.size - 1), &password_b64);
 	(void)json_object_set_new(object, "tls_password_b64", json_string(buffer_text(&password_b64)));
 	(void)json_object_set_new(object, "tls_keystore_b64", json_string(buffer_text(&pkcs12_b64)));
-	done = json_write_secret(object, ret_plaintext, error);
-	secret_wipe(password_b64.data, password_b64.size);
-	return done;
+	return json_write_secret(object, ret_plaintext, error);
 }
 
 static bool set_base64(json_t *object, const char *name, struct view bytes)
 {
-	AUTO_BUFFER struct buffer text = {0};
-	bool done;
+	AUTO_WIPED_BUFFER struct buffer text = {0};
 
 	/* Room at once, so that no copy of it stays behind where the buffer grew. */
 	buffer_reserve(&text, 2 * bytes.size + 8);
 	base64_encode(bytes, &text);
-	done = json_object_set_new(object, name, json_string(buffer_text(&text))) == 0;
-	secret_wipe(text.data, text.size);
-	return done;
+	return json_object_set_new(object, name, json_string(buffer_text(&text))) == 0;
 }
 
 /* {"tls_key_pem_b64","tls_chain_pem_b64"}, as an operator has them. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/control_client.h"
 
-#include "net/frame.h"
-
 #define STATUS_OK 200
 
 static enum error_code code_of_name(const char *name)
@@ -70,7 +68,7 @@ static bool read_forget(json_t *body, struct control_state *state, struct error 
 	json_t *item;
 	size_t index;
 
-	if (json_array_size(list) > CONTROL_FORGET_MAX)
+	if (json_array_size(list) > CONTROL_FORGET_LISTED_MAX)
 		return error_set(error, ERROR_PEER, "forget: %zu keys", json_array_size(list));
 	json_array_foreach(list, index, item)
 	{

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "net/address.h"
+#include "net/frame.h"
 #include "tables/key_table.h"
 
 /*
@@ -12,18 +13,15 @@
  */
 #define CONTROL_ANSWER_MAX_SIZE 262144u
 
-/* Keys that the enclave names in one answer for the host to forget, at most. */
-#define CONTROL_FORGET_MAX 64
-
 struct control_state {
 	bool initialized;
 	uint64_t key_count;
 	/* What the enclave wants of the host. */
 	bool wants_reload; /* read the tables again */
 	bool wants_import; /* store keys that the key manager was given */
+	/* Keys that the key manager deleted, 96 lower-case hex digits each. */
 	size_t forget_count;
-	char forget[CONTROL_FORGET_MAX]
-		   [KEY_TABLE_PUBKEY_SIZE]; /* keys that the key manager deleted, 96 lower-case hex digits each */
+	char forget[CONTROL_FORGET_LISTED_MAX][KEY_TABLE_PUBKEY_SIZE];
 	/* Of a reload, else 0. */
 	uint64_t added;
 	uint64_t removed;

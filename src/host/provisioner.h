@@ -19,23 +19,10 @@ MUST_USE bool provisioner_wait(const struct address *control, unsigned timeout_m
 
 /*
  * Read the tables and the credentials and send them: `init` to an enclave that has no keys yet, `reload` to one that has.
- * ERROR_NOT_FOUND when a table, the TLS row or an active key is missing; ERROR_POLICY and the like when the enclave or KMS refuses
- * (control_client.h).
+ * ERROR_NOT_FOUND when a table or the TLS row is missing; ERROR_POLICY and the like when the enclave or KMS refuses (control_client.h).
+ * Without any active key an enclave that has no key manager says ERROR_INPUT.
  */
 MUST_USE bool provisioner_run(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 			      struct error *error);
 MUST_USE bool provisioner_reload(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 				 struct error *error);
-
-/*
- * For the key manager's imports: give the enclave a data key of the key table, write the rows that it answers with into the table, and
- * reload. A table without any sealed row has no data key; the enclave is told so, and its clients are.
- */
-MUST_USE bool provisioner_import(const struct settings *settings, const struct address *control, struct control_state *ret_state,
-				 struct error *error);
-/*
- * For its deletions: set the rows of `state->forget` inactive, tell the enclave that they are, and reload. Rows that are not there are no
- * error.
- */
-MUST_USE bool provisioner_forget(const struct settings *settings, const struct address *control, const struct control_state *state,
-				 struct control_state *ret_state, struct error *error);

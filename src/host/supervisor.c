@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/backoff.h"
+#include "host/manager_jobs.h"
 #include "host/provisioner.h"
 #include "host/worker.h"
 
@@ -162,7 +163,7 @@ static void job_import(void *context)
 	struct supervisor *supervisor = context;
 	struct job *job = &supervisor->job;
 
-	job->ok = provisioner_import(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
+	job->ok = manager_import(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
 }
 
 /* Of the keys that the last poll named. */
@@ -172,7 +173,7 @@ static void job_forget(void *context)
 	struct job *job = &supervisor->job;
 	const struct control_state wished = job->state;
 
-	job->ok = provisioner_forget(supervisor->options.settings, &supervisor->options.control, &wished, &job->state, &job->error);
+	job->ok = manager_forget(supervisor->options.settings, &supervisor->options.control, &wished, &job->state, &job->error);
 }
 
 /* ---- ending the enclave ---- */

@@ -21,10 +21,8 @@ static bool read_failed(const char *what, unsigned timeout_ms, struct error *err
 static void make_room(struct buffer *payload, size_t size)
 {
 	buffer_clear(payload);
-	if (payload->data && payload->capacity <= size) {
-		secret_wipe(payload->data, payload->capacity);
-		buffer_done(payload);
-	}
+	if (payload->capacity <= size)
+		buffer_wipe_done(payload);
 	buffer_reserve(payload, size);
 }
 

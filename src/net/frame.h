@@ -13,6 +13,8 @@
 #define CONTROL_FRAME_MAX_SIZE (64u << 20)
 /* A frame is written from memory; half a minute is enough on the slowest emulated machine. */
 #define CONTROL_FRAME_TIMEOUT_MS 30000u
+/* Deleted keys that one answer names for the host to forget; the others are named when these are forgotten. */
+#define CONTROL_FORGET_LISTED_MAX 64
 
 /*
  * Read one frame of at most max_size bytes into ret_payload (cleared first; its memory is taken once, so no stale copies of

@@ -30,9 +30,7 @@ struct exchange {
 
 static void exchange_done(struct exchange *exchange)
 {
-	if (exchange->body.data)
-		secret_wipe(exchange->body.data, exchange->body.capacity);
-	buffer_done(&exchange->body);
+	buffer_wipe_done(&exchange->body);
 	curl_socket_done(&exchange->socket);
 }
 
@@ -106,9 +104,7 @@ static void reserve_wiping(struct buffer *body, size_t extra)
 		return;
 	buffer_reserve(&grown, body->size + extra);
 	buffer_append(&grown, buffer_view(body));
-	if (body->data)
-		secret_wipe(body->data, body->capacity);
-	buffer_done(body);
+	buffer_wipe_done(body);
 	*body = grown;
 }
 
@@ -426,8 +422,6 @@ void http_response_done(struct http_response *response)
 {
 	if (!response)
 		return;
-	if (response->body.data)
-		secret_wipe(response->body.data, response->body.capacity);
-	buffer_done(&response->body);
+	buffer_wipe_done(&response->body);
 	*response = (struct http_response){0};
 }

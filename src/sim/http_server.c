@@ -75,9 +75,7 @@ static void end_exchange(void *context, struct MHD_Connection *connection, void 
 	(void)code;
 	if (!exchange)
 		return;
-	if (exchange->body.data)
-		secret_wipe(exchange->body.data, exchange->body.capacity);
-	buffer_done(&exchange->body);
+	buffer_wipe_done(&exchange->body);
 	free(exchange->target);
 	free(exchange);
 	*state = NULL;

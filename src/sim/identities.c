@@ -28,7 +28,7 @@ static bool random_key_id(const char *prefix, char ret_text[CREDENTIALS_KEY_ID_S
 /* Base64 of `size` (a multiple of 3) random bytes. */
 static bool random_text(size_t size, struct secret *ret_text, struct error *error)
 {
-	AUTO_BUFFER struct buffer text = {0};
+	AUTO_WIPED_BUFFER struct buffer text = {0};
 	uint8_t bytes[TOKEN_RANDOM_SIZE];
 	bool done;
 
@@ -38,7 +38,6 @@ static bool random_text(size_t size, struct secret *ret_text, struct error *erro
 	base64_encode(view_of(bytes, size), &text);
 	done = secret_init_copy(ret_text, buffer_view(&text), error);
 	secret_wipe(bytes, sizeof bytes);
-	secret_wipe(text.data, text.size);
 	return done;
 }
 

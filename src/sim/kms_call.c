@@ -85,13 +85,10 @@ void kms_key_arn(const struct kms_call *call, const char *key_id, char ret_arn[S
 
 json_t *kms_base64_json(struct view bytes)
 {
-	AUTO_BUFFER struct buffer text = {0};
-	json_t *json;
+	AUTO_WIPED_BUFFER struct buffer text = {0};
 
 	/* Taken at once: a buffer that grows leaves copies behind. */
 	buffer_reserve(&text, (bytes.size + 2) / 3 * 4);
 	base64_encode(bytes, &text);
-	json = json_stringn(buffer_text(&text), text.size);
-	secret_wipe(text.data, text.size);
-	return json;
+	return json_stringn(buffer_text(&text), text.size);
 }

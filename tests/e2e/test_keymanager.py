@@ -7,7 +7,7 @@ import pathlib
 import sqlite3
 import unittest
 
-from signer import MAINNET_ROOT, Connection, SignerTest, attestation, block, run, wait_for
+from signer import MAINNET_ROOT, Connection, SignerTest, attestation, block, randao, run, wait_for
 
 PATH = "/eth/v1/keystores"
 PASSWORD = "correct horse battery staple"
@@ -64,6 +64,10 @@ class KeyManager(SignerTest):
         with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:
             return {"0x" + pubkey: active == "true" for pubkey, active in database.execute("SELECT pubkey, active FROM ValidatorKeys")}
 
+    def wait_reloaded(self, count, what):
+        """Until the host has reloaded so many times; a deletion is done with when it has."""
+        return wait_for(lambda: (last := json.loads((self.dir / "run/status.json").read_text())["last_reload"]) and last["number"] >= count and last, what)
+
     def document(self, *entries, root=MAINNET_ROOT):
         return {"metadata": {"interchange_format_version": "5", "genesis_validators_root": root}, "data": list(entries)}
 
@@ -106,16 +110,14 @@ class KeyManager(SignerTest):
             self.assertEqual(entry["signed_blocks"][0]["slot"], "1001")
             self.assertEqual((entry["signed_attestations"][0]["source_epoch"], entry["signed_attestations"][0]["target_epoch"]), ("21", "22"))
             self.assertEqual(self.listed(connection), sorted([first, two]))
-            wait_for(lambda: self.rows()[one] is False, "the host forgets the key")
+            self.wait_reloaded(1, "the host forgets the key")
+            self.assertFalse(self.rows()[one])
             self.assertEqual(self.delete(connection, one)[0], ["not_active"])
-            # Whatever the parent does: a row that is active again brings a key that signs nothing slashable.
-            with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:
-                database.execute("UPDATE ValidatorKeys SET active = 'true'")
-                database.commit()
+            self.wait_reloaded(2, "the host forgets it again")
+            # Whatever the parent does: a row that is active again brings a key that signs nothing.
+            self.activate_all()
             run("local", "reload", "--dir", self.dir, check=0)
-            status, answer = connection.sign(one, attestation(30))
-            self.assertEqual(status, 412)
-            self.assertIn("deleted through the key manager", answer["message"])
+            self.assert_deleted(connection, one)
             # It comes back with the document that it left with, and signs again, but nothing old.
             self.assertEqual(self.add(connection, [(one, one_text)], history=export), [("duplicate", "this key is loaded already")])
             self.assertEqual(connection.sign(one, attestation(22, root=OTHER))[0], 412)
@@ -129,6 +131,74 @@ class KeyManager(SignerTest):
         log = (self.dir / "log/host.log").read_text()
         for secret in [PASSWORD, self.token]:
             self.assertNotIn(secret, log)
+
+    def activate_all(self):
+        with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:
+            database.execute("UPDATE ValidatorKeys SET active = 'true'")
+            database.commit()
+
+    def assert_deleted(self, connection, key):
+        """It is loaded, yet it signs nothing of any type."""
+        for body in [attestation(30), block(3000), randao(30)]:
+            status, answer = connection.sign(key, body)
+            self.assertEqual(status, 412)
+            self.assertIn("deleted through the key manager", answer["message"])
+
+    def test_row_that_comes_back(self):
+        """A deleted key signs nothing after a restart either, until it is imported again."""
+        up = self.start()
+        [first] = up["public_keys"]
+        [(key, text)] = self.keystores(1)
+        with Connection(up, timeout=60) as connection:
+            self.assertEqual(self.add(connection, [(key, text)]), [("imported", "")])
+            self.assertEqual(connection.sign(key, randao(5))[0], 200)
+            before = self.wait_reloaded(1, "the key was loaded")["number"]
+            self.assertEqual(self.delete(connection, key)[0], ["deleted"])
+            self.wait_reloaded(before + 1, "the host forgets the key")
+        run("local", "down", "--dir", self.dir, check=0)
+        self.activate_all()
+        up = json.loads(run("local", "up", "--dir", self.dir, "--json", check=0).stdout)
+        self.assertEqual(sorted(up["public_keys"]), sorted([first, key]))
+        with Connection(up, timeout=60) as connection:
+            self.assert_deleted(connection, key)
+            self.assertEqual(connection.sign(first, randao(5))[0], 200)
+            self.assertEqual(self.add(connection, [(key, text)]), [("duplicate", "this key is loaded already")])
+            self.assertEqual(connection.sign(key, randao(5))[0], 200)
+            self.assertEqual(connection.sign(key, attestation(30))[0], 200)
+
+    def test_last_key(self):
+        """A signer whose last key was deleted comes up again, and takes keys."""
+        up = self.start()
+        [first] = up["public_keys"]
+        [(key, text)] = self.keystores(1)
+        with Connection(up, timeout=60) as connection:
+            self.assertEqual(self.delete(connection, first)[0], ["deleted"])
+            wait_for(lambda: self.rows()[first] is False, "the host forgets the key")
+            self.assertEqual(self.listed(connection), [])
+        last = self.wait_reloaded(1, "the host reloads what is left")
+        self.assertEqual((last["ok"], last["error"]), (True, None))
+        self.assertEqual(json.loads(run("local", "reload", "--dir", self.dir, "--json", check=0).stdout), {"key_count": 0, "added": 0, "removed": 0})
+        run("local", "down", "--dir", self.dir, check=0)
+        up = json.loads(run("local", "up", "--dir", self.dir, "--json", check=0).stdout)
+        self.assertEqual(up["public_keys"], [])
+        run("local", "status", "--dir", self.dir, check=0)
+        with Connection(up, timeout=60) as connection:
+            self.assertEqual(json.loads(connection.request("GET", "/api/v1/eth2/publicKeys")[2]), [])
+            status, _, health = connection.request("GET", "/healthcheck")
+            self.assertEqual((status, json.loads(health)["status"]), (200, "UP"))
+            self.assertEqual(connection.sign(first, attestation(5))[0], 404)
+            self.assertEqual(self.listed(connection), [])
+            # The row of a deleted key still has the data key that new ones are sealed with.
+            self.assertEqual(self.add(connection, [(key, text)]), [("imported", "")])
+            self.assertEqual(connection.sign(key, attestation(5))[0], 200)
+        run("local", "down", "--dir", self.dir, check=0)
+        # Without the key manager it is a mistake: that is said, and the table is named.
+        with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:
+            database.execute("UPDATE ValidatorKeys SET active = 'false'")
+            database.commit()
+        refused = run("local", "up", "--dir", self.dir, "--key-manager-token-file", "off", check=1)
+        for text in ["no active keys", str(self.dir / "tables.sqlite"), "only a signer with a key manager"]:
+            self.assertIn(text, refused.stderr)
 
     def test_refusals(self):
         up = self.start()

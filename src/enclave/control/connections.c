@@ -94,7 +94,7 @@ static void refuse_too_large(struct connection *connection, struct error *error)
 /* The frame may hold credentials: what no job took is wiped whatever comes of it. */
 void connection_serve(struct control *control, struct connection *connection)
 {
-	AUTO_BUFFER struct buffer frame = {0};
+	AUTO_WIPED_BUFFER struct buffer frame = {0};
 	struct error error = {0};
 	struct answer answer;
 	bool closed = false;
@@ -109,8 +109,6 @@ void connection_serve(struct control *control, struct connection *connection)
 		return;
 	}
 	answer = operations_answer(control, connection, &frame);
-	if (frame.data)
-		secret_wipe(frame.data, frame.capacity);
 	connection->waits_for_job = answer.is_pending;
 	if (!answer.is_pending)
 		connection_answer(control, connection, &answer);

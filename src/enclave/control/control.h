@@ -21,12 +21,8 @@
 
 /* The host uses two or three; one that idles gives its place back after CONTROL_IDLE_TIMEOUT_MS. */
 #define CONTROL_CONNECTIONS_MAX 8
-/* In one request of the key manager or several; each holds up to 16 KiB of protected memory, of which there is 1 MiB. */
-#define CONTROL_IMPORTS_MAX 32
-/* As many keys as one DELETE of 10 MiB cannot name in practice; each is 48 bytes. */
-#define CONTROL_FORGET_MAX 100000
-/* In one answer, which a host reads up to 64 KiB of. */
-#define CONTROL_FORGET_LISTED_MAX 64
+/* Deleted keys that the host has not forgotten yet: as many as a signer holds, in case it deletes them all while the host is slow. 48 bytes each. */
+#define CONTROL_FORGET_WAITING_MAX 100000
 
 struct control;
 
@@ -84,7 +80,7 @@ struct control {
 	struct connection connections[CONTROL_CONNECTIONS_MAX];
 	struct job job;
 	bool wants_reload;
-	struct import imports[CONTROL_IMPORTS_MAX];
+	struct import imports[IMPORTS_MAX];
 	uint8_t (*forget)[BLS_PUBLIC_KEY_SIZE];
 	size_t forget_count;
 	struct buffer log; /* read from the pipe, not yet answered: a line without its end, or more than one answer takes */

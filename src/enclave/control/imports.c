@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "enclave/control/control.h"
+#include "net/frame.h"
 
 /* The host asks for wishes every second and stores rows in milliseconds; the key manager's client waits as long. */
 #define IMPORT_TIMEOUT_MS 30000
@@ -21,9 +22,9 @@ bool imports_add(struct control *control, const struct message_import_keystore *
 	struct import *import = control->imports;
 	struct error problem = {0};
 
-	while (import < control->imports + CONTROL_IMPORTS_MAX && import->state != IMPORT_FREE)
+	while (import < control->imports + IMPORTS_MAX && import->state != IMPORT_FREE)
 		import++;
-	if (import == control->imports + CONTROL_IMPORTS_MAX)
+	if (import == control->imports + IMPORTS_MAX)
 		return tell(message->header.id, IMPORT_FAILED, "too many imports at one time; try again", error);
 	if (!secret_init(&import->input, (size_t)message->keystore_size + message->password_size, &problem))
 		return tell(message->header.id, IMPORT_FAILED, problem.message, error);
@@ -40,14 +41,14 @@ size_t imports_count(const struct control *control, enum import_state state)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++)
+	for (size_t i = 0; i < IMPORTS_MAX; i++)
 		count += control->imports[i].state == state;
 	return count;
 }
 
 struct import *imports_find(struct control *control, uint64_t id, enum import_state state)
 {
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		if (control->imports[i].state == state && control->imports[i].id == id)
 			return &control->imports[i];
 	}
@@ -67,7 +68,7 @@ bool imports_fail_all(struct control *control, enum import_state state, const ch
 {
 	bool ok = true;
 
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		if (control->imports[i].state == state)
 			ok = import_finish(&control->imports[i], IMPORT_FAILED, message, error) && ok;
 	}
@@ -84,7 +85,7 @@ bool imports_expire(struct control *control, uint64_t now_ms, struct error *erro
 {
 	bool ok = true;
 
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		struct import *import = &control->imports[i];
 		const char *message =
 			import->state == IMPORT_WAITING
@@ -101,7 +102,7 @@ uint64_t imports_next_deadline_ms(const struct control *control)
 {
 	uint64_t next_ms = UINT64_MAX;
 
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		const struct import *import = &control->imports[i];
 
 		if (has_deadline(import) && import->deadline_ms < next_ms)
@@ -131,7 +132,7 @@ void imports_mark_reloaded(struct control *control, json_t *request)
 {
 	json_t *rows = json_object_get(request, "encrypted_validator_keys");
 
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		struct import *import = &control->imports[i];
 
 		import->is_in_reload = import->state == IMPORT_SEALED && is_among(import->public_key, rows);
@@ -143,7 +144,7 @@ bool imports_end_reload(struct control *control, const struct message_job_result
 	enum import_status status = result->code == ERROR_NONE ? IMPORT_OK : IMPORT_FAILED;
 	bool ok = true;
 
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		if (control->imports[i].is_in_reload)
 			ok = import_finish(&control->imports[i], status, result->message, error) && ok;
 	}
@@ -154,7 +155,7 @@ json_t *imports_rows_new(const struct control *control)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		const struct import *import = &control->imports[i];
 		AUTO_BUFFER struct buffer sealed = {0};
 		char hex[2 * BLS_PUBLIC_KEY_SIZE + 1];
@@ -173,13 +174,13 @@ json_t *imports_rows_new(const struct control *control)
 void forget_add(struct control *control, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
 {
 	if (!control->forget)
-		control->forget = memory_allocate_zeroed(CONTROL_FORGET_MAX, sizeof *control->forget);
+		control->forget = memory_allocate_zeroed(CONTROL_FORGET_WAITING_MAX, sizeof *control->forget);
 	for (size_t i = 0; i < control->forget_count; i++) {
 		if (memcmp(control->forget[i], public_key, BLS_PUBLIC_KEY_SIZE) == 0)
 			return;
 	}
-	if (control->forget_count == CONTROL_FORGET_MAX) {
-		log_warning("forget_dropped", "reason=\"%d keys wait already for the host\"", CONTROL_FORGET_MAX);
+	if (control->forget_count == CONTROL_FORGET_WAITING_MAX) {
+		log_warning("forget_dropped", "reason=\"%d keys wait already for the host\"", CONTROL_FORGET_WAITING_MAX);
 		return;
 	}
 	memcpy(control->forget[control->forget_count++], public_key, BLS_PUBLIC_KEY_SIZE);

@@ -7,13 +7,6 @@
 #include "enclave/metrics.h"
 #include "net/frame.h"
 
-static void wipe_request(struct job *job)
-{
-	if (job->request.data)
-		secret_wipe(job->request.data, job->request.capacity);
-	buffer_done(&job->request);
-}
-
 bool job_start(struct control *control, enum job_kind kind, struct connection *connection, struct buffer *frame,
 	       struct error *error)
 {
@@ -47,7 +40,7 @@ static bool pass_import(const struct import *import, struct error *error)
 /* Each goes on its way once: what an opener that breaks was given is not tried again. */
 static bool pass_imports(struct control *control, struct error *error)
 {
-	for (size_t i = 0; i < CONTROL_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		struct import *import = &control->imports[i];
 
 		if (import->state != IMPORT_WAITING)
@@ -83,7 +76,7 @@ bool job_handle_ready(struct control *control, struct error *error)
 	/* An opener that does not take it ends, and then its job does. */
 	if (!pass_job(control, &problem))
 		log_failure(LOG_LEVEL_ERROR, "job_not_passed_on", &problem);
-	wipe_request(&control->job);
+	buffer_wipe_done(&control->job.request);
 	return true;
 }
 
@@ -246,7 +239,7 @@ bool job_handle_gone(struct control *control, const struct message_opener_gone *
 	if (!control->job.has_result)
 		fill_missing_result(&control->job.result, gone->how);
 	ok = finish(control, error);
-	wipe_request(&control->job);
+	buffer_wipe_done(&control->job.request);
 	free(control->job.data_key_b64);
 	control->job = (struct job){0};
 	return ok;

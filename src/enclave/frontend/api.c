@@ -294,8 +294,10 @@ struct api *api_new(const struct api_options *options)
 
 void api_free(struct api *api)
 {
-	if (api)
-		reload_state_done(&api->reload);
+	if (!api)
+		return;
+	reload_state_done(&api->reload);
+	(void)pthread_mutex_destroy(&api->importing_lock);
 	free(api);
 }
 

@@ -18,17 +18,19 @@ struct import_item {
 	bool is_begun;        /* api_begin_import() */
 	const char *keystore; /* borrowed from the body, as is the password */
 	const char *password;
+	bool has_history;
+	struct watermark history; /* what it signed elsewhere */
 	enum import_status status;
 	char message[ERROR_MESSAGE_SIZE];
 };
 
 struct api_import {
 	struct http_call *call;
-	json_t *body; /* in memory that is wiped */
-	struct interchange history;
-	size_t next; /* of the items whose history is to be raised */
+	json_t *body;                               /* in memory that is wiped */
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* of the histories */
+	size_t next;                                /* of the items whose history is to be raised */
 	size_t count;
-	struct import_item items[CONTROL_CLIENT_IMPORTS_MAX];
+	struct import_item items[IMPORTS_MAX];
 	atomic_size_t unfinished; /* items, and one while they are sent */
 };
 
@@ -47,7 +49,6 @@ void api_import_free(struct api_import *job)
 		return;
 	end_imports(job);
 	json_decref(job->body);
-	interchange_done(&job->history);
 	free(job);
 }
 
@@ -155,34 +156,32 @@ static void send_imports(struct api_import *job)
 
 static void on_raised(void *context, const union message *answer, const struct error *error);
 
-static const struct interchange_key *next_history(struct api_import *job)
+static const struct import_item *next_with_history(struct api_import *job)
 {
-	const struct interchange_key *found = NULL;
-
-	while (!found && job->next < job->count) {
+	while (job->next < job->count) {
 		const struct import_item *item = &job->items[job->next++];
 
-		if (item->has_key)
-			found = interchange_find(&job->history, item->public_key);
+		if (item->has_history)
+			return item;
 	}
-	return found;
+	return NULL;
 }
 
 static void raise_next(struct api_import *job)
 {
-	const struct interchange_key *history = next_history(job);
+	const struct import_item *item = next_with_history(job);
 	struct message_history raise;
 	struct error error;
 
-	if (!history) {
+	if (!item) {
 		send_imports(job);
 		return;
 	}
 	message_init(&raise, MESSAGE_HISTORY, 0);
 	raise.action = HISTORY_RAISE;
-	memcpy(raise.public_key, history->public_key, sizeof raise.public_key);
-	memcpy(raise.genesis_validators_root, job->history.genesis_validators_root, ROOT_SIZE);
-	raise.watermark = history->watermark;
+	memcpy(raise.public_key, item->public_key, sizeof raise.public_key);
+	memcpy(raise.genesis_validators_root, job->genesis_validators_root, ROOT_SIZE);
+	raise.watermark = item->history;
 	if (!keeper_client_send(keeper_of(job), &raise, on_raised, job, &error))
 		api_answer_error(job->call, 503, error.message, NULL);
 }
@@ -237,9 +236,9 @@ static bool read_items(struct api_import *job, struct error *error)
 	if (json_array_size(keystores) != json_array_size(passwords))
 		return error_set(error, ERROR_INPUT, "passwords: %zu of them for %zu keystores", json_array_size(passwords),
 				 json_array_size(keystores));
-	if (json_array_size(keystores) > CONTROL_CLIENT_IMPORTS_MAX)
+	if (json_array_size(keystores) > IMPORTS_MAX)
 		return error_set(error, ERROR_INPUT, "keystores: %zu of them, at most %d are taken at one time",
-				 json_array_size(keystores), CONTROL_CLIENT_IMPORTS_MAX);
+				 json_array_size(keystores), IMPORTS_MAX);
 	job->count = json_array_size(keystores);
 	for (size_t i = 0; i < job->count; i++) {
 		struct import_item *item = &job->items[i];
@@ -254,16 +253,33 @@ static bool read_items(struct api_import *job, struct error *error)
 	return true;
 }
 
-/* Without slashing protection there is nothing that it could be imported into. */
-static bool read_history(struct api_import *job, struct error *error)
+static void take_history(struct import_item *item, const struct interchange *document)
 {
+	const struct interchange_key *found = item->has_key ? interchange_find(document, item->public_key) : NULL;
+
+	item->has_history = found != NULL;
+	if (found)
+		item->history = found->watermark;
+}
+
+/*
+ * Without slashing protection there is nothing that it could be imported into. The document may have 100,000 keys and be as large as the
+ * body; imports take seconds, and all that they need of it is what it says of their own few keys.
+ */
+static bool read_histories(struct api_import *job, struct error *error)
+{
+	AUTO_INTERCHANGE struct interchange document = {0};
 	const char *text;
 
 	if (!json_read_text_optional(job->body, "slashing_protection", &text, error))
 		return false;
-	if (!text || !api_call_of(job->call)->api->slashing_protection)
-		return true;
-	return interchange_parse(view_of_text(text), &job->history, error) || error_prefix(error, "slashing_protection");
+	if (text && api_call_of(job->call)->api->slashing_protection && !interchange_parse(view_of_text(text), &document, error))
+		return error_prefix(error, "slashing_protection");
+	(void)json_object_del(job->body, "slashing_protection");
+	memcpy(job->genesis_validators_root, document.genesis_validators_root, ROOT_SIZE);
+	for (size_t i = 0; i < job->count; i++)
+		take_history(&job->items[i], &document);
+	return true;
 }
 
 void api_import_keystores(struct http_call *call, const char *identifier)
@@ -279,7 +295,7 @@ void api_import_keystores(struct http_call *call, const char *identifier)
 	api_call_of(call)->import = job;
 	job->call = call;
 	job->body = json_parse_object(call->body, "body", &error);
-	if (!job->body || !read_items(job, &error) || !read_history(job, &error)) {
+	if (!job->body || !read_items(job, &error) || !read_histories(job, &error)) {
 		(void)api_answer_bad_request(call, &error);
 		return;
 	}

@@ -7,8 +7,8 @@
 #include "enclave/frontend/api.h"
 #include "enclave/frontend/reload_state.h"
 
-/* More requests of the key manager than control takes at one time wait for it; each has at most CONTROL_CLIENT_IMPORTS_MAX keys. */
-#define API_IMPORTING_MAX (4 * CONTROL_CLIENT_IMPORTS_MAX)
+/* More requests of the key manager than control takes at one time wait for it; each has at most IMPORTS_MAX keys. */
+#define API_IMPORTING_MAX (4 * IMPORTS_MAX)
 
 struct api {
 	struct network network;

@@ -18,7 +18,7 @@ struct control_client {
 	pthread_mutex_t lock; /* what follows */
 	uint64_t last_id;
 	bool is_closed;
-	struct pending_import imports[CONTROL_CLIENT_IMPORTS_MAX];
+	struct pending_import imports[IMPORTS_MAX];
 };
 
 struct control_client *control_client_new(int fd, struct error *error)
@@ -47,7 +47,7 @@ static uint64_t take_place(struct control_client *client, control_import_answer 
 	uint64_t id = 0;
 
 	(void)pthread_mutex_lock(&client->lock);
-	for (size_t i = 0; i < CONTROL_CLIENT_IMPORTS_MAX && id == 0 && !client->is_closed; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX && id == 0 && !client->is_closed; i++) {
 		if (client->imports[i].id != 0)
 			continue;
 		id = ++client->last_id;
@@ -63,7 +63,7 @@ static bool take_import(struct control_client *client, uint64_t id, struct pendi
 	bool found = false;
 
 	(void)pthread_mutex_lock(&client->lock);
-	for (size_t i = 0; i < CONTROL_CLIENT_IMPORTS_MAX && !found; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX && !found; i++) {
 		found = client->imports[i].id != 0 && (id == 0 || client->imports[i].id == id);
 		if (found) {
 			*ret_import = client->imports[i];

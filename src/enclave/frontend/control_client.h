@@ -8,9 +8,6 @@
 
 #include "enclave/messages.h"
 
-/* As many as control has at one time. */
-#define CONTROL_CLIENT_IMPORTS_MAX 32
-
 struct control_client;
 
 /* Called exactly once for each import that was taken, with no lock held. `message` says why it failed. */

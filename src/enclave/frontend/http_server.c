@@ -111,13 +111,6 @@ static struct http_call *call_new(struct http_server *server, struct MHD_Connect
 }
 
 /* A body may hold passwords (the key manager's does): no copy of it stays behind, neither here nor where it was before it grew. */
-static void wipe(struct buffer *body)
-{
-	if (body->data)
-		secret_wipe(body->data, body->capacity);
-	buffer_done(body);
-}
-
 static void append_to_body(struct buffer *body, struct view bytes)
 {
 	struct buffer grown = {0};
@@ -125,7 +118,7 @@ static void append_to_body(struct buffer *body, struct view bytes)
 	if (body->data && bytes.size > body->capacity - body->size) {
 		buffer_reserve(&grown, 2 * body->capacity + bytes.size);
 		buffer_append(&grown, buffer_view(body));
-		wipe(body);
+		buffer_wipe_done(body);
 		*body = grown;
 	}
 	buffer_append(body, bytes);
@@ -134,7 +127,7 @@ static void append_to_body(struct buffer *body, struct view bytes)
 static void call_drop_body(struct http_call *call)
 {
 	call->body = view_of(NULL, 0);
-	wipe(&call->private->body);
+	buffer_wipe_done(&call->private->body);
 	discharge(&call->private->server->bodies_charged, &call->private->body_charged);
 }
 

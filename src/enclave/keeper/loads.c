@@ -6,6 +6,7 @@ void keeper_loads_begin(struct keeper_loads *loads)
 	keeper_keys_begin(loads->keys);
 	loads->is_open = true;
 	loads->count = 0;
+	loads->left_out = 0;
 	message_init(&loads->failure, MESSAGE_LOAD_RESULT, 0);
 }
 
@@ -36,11 +37,26 @@ void keeper_loads_key(struct keeper_loads *loads, const struct message_load_key 
 		note_failure(loads, message->public_key, &error);
 }
 
+/* Only the key manager takes out keys while a load is under way, for there is one load at a time. */
+static bool was_deleted_since(const struct keeper_loads *loads, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	size_t number;
+
+	return keeper_keys_find_record(loads->keys, public_key, &number) && !keeper_keys_find(loads->keys, public_key, &number);
+}
+
+/* A key that was deleted before it is named is left out, as one is that is deleted after. */
 void keeper_loads_keep(struct keeper_loads *loads, const struct message_load_keep *message)
 {
 	struct error error = {0};
 
-	if (goes_on(loads) && !keeper_keys_stage_held(loads->keys, message->public_key, &error))
+	if (!goes_on(loads))
+		return;
+	if (was_deleted_since(loads, message->public_key)) {
+		loads->left_out++;
+		return;
+	}
+	if (!keeper_keys_stage_held(loads->keys, message->public_key, &error))
 		note_failure(loads, message->public_key, &error);
 }
 
@@ -50,7 +66,9 @@ static enum load_status judge(const struct keeper_loads *loads, uint64_t announc
 		return LOAD_COUNT_WRONG;
 	if (loads->failure.status != LOAD_OK)
 		return (enum load_status)loads->failure.status;
-	return announced == loads->count && announced == keeper_keys_staged_count(loads->keys) ? LOAD_OK : LOAD_COUNT_WRONG;
+	if (announced != loads->count || announced != keeper_keys_staged_count(loads->keys) + loads->left_out)
+		return LOAD_COUNT_WRONG;
+	return LOAD_OK;
 }
 
 void keeper_loads_end(struct keeper_loads *loads, const struct message_load_end *message, struct message_load_result *ret_result)

@@ -8,6 +8,7 @@ struct keeper_loads {
 	struct keeper_keys *keys;
 	bool is_open;                       /* between BEGIN and END */
 	uint64_t count;                     /* of keys that were named */
+	uint64_t left_out;                  /* of those: deleted since the opener was told which there are */
 	struct message_load_result failure; /* the first fault; status LOAD_OK: none */
 };
 

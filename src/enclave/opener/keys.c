@@ -203,11 +203,15 @@ static bool each_row(struct loading *loading, json_t *rows, bool (*act)(struct l
 	return true;
 }
 
-/* Before KMS is asked for anything: a row that cannot be right is told at once. */
+/*
+ * Before KMS is asked for anything: a row that cannot be right is told at once. No rows at all are what the key manager leaves when it
+ * has deleted the last key; where there is none they are a mistake (another signer's uuid, say), which must not stop the keys that sign now.
+ */
 static bool check_rows(struct loading *loading, json_t *rows, struct error *error)
 {
-	if (json_array_size(rows) == 0)
-		return error_set(error, ERROR_INPUT, "encrypted_validator_keys: empty, there is nothing to sign with");
+	if (json_array_size(rows) == 0 && !loading->opening->opener->configuration.key_manager.is_on)
+		return error_set(error, ERROR_INPUT,
+				 "encrypted_validator_keys: empty, and only a signer with a key manager can do without keys");
 	return each_row(loading, rows, NULL, error);
 }
 
@@ -227,7 +231,7 @@ static bool judge_load(const struct message_load_result *result, struct error *e
 		[LOAD_BAD_KEY] = "the secret is not that of the public key, or the key is given twice",
 		[LOAD_FULL] = "too many keys, or out of protected memory",
 		[LOAD_COUNT_WRONG] = "keys were lost on the way",
-		[LOAD_UNKNOWN] = "it is to be kept, but the keeper does not hold it",
+		[LOAD_UNKNOWN] = "it is to be kept, but the keeper never held it",
 	};
 	char public_key[2 * BLS_PUBLIC_KEY_SIZE + 1];
 

@@ -10,9 +10,6 @@
 #include "net/frame.h"
 #include "net/http_client.h"
 
-/* As many as control has at one time. */
-#define IMPORTS_MAX 32
-
 static bool read_configuration(struct configuration *ret_configuration, struct error *error)
 {
 	AUTO_BUFFER struct buffer text = {0};
@@ -92,9 +89,7 @@ static void task_done(struct task *task)
 {
 	for (size_t i = 0; i < IMPORTS_MAX; i++)
 		secret_done(&task->imports[i]);
-	if (task->request.data)
-		secret_wipe(task->request.data, task->request.capacity);
-	buffer_done(&task->request);
+	buffer_wipe_done(&task->request);
 }
 
 static bool receive_task(struct opener *opener, struct task *task, struct error *error)
@@ -116,7 +111,7 @@ static bool run_task(struct opener *opener, struct task *task, struct message_jo
 	AUTO_JSON json_t *request = json_parse_object(buffer_view(&task->request), "control frame", error);
 
 	/* Parsed, it is all in memory that is wiped on release. */
-	secret_wipe(task->request.data, task->request.capacity);
+	buffer_wipe_done(&task->request);
 	if (!request)
 		return false;
 	if (opener->job.kind == JOB_IMPORT)

@@ -2,8 +2,14 @@
 /*
  * The opener: a process that lives for one job of control: attested KMS decrypts, CMS, PKCS#12, keystores. It holds plaintext keys for a
  * moment, hands each to the keeper (or seals it for the key table) and ends, so nothing of a key is left in a process that talks
- * to the parent. opener.c takes the job and tells how it ended; keys.c loads the key table's rows; opening.c asks KMS; keystores.c opens what
- * the key manager was given.
+ * to the parent.
+ *
+ *   opener.c         takes the job, and tells how it ended
+ *   opening.c        asks KMS
+ *   keys.c           loads the key table's rows
+ *   keeper.c         asks the keeper which keys it has already
+ *   known_clients.c  opens the list of known clients
+ *   keystores.c      opens what the key manager was given
  */
 #pragma once
 

@@ -170,6 +170,21 @@ static void test_wipe(void **state)
 	secret_wipe(NULL, 0);
 }
 
+/* That the memory is wiped cannot be looked at once it is released; that what is left is empty, and nothing is no error, can. */
+static void test_buffer_wipe_done(void **state)
+{
+	struct buffer buffer = {0};
+
+	(void)state;
+	buffer_wipe_done(NULL);
+	buffer_wipe_done(&buffer);
+	buffer_append_text(&buffer, "a password");
+	buffer_clear(&buffer);
+	buffer_wipe_done(&buffer);
+	assert_null(buffer.data);
+	assert_int_equal(buffer.size + buffer.capacity, 0);
+}
+
 static uint64_t walk_sum;
 
 /* Walk up from a secret until memory ends. */
@@ -330,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_done),
 		cmocka_unit_test(test_wiped_on_release),
 		cmocka_unit_test(test_wipe),
+		cmocka_unit_test(test_buffer_wipe_done),
 		cmocka_unit_test(test_guard_page),
 		cmocka_unit_test(test_left_out_of_core_dumps),
 		cmocka_unit_test(test_copies_and_decodes),

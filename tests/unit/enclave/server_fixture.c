@@ -57,6 +57,16 @@ static bool answer_health(int fd, const struct message_header *request, const st
 	return message_send(fd, &health, &error);
 }
 
+static bool answer_history(int fd, const struct message_header *request)
+{
+	struct message_history_result result;
+	struct error error;
+
+	message_init(&result, MESSAGE_HISTORY_RESULT, request->id);
+	result.status = HISTORY_OK;
+	return message_send(fd, &result, &error);
+}
+
 void fixture_keeper(int fd, const struct fixture_options *options, struct message_sign *ret_last)
 {
 	union message message;
@@ -70,6 +80,10 @@ void fixture_keeper(int fd, const struct fixture_options *options, struct messag
 		}
 		if (message.header.type == MESSAGE_HEALTH) {
 			alive = answer_health(fd, &message.header, options);
+			continue;
+		}
+		if (message.header.type == MESSAGE_HISTORY) {
+			alive = answer_history(fd, &message.header);
 			continue;
 		}
 		memcpy(ret_last, &message.sign, sizeof *ret_last);
@@ -121,6 +135,26 @@ static size_t or_default(size_t value, size_t otherwise)
 	return value ? value : otherwise;
 }
 
+static void start_key_manager(struct fixture *fixture, const char *token)
+{
+	struct error error;
+
+	fixture->key_manager.is_on = true;
+	assert_ok(key_manager_digest_token(view_of_text(token), fixture->key_manager.token_sha256, &error), &error);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fixture->control_fds), 0);
+	fixture->control = control_client_new(fixture->control_fds[0], &error);
+	assert_ok(fixture->control != NULL, &error);
+}
+
+static void stop_key_manager(struct fixture *fixture)
+{
+	if (!fixture->control)
+		return;
+	control_client_free(fixture->control);
+	(void)close(fixture->control_fds[0]);
+	(void)close(fixture->control_fds[1]);
+}
+
 void fixture_start(struct fixture *fixture, const struct fixture_options *options)
 {
 	struct http_server_options server_options = {.threads = (unsigned)or_default(options->threads, 2)};
@@ -142,9 +176,13 @@ void fixture_start(struct fixture *fixture, const struct fixture_options *option
 						.deadline_ms = (unsigned)or_default(options->keeper_deadline_ms, 5000)},
 		&error);
 	assert_ok(fixture->keeper != NULL, &error);
+	if (options->manager_token)
+		start_key_manager(fixture, options->manager_token);
 	fixture->api = api_new(&(struct api_options){.network = network,
 						     .slashing_protection = !options->slashing_off,
 						     .policy = &fixture->policy,
+						     .key_manager = &fixture->key_manager,
+						     .control = fixture->control,
 						     .keeper = fixture->keeper});
 	server_options.listen_fd = fixture->listen_fd;
 	server_options.request_deadline_ms = (unsigned)or_default(options->request_deadline_ms, 30000);
@@ -165,6 +203,7 @@ void fixture_stop(struct fixture *fixture)
 	keeper_client_close(fixture->keeper);
 	http_server_free(fixture->server);
 	api_free(fixture->api);
+	stop_key_manager(fixture);
 	signing_policy_done(&fixture->policy);
 	keeper_client_free(fixture->keeper);
 	(void)shutdown(fixture->keeper_fds[0], SHUT_RDWR);

@@ -19,6 +19,7 @@ struct fixture_options {
 	unsigned threads;             /* 0: 2 */
 	uint64_t key_count;           /* of the keeper */
 	bool slashing_off;
+	const char *manager_token;           /* of the key manager; NULL: there is none */
 	struct client_rules *client_rules;   /* borrowed; NULL: any client */
 	const struct client_settings *hosts; /* borrowed; NULL: any host */
 	const char *policy;                  /* JSON; NULL: the built-in rules alone */
@@ -27,7 +28,7 @@ struct fixture_options {
 
 /*
  * What the keeper does with a request to sign: it answers with the status in the first byte of the public key. Special values of
- * the second byte: KEY_SILENT is never answered, KEY_DIES makes the keeper hang up.
+ * the second byte: KEY_SILENT is never answered, KEY_DIES makes the keeper hang up. Whatever it is asked about histories goes well.
  */
 enum { KEY_SILENT = 0xee, KEY_DIES = 0xdd };
 
@@ -42,6 +43,9 @@ struct fixture {
 	pthread_t keeper_thread;
 	struct message_sign last; /* that the keeper got; read it after the answer */
 	struct signing_policy policy;
+	struct key_manager key_manager;
+	int control_fds[2]; /* with a key manager: ours, control's; the test is control */
+	struct control_client *control;
 	struct keeper_client *keeper;
 	struct api *api;
 	struct http_server *server;

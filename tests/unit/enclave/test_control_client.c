@@ -110,7 +110,7 @@ static void imports_are_bounded(void **state)
 {
 	static char large[IMPORT_KEYSTORE_MAX_SIZE + 2];
 	struct control_client *client = start();
-	struct outcome outcomes[CONTROL_CLIENT_IMPORTS_MAX] = {0};
+	struct outcome outcomes[IMPORTS_MAX] = {0};
 	struct outcome other = {0};
 	struct error error = {0};
 
@@ -118,7 +118,7 @@ static void imports_are_bounded(void **state)
 	memset(large, 'x', sizeof large - 1);
 	assert_false(import(client, large, &other, &error));
 	assert_int_equal(error.code, ERROR_INPUT);
-	for (size_t i = 0; i < CONTROL_CLIENT_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		assert_ok(import(client, "{}", &outcomes[i], &error), &error);
 		(void)receive_import();
 	}
@@ -127,7 +127,7 @@ static void imports_are_bounded(void **state)
 	/* at the end nobody is left waiting */
 	control_client_close(client);
 	assert_false(import(client, "{}", &other, &error));
-	for (size_t i = 0; i < CONTROL_CLIENT_IMPORTS_MAX; i++) {
+	for (size_t i = 0; i < IMPORTS_MAX; i++) {
 		assert_int_equal(outcomes[i].calls, 1);
 		assert_int_equal(outcomes[i].status, IMPORT_FAILED);
 	}

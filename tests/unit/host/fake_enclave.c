@@ -3,7 +3,7 @@
  * A stand-in for ensign-enclave that answers the control channel as docs/protocols.md says and misbehaves as its configuration
  * (descriptor 3) asks. What it saw and how often it was started it writes into its --store folder.
  *
- *   {"mode":"serve"}   also die, crash, crash-later, silent, refuse, garbage, forget, relay: on its first start; with
+ *   {"mode":"serve"}   also die, crash, crash-later, silent, refuse, garbage, forget, relay, key-manager: on its first start; with
  *   "always":true on every start; "stubborn":true ignores SIGTERM
  *
  * It ends by _exit(): a leak checker at exit would change the status that tests look at.
@@ -177,6 +177,8 @@ static json_t *answer_init(struct enclave *enclave, struct view frame, json_t *r
 		_exit(7);
 	if (strcmp(enclave->mode, "relay") == 0 && !fetch_greeting(enclave))
 		return refuse(502, "peer", "KMS cannot be reached");
+	if (json_array_size(json_object_get(request, "encrypted_validator_keys")) == 0 && strcmp(enclave->mode, "key-manager") != 0)
+		return refuse(400, "input", "encrypted_validator_keys: empty");
 	enclave->initialized = true;
 	enclave->key_count = (json_int_t)json_array_size(json_object_get(request, "encrypted_validator_keys"));
 	serve_signing(enclave);

@@ -152,21 +152,41 @@ static void missing_tables_are_named(void **state)
 	assert_false(file_exists(path));
 }
 
-static void no_active_keys_is_an_error(void **state)
+/* Whoever reads that the list was empty wants to know which table it came from. */
+static void an_enclave_without_a_key_manager_refuses_no_keys(void **state)
 {
 	struct host_fixture *fixture = *state;
-
-	fixture_put_key(fixture, 0x11, true, false);
-	fixture_put_key(fixture, 0x22, false, false);
-	assert_not_even_tried(fixture, ERROR_NOT_FOUND, "no active keys of web3signer_uuid fixture");
-}
-
-static void keys_of_others_are_not_sent(void **state)
-{
-	struct host_fixture *fixture = *state;
+	struct running running;
+	struct control_state got = {0};
+	struct error error = {0};
+	AUTO_JSON json_t *frame = NULL;
 
 	memcpy(fixture->settings.web3signer_uuid, "another", sizeof "another");
-	assert_not_even_tried(fixture, ERROR_NOT_FOUND, "no active keys of web3signer_uuid another");
+	start(fixture, &running);
+	assert_false(provisioner_run(&fixture->settings, &running.options.control, &got, &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_message_contains(&error, "key table: no active keys of web3signer_uuid another in /tmp/host-");
+	assert_message_contains(&error, "enclave: encrypted_validator_keys: empty");
+	frame = fixture_read_json(fixture, "store/init.json"); /* keys of others were not sent */
+	assert_int_equal(json_array_size(json_object_get(frame, "encrypted_validator_keys")), 0);
+	launcher_free(running.launcher);
+}
+
+static void an_enclave_with_a_key_manager_serves_no_keys(void **state)
+{
+	struct host_fixture *fixture = *state;
+	struct running running;
+	struct control_state got = {0};
+	struct error error = {0};
+
+	fixture_configure(fixture, "{\"mode\":\"key-manager\"}");
+	fixture_put_key(fixture, 0x11, true, false);
+	fixture_put_key(fixture, 0x22, false, false);
+	start(fixture, &running);
+	assert_ok(provisioner_run(&fixture->settings, &running.options.control, &got, &error), &error);
+	assert_true(got.initialized);
+	assert_int_equal(got.key_count, 0);
+	launcher_free(running.launcher);
 }
 
 static void no_tls_row_is_an_error(void **state)
@@ -246,8 +266,8 @@ int main(void)
 		HOST_TEST(passes_on_why_kms_refused),
 		HOST_TEST(an_enclave_that_dies_is_noticed_at_once),
 		HOST_TEST(missing_tables_are_named),
-		HOST_TEST(no_active_keys_is_an_error),
-		HOST_TEST(keys_of_others_are_not_sent),
+		HOST_TEST(an_enclave_without_a_key_manager_refuses_no_keys),
+		HOST_TEST(an_enclave_with_a_key_manager_serves_no_keys),
 		HOST_TEST(no_tls_row_is_an_error),
 		HOST_TEST(broken_tables_are_named),
 		HOST_TEST(missing_credentials_are_named),
