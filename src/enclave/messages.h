@@ -9,6 +9,7 @@
  *   frontend ◄─ SIGN_RESULT, KEYS, HEALTH_RESULT keeper
  *   keeper   ── COMMIT ───────────────────────► ledger      a watermark to make durable
  *   keeper   ◄─ COMMIT_RESULT ───────────────── ledger
+ *   keeper   ◄─ KEYS ────────────────────────── ledger      at its start: which were deleted through the key manager
  *   frontend ── HISTORY ──────► keeper ───────► ledger      what a key has signed: read, raise, retire, enable
  *   frontend ◄─ HISTORY_RESULT  keeper ◄─────── ledger
  *   opener   ── LOAD_BEGIN, LOAD_KEY, LOAD_KEEP, LOAD_END ► keeper   all keys that are to sign from now on
@@ -42,6 +43,11 @@
 #define IMPORT_PASSWORD_MAX_SIZE 1024
 /* Under way at one time, in one request of the key manager or several; each holds up to 16 KiB of protected memory, of which there is 1 MiB. */
 #define IMPORTS_MAX 32
+/*
+ * Deleted through the key manager and not imported again: ten times as many as sign at one time. 48 bytes each, in the keeper and for a moment
+ * in the ledger.
+ */
+#define RETIRED_KEYS_MAX 1000000
 #define DIGEST_SIZE 32             /* SHA-256 */
 #define MESSAGE_SEALED_KEY_SIZE 60 /* SEALED_KEY_SIZE of tables/sealed_key.h */
 
@@ -179,7 +185,7 @@ struct message_keys {
 	uint64_t total;
 	uint64_t first;
 	uint64_t count;      /* 0 to MESSAGE_KEYS_CAPACITY */
-	uint64_t generation; /* of the set of keys; pages of different ones do not belong together: begin again */
+	uint64_t generation; /* of the set of keys; pages of different ones do not belong together: begin again. The ledger's: 0 */
 	uint8_t keys[MESSAGE_KEYS_CAPACITY][BLS_PUBLIC_KEY_SIZE];
 };
 
@@ -219,7 +225,7 @@ enum commit_status {
 	COMMIT_CONFLICT,      /* the store holds a higher watermark: `watermark` is what it holds */
 	COMMIT_FAILED,        /* the store is in doubt: refuse */
 	COMMIT_WRONG_NETWORK, /* the store learned another genesis_validators_root, the one in the answer */
-	COMMIT_RETIRED,       /* the key was retired: nothing slashable is signed with it until it is enabled again */
+	COMMIT_RETIRED,       /* the key was retired: nothing is signed with it until it is enabled again */
 	COMMIT_STATUS_COUNT,
 };
 

@@ -95,3 +95,8 @@ MUST_USE bool slashing_store_commit(struct slashing_store *store, const struct s
 /* The same for what the key manager asks about histories. */
 MUST_USE bool slashing_store_history(struct slashing_store *store, const struct store_history *histories, size_t count,
 				     struct store_history_result *ret_results, struct error *error);
+
+/*
+ * The public keys that are retired, one after the other in ascending order, appended. More than `max` are ERROR_POLICY.
+ */
+MUST_USE bool slashing_store_list_retired(struct slashing_store *store, size_t max, struct buffer *ret_keys, struct error *error);

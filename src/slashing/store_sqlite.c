@@ -28,6 +28,7 @@ static const char select_root_sql[] = "SELECT value FROM Metadata WHERE name = '
 static const char write_root_sql[] = "INSERT INTO Metadata (name, value) VALUES ('genesis_validators_root', ?1)";
 
 static const char select_retired_sql[] = "SELECT 1 FROM RetiredKeys WHERE pubkey = ?1";
+static const char list_retired_sql[] = "SELECT pubkey FROM RetiredKeys ORDER BY pubkey";
 static const char retire_sql[] = "INSERT OR IGNORE INTO RetiredKeys (pubkey) VALUES (?1)";
 static const char enable_sql[] = "DELETE FROM RetiredKeys WHERE pubkey = ?1";
 
@@ -47,6 +48,7 @@ struct slashing_store {
 	sqlite3_stmt *select_root;
 	sqlite3_stmt *write_root;
 	sqlite3_stmt *select_retired;
+	sqlite3_stmt *list_retired;
 	sqlite3_stmt *retire;
 	sqlite3_stmt *enable;
 	sqlite3_stmt *begin;
@@ -113,6 +115,7 @@ static bool prepare_statements(struct slashing_store *store, struct error *error
 		{select_root_sql, &store->select_root},
 		{write_root_sql, &store->write_root},
 		{select_retired_sql, &store->select_retired},
+		{list_retired_sql, &store->list_retired},
 		{retire_sql, &store->retire},
 		{enable_sql, &store->enable},
 		{"BEGIN IMMEDIATE", &store->begin},
@@ -152,6 +155,7 @@ void slashing_store_free(struct slashing_store *store)
 	(void)sqlite3_finalize(store->select_root);
 	(void)sqlite3_finalize(store->write_root);
 	(void)sqlite3_finalize(store->select_retired);
+	(void)sqlite3_finalize(store->list_retired);
 	(void)sqlite3_finalize(store->retire);
 	(void)sqlite3_finalize(store->enable);
 	(void)sqlite3_finalize(store->begin);
@@ -437,5 +441,31 @@ bool slashing_store_history(struct slashing_store *store, const struct store_his
 	ok = finish(store, ok, error);
 	for (size_t i = 0; !ok && i < count; i++)
 		ret_results[i] = (struct store_history_result){.outcome = STORE_FAILED};
+	return ok;
+}
+
+/* A key of another size would be a damaged row: whose it was nobody can say, so nobody may go on as if it were not there. */
+static bool append_retired(struct slashing_store *store, size_t max, struct buffer *keys, struct error *error)
+{
+	int size = sqlite3_column_bytes(store->list_retired, 0);
+
+	if (size != BLS_PUBLIC_KEY_SIZE)
+		return error_set(error, ERROR_IO, "slashing store: a retired key of %d bytes", size);
+	if (keys->size / BLS_PUBLIC_KEY_SIZE == max)
+		return error_set(error, ERROR_POLICY, "slashing store: more than %zu retired keys", max);
+	buffer_append(keys, view_of(sqlite3_column_blob(store->list_retired, 0), BLS_PUBLIC_KEY_SIZE));
+	return true;
+}
+
+bool slashing_store_list_retired(struct slashing_store *store, size_t max, struct buffer *ret_keys, struct error *error)
+{
+	bool ok = true;
+	int result;
+
+	while ((result = sqlite3_step(store->list_retired)) == SQLITE_ROW && ok)
+		ok = append_retired(store, max, ret_keys, error);
+	if (ok && result != SQLITE_DONE)
+		ok = fail(store, "listing the retired keys", error);
+	(void)sqlite3_reset(store->list_retired);
 	return ok;
 }

@@ -7,7 +7,7 @@ import pathlib
 import sqlite3
 import unittest
 
-from signer import MAINNET_ROOT, Connection, SignerTest, attestation, block, run, wait_for
+from signer import MAINNET_ROOT, Connection, SignerTest, attestation, block, randao, run, wait_for
 
 PATH = "/eth/v1/keystores"
 PASSWORD = "correct horse battery staple"
@@ -114,14 +114,10 @@ class KeyManager(SignerTest):
             self.assertFalse(self.rows()[one])
             self.assertEqual(self.delete(connection, one)[0], ["not_active"])
             self.wait_reloaded(2, "the host forgets it again")
-            # Whatever the parent does: a row that is active again brings a key that signs nothing slashable.
-            with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:
-                database.execute("UPDATE ValidatorKeys SET active = 'true'")
-                database.commit()
+            # Whatever the parent does: a row that is active again brings a key that signs nothing.
+            self.activate_all()
             run("local", "reload", "--dir", self.dir, check=0)
-            status, answer = connection.sign(one, attestation(30))
-            self.assertEqual(status, 412)
-            self.assertIn("deleted through the key manager", answer["message"])
+            self.assert_deleted(connection, one)
             # It comes back with the document that it left with, and signs again, but nothing old.
             self.assertEqual(self.add(connection, [(one, one_text)], history=export), [("duplicate", "this key is loaded already")])
             self.assertEqual(connection.sign(one, attestation(22, root=OTHER))[0], 412)
@@ -135,6 +131,40 @@ class KeyManager(SignerTest):
         log = (self.dir / "log/host.log").read_text()
         for secret in [PASSWORD, self.token]:
             self.assertNotIn(secret, log)
+
+    def activate_all(self):
+        with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:
+            database.execute("UPDATE ValidatorKeys SET active = 'true'")
+            database.commit()
+
+    def assert_deleted(self, connection, key):
+        """It is loaded, yet it signs nothing of any type."""
+        for body in [attestation(30), block(3000), randao(30)]:
+            status, answer = connection.sign(key, body)
+            self.assertEqual(status, 412)
+            self.assertIn("deleted through the key manager", answer["message"])
+
+    def test_row_that_comes_back(self):
+        """A deleted key signs nothing after a restart either, until it is imported again."""
+        up = self.start()
+        [first] = up["public_keys"]
+        [(key, text)] = self.keystores(1)
+        with Connection(up, timeout=60) as connection:
+            self.assertEqual(self.add(connection, [(key, text)]), [("imported", "")])
+            self.assertEqual(connection.sign(key, randao(5))[0], 200)
+            before = self.wait_reloaded(1, "the key was loaded")["number"]
+            self.assertEqual(self.delete(connection, key)[0], ["deleted"])
+            self.wait_reloaded(before + 1, "the host forgets the key")
+        run("local", "down", "--dir", self.dir, check=0)
+        self.activate_all()
+        up = json.loads(run("local", "up", "--dir", self.dir, "--json", check=0).stdout)
+        self.assertEqual(sorted(up["public_keys"]), sorted([first, key]))
+        with Connection(up, timeout=60) as connection:
+            self.assert_deleted(connection, key)
+            self.assertEqual(connection.sign(first, randao(5))[0], 200)
+            self.assertEqual(self.add(connection, [(key, text)]), [("duplicate", "this key is loaded already")])
+            self.assertEqual(connection.sign(key, randao(5))[0], 200)
+            self.assertEqual(connection.sign(key, attestation(30))[0], 200)
 
     def test_last_key(self):
         """A signer whose last key was deleted comes up again, and takes keys."""

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * DELETE /eth/v1/keystores: each key in turn stops signing at once and durably, then its history is exported. What the export does not
- * have was never signed, and will not be: the ledger refuses a retired key whatever puts it back. The parent is told to forget the
+ * have was never signed, and will not be: keeper and ledger refuse a retired key whatever puts it back. The parent is told to forget the
  * row, but nothing depends on whether it does.
  */
 #include "base/json.h"

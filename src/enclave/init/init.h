@@ -10,9 +10,10 @@
 #include "image/configuration.h"
 #include "net/address.h"
 
+/* In the order in which they are started: the keeper is not ready before the ledger has told it which keys were deleted. */
 enum role_id {
-	ROLE_KEEPER,
 	ROLE_LEDGER,
+	ROLE_KEEPER,
 	ROLE_FRONTEND,
 	ROLE_CONTROL,
 	ROLE_OPENER, /* only while there is something to open */

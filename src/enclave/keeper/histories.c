@@ -73,6 +73,11 @@ bool keeper_histories_ask(struct keeper_histories *histories, const struct messa
 		ret_result->is_loaded = was_loaded;
 		return false;
 	}
+	/* At once too: a load that is under way may bring it back before the ledger has answered. */
+	if (request->action == HISTORY_RETIRE && !keeper_retired_add(histories->retired, request->public_key)) {
+		fill_result(histories, ret_result, request->header.id, HISTORY_FAILED);
+		return false;
+	}
 	*history = (struct keeper_history){
 		.is_busy = true, .id = request->header.id, .action = request->action, .was_loaded = was_loaded};
 	memcpy(history->public_key, request->public_key, sizeof history->public_key);
@@ -96,6 +101,18 @@ static void merge(struct keeper_histories *histories, const struct keeper_histor
 		slashing_raise(keeper_keys_watermark(histories->keys, number), &answer->watermark);
 }
 
+/* The ledger's word on it. Where it has none, what was asked to stop stays stopped, and what is stopped does not begin. */
+static void note_retirement(struct keeper_histories *histories, const struct keeper_history *history,
+			    const struct message_history_result *answer)
+{
+	if (answer->status == HISTORY_FAILED || (history->action != HISTORY_RETIRE && history->action != HISTORY_ENABLE))
+		return;
+	if (!answer->is_retired)
+		keeper_retired_remove(histories->retired, history->public_key);
+	else
+		(void)!keeper_retired_add(histories->retired, history->public_key); /* it found room when it was asked for */
+}
+
 bool keeper_histories_answer(struct keeper_histories *histories, const struct message_history_result *answer,
 			     struct message_history_result *ret_result, struct error *error)
 {
@@ -106,6 +123,7 @@ bool keeper_histories_answer(struct keeper_histories *histories, const struct me
 		return error_set(error, ERROR_PEER, "the ledger answers about a history that was not asked for");
 	history = &histories->under_way[answer->header.id];
 	merge(histories, history, answer);
+	note_retirement(histories, history, answer);
 	*ret_result = *answer;
 	ret_result->header.id = history->id;
 	ret_result->is_loaded = history->was_loaded;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "enclave/keeper/keys.h"
+#include "enclave/keeper/retired.h"
 
 /* With the ledger at one time; together with the commits they fit the sockets (COMMITS_IN_FLIGHT_MAX). */
 #define KEEPER_HISTORIES_MAX 16
@@ -21,6 +22,7 @@ struct keeper_history {
 
 struct keeper_histories {
 	struct keeper_keys *keys;
+	struct keeper_retired *retired;
 	const struct network *network;
 	bool slashing_protection; /* without it there is no ledger: what is asked is answered here */
 	struct keeper_history under_way[KEEPER_HISTORIES_MAX];

@@ -16,6 +16,7 @@
 #include "enclave/keeper/keys.h"
 #include "enclave/keeper/loads.h"
 #include "enclave/keeper/queue.h"
+#include "enclave/keeper/retired.h"
 #include "enclave/metrics.h"
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
@@ -42,6 +43,7 @@ struct keeper {
 	struct keeper_keys *keys;
 	struct keeper_loads loads;
 	struct keeper_histories histories;
+	struct keeper_retired retired;
 	struct keeper_queue *queue;
 	struct job_ring waiting_urgent; /* for the ledger; proposals go first */
 	struct job_ring waiting_ordinary;
@@ -211,6 +213,8 @@ static enum sign_status judge_request(const struct keeper *keeper, const struct 
 		return SIGN_ROOT_MISMATCH;
 	if (!keeper_keys_find(keeper->keys, request->public_key, ret_index))
 		return SIGN_UNKNOWN_KEY;
+	if (keeper_retired_has(&keeper->retired, request->public_key))
+		return SIGN_RETIRED;
 	if (artifact->duty && keeper->slashing_protection && !is_of_this_network(keeper, request))
 		return SIGN_WRONG_NETWORK;
 	return SIGN_OK;
@@ -504,8 +508,12 @@ int keeper_main(int argc, char **argv)
 	keeper->signable_types = start.signable_types;
 	keeper->keys = keeper_keys_new();
 	keeper->loads = (struct keeper_loads){.keys = keeper->keys};
-	keeper->histories = (struct keeper_histories){
-		.keys = keeper->keys, .network = &keeper->network, .slashing_protection = keeper->slashing_protection};
+	keeper->histories = (struct keeper_histories){.keys = keeper->keys,
+						      .retired = &keeper->retired,
+						      .network = &keeper->network,
+						      .slashing_protection = keeper->slashing_protection};
+	if (keeper->slashing_protection && !keeper_retired_receive(&keeper->retired, &error))
+		return role_failed(&error);
 	keeper->queue = keeper_queue_new((unsigned)get_nprocs(), finish_job, keeper, &error);
 	if (!keeper->queue || !sandbox_enter(SANDBOX_KEEPER, &error) || !role_ready(&error))
 		return role_failed(&error);

@@ -239,6 +239,31 @@ static bool serve(struct ledger *ledger, struct error *error)
 	}
 }
 
+/* ---- the start ---- */
+
+/* The keeper reads them before it does anything else. None: one page that says so. */
+static bool send_retired(const struct buffer *keys, struct error *error)
+{
+	size_t total = keys->size / BLS_PUBLIC_KEY_SIZE;
+	struct message_keys page;
+	size_t sent = 0;
+
+	do {
+		size_t count = total - sent < MESSAGE_KEYS_CAPACITY ? total - sent : MESSAGE_KEYS_CAPACITY;
+
+		message_init(&page, MESSAGE_KEYS, 0);
+		page.total = total;
+		page.first = sent;
+		page.count = count;
+		if (count > 0)
+			memcpy(page.keys, keys->data + sent * BLS_PUBLIC_KEY_SIZE, count * BLS_PUBLIC_KEY_SIZE);
+		if (!message_send(ROLE_FD_KEEPER, &page, error))
+			return error_prefix(error, "keeper");
+		sent += count;
+	} while (sent < total);
+	return true;
+}
+
 static struct slashing_store *open_store(const struct network *network, struct error *error)
 {
 	struct slashing_store *store = slashing_store_open_sqlite(ROLE_FD_STORE, error);
@@ -253,6 +278,7 @@ static struct slashing_store *open_store(const struct network *network, struct e
 int ledger_main(int argc, char **argv)
 {
 	struct ledger *ledger = (struct ledger *)memory_allocate_zeroed(1, sizeof *ledger);
+	AUTO_BUFFER struct buffer retired = {0};
 	struct message_start start;
 	struct error error = {0};
 
@@ -261,8 +287,13 @@ int ledger_main(int argc, char **argv)
 	if (!role_begin("ledger", SECRET_HEAP_SIZE_DEFAULT, &start, &error))
 		return role_failed(&error);
 	ledger->store = open_store(&start.network, &error);
-	if (!ledger->store || !sandbox_enter(SANDBOX_LEDGER, &error) || !role_ready(&error))
+	if (!ledger->store || !slashing_store_list_retired(ledger->store, RETIRED_KEYS_MAX, &retired, &error) ||
+	    !sandbox_enter(SANDBOX_LEDGER, &error) || !role_ready(&error))
 		return role_failed(&error);
+	/* After READY, for the keeper is started only then. Without slashing protection it has nothing to do with a ledger. */
+	if (start.slashing_protection && !send_retired(&retired, &error))
+		return role_failed(&error);
+	buffer_done(&retired);
 	(void)serve(ledger, &error);
 	slashing_store_free(ledger->store);
 	return role_failed(&error);

@@ -32,7 +32,20 @@ static void place_fd(int fd, int number)
 	assert_int_equal(dup2(fd, number), number);
 }
 
-static struct keeper_process start_keeper_for(const struct network *network, bool slashing_protection, uint32_t signable_types)
+/* What the ledger says first: these were deleted. */
+static void send_retired(struct keeper_process *keeper, const struct message_keys *retired)
+{
+	struct message_keys page;
+	struct error error = {0};
+
+	message_init(&page, MESSAGE_KEYS, 0);
+	if (retired)
+		page = *retired;
+	assert_ok(message_send(keeper->ledger, &page, &error), &error);
+}
+
+static struct keeper_process start_keeper_after(const struct message_keys *retired, const struct network *network,
+						bool slashing_protection, uint32_t signable_types)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct keeper_process keeper = {0};
@@ -69,9 +82,16 @@ static struct keeper_process start_keeper_for(const struct network *network, boo
 	start.slashing_protection = slashing_protection;
 	start.signable_types = signable_types;
 	assert_ok(message_send(keeper.init, &start, &error), &error);
+	if (slashing_protection)
+		send_retired(&keeper, retired);
 	assert_ok(message_receive(keeper.init, &ready, sizeof ready, NULL, &error), &error);
 	assert_int_equal(ready.header.type, MESSAGE_READY);
 	return keeper;
+}
+
+static struct keeper_process start_keeper_for(const struct network *network, bool slashing_protection, uint32_t signable_types)
+{
+	return start_keeper_after(NULL, network, slashing_protection, signable_types);
 }
 
 static struct keeper_process start_keeper_with(const struct network *network, bool slashing_protection)
@@ -830,7 +850,6 @@ static void a_retired_key_stops_at_once(void **state)
 	struct message_history retire = history_request(&keeper, HISTORY_RETIRE);
 	struct message_sign vote = attestation_request(&keeper, 1, 2, 1);
 	struct message_history history;
-	struct message_commit commit;
 	struct error error = {0};
 
 	(void)state;
@@ -852,19 +871,78 @@ static void a_retired_key_stops_at_once(void **state)
 	ask_history(&keeper, &retire);
 	history = receive_history(&keeper);
 	assert_int_equal(history.known_only, 1);
-	/* whatever puts it back, the ledger has the last word */
+	(void)stop_keeper(&keeper);
+}
+
+static void assert_retired(struct keeper_process *keeper, enum artifact_type type)
+{
+	struct message_sign request = new_request(keeper, type);
+	struct message_sign_result refused = sign_at_once(keeper, &request);
+
+	assert_int_equal(refused.status, SIGN_RETIRED);
+	assert_no_signature(&refused);
+}
+
+/* Whatever puts it back, and whatever is asked of it; nor is the ledger. */
+static void a_retired_key_signs_nothing_of_any_type(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_history retire = history_request(&keeper, HISTORY_RETIRE);
+	struct message_history enable = history_request(&keeper, HISTORY_ENABLE);
+	struct message_sign request = randao_request(&keeper, secret_key);
+
+	(void)state;
+	(void)ask_durably(&keeper, &retire, NULL);
 	begin_load(&keeper);
 	load_key(&keeper, secret_key, NULL);
 	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	for (enum artifact_type type = ARTIFACT_ATTESTATION; type < ARTIFACT_TYPE_COUNT; type++)
+		assert_retired(&keeper, type);
+	nothing_is_readable(keeper.ledger);
+	(void)ask_durably(&keeper, &enable, NULL);
+	assert_int_equal(sign_at_once(&keeper, &request).status, SIGN_OK);
+	(void)stop_keeper(&keeper);
+}
+
+/* Whatever the keeper remembers, the ledger has the last word. */
+static void the_ledger_may_know_of_a_retirement_first(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign vote = attestation_request(&keeper, 1, 2, 1);
+	struct message_sign_result refused;
+	struct message_commit commit;
+
+	(void)state;
 	send_request(&keeper, &vote);
 	commit = receive_commit(&keeper);
 	answer_commit(&keeper, &commit, COMMIT_RETIRED, NULL);
-	{
-		struct message_sign_result refused = receive_result(&keeper);
+	refused = receive_result(&keeper);
+	assert_int_equal(refused.status, SIGN_RETIRED);
+	assert_no_signature(&refused);
+	(void)stop_keeper(&keeper);
+}
 
-		assert_int_equal(refused.status, SIGN_RETIRED);
-		assert_no_signature(&refused);
-	}
+/* Deleted in another enclave's life: the ledger says so at its start. */
+static void keys_that_were_retired_before_sign_nothing(void **state)
+{
+	const struct network *mainnet;
+	struct keeper_process keeper;
+	struct message_keys retired;
+	struct error error = {0};
+
+	(void)state;
+	mainnet = network_find("mainnet", &error);
+	message_init(&retired, MESSAGE_KEYS, 0);
+	retired.total = retired.count = 3;
+	memset(retired.keys[0], 0x00, BLS_PUBLIC_KEY_SIZE);
+	assert_ok(bls_public_key_derive(secret_key, retired.keys[1], &error), &error);
+	memset(retired.keys[2], 0xff, BLS_PUBLIC_KEY_SIZE);
+	keeper = start_keeper_after(&retired, mainnet, true, ARTIFACT_ALL);
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	assert_retired(&keeper, ARTIFACT_AGGREGATION_SLOT);
+	assert_retired(&keeper, ARTIFACT_BLOCK);
 	(void)stop_keeper(&keeper);
 }
 
@@ -1110,6 +1188,9 @@ int main(void)
 		cmocka_unit_test(jobs_of_a_key_that_leaves_are_finished),
 		cmocka_unit_test(what_was_signed_elsewhere_counts),
 		cmocka_unit_test(a_retired_key_stops_at_once),
+		cmocka_unit_test(a_retired_key_signs_nothing_of_any_type),
+		cmocka_unit_test(the_ledger_may_know_of_a_retirement_first),
+		cmocka_unit_test(keys_that_were_retired_before_sign_nothing),
 		cmocka_unit_test(a_key_that_is_deleted_during_a_load_is_left_out),
 		cmocka_unit_test(histories_are_bounded),
 		cmocka_unit_test(without_a_ledger_the_keeper_answers),

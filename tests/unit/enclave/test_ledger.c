@@ -16,6 +16,8 @@
 /* SQLite moves its log into the database every 1,000 pages of 4 KiB; these commits write at least a page each. */
 #define CHECKPOINT_COMMITS 2500
 #define LOG_SIZE_MAX (6 << 20)
+/* A few pages of them. */
+#define RETIRED_SEEN_MAX (3 * MESSAGE_KEYS_CAPACITY)
 
 struct ledger_process {
 	char folder[64];
@@ -23,6 +25,8 @@ struct ledger_process {
 	pid_t pid;
 	int init, keeper;
 	bool learns_root;
+	uint8_t retired[RETIRED_SEEN_MAX][BLS_PUBLIC_KEY_SIZE]; /* as of its start */
+	size_t retired_count;
 };
 
 static int park(int fd)
@@ -43,6 +47,23 @@ static __attribute__((noreturn)) void run_ledger(const struct ledger_process *le
 	(void)dup2(ledger->folder_fd, ROLE_FD_STORE);
 	(void)close_range(PARKING, ~0u, 0);
 	_exit(ledger_main(0, NULL));
+}
+
+/* What it says first: which keys are retired. */
+static void receive_retired(struct ledger_process *ledger)
+{
+	struct message_keys page;
+	struct error error = {0};
+
+	ledger->retired_count = 0;
+	do {
+		assert_ok(message_receive(ledger->keeper, &page, sizeof page, NULL, &error), &error);
+		assert_int_equal(page.header.type, MESSAGE_KEYS);
+		assert_int_equal(page.first, ledger->retired_count);
+		assert_in_range(page.total, 0, RETIRED_SEEN_MAX);
+		memcpy(ledger->retired[page.first], page.keys, page.count * sizeof page.keys[0]);
+		ledger->retired_count += page.count;
+	} while (ledger->retired_count < page.total);
 }
 
 static void start_ledger(struct ledger_process *ledger)
@@ -70,6 +91,7 @@ static void start_ledger(struct ledger_process *ledger)
 	assert_ok(message_send(ledger->init, &start, &error), &error);
 	assert_ok(message_receive(ledger->init, &ready, sizeof ready, NULL, &error), &error);
 	assert_int_equal(ready.header.type, MESSAGE_READY);
+	receive_retired(ledger);
 }
 
 static int stop_ledger(struct ledger_process *ledger)
@@ -334,6 +356,30 @@ static void a_retired_key_stays_retired(void **state)
 	(void)stop_ledger(ledger);
 }
 
+/* In several pages, in order, as many as there are. */
+static void says_at_its_start_which_keys_are_retired(void **state)
+{
+	struct ledger_process *ledger = (struct ledger_process *)*state;
+	const uint8_t retired = 2 * MESSAGE_KEYS_CAPACITY + 1;
+
+	assert_int_equal(ledger->retired_count, 0);
+	for (uint8_t i = retired; i > 0; i--) {
+		struct message_history retire = history(i, HISTORY_RETIRE);
+
+		retire.public_key[0] = i;
+		assert_int_equal(ask_history(ledger, retire).status, HISTORY_OK);
+	}
+	kill_ledger(ledger);
+	assert_int_equal(ledger->retired_count, retired);
+	for (uint8_t i = 0; i < retired; i++)
+		assert_int_equal(ledger->retired[i][0], i + 1);
+	assert_int_equal(ask_history(ledger, history(1, HISTORY_ENABLE)).status, HISTORY_OK); /* the first */
+	kill_ledger(ledger);
+	assert_int_equal(ledger->retired_count, retired - 1);
+	assert_int_equal(ledger->retired[0][0], 2);
+	(void)stop_ledger(ledger);
+}
+
 /* All on their way at one time: whatever the groups are, each is judged after what came before it. */
 static void commits_and_histories_keep_their_order(void **state)
 {
@@ -431,6 +477,7 @@ int main(void)
 		WITH_LEDGER(ends_when_the_keeper_talks_nonsense),
 		WITH_LEDGER(reads_and_raises_histories),
 		WITH_LEDGER(a_retired_key_stays_retired),
+		WITH_LEDGER(says_at_its_start_which_keys_are_retired),
 		WITH_LEDGER(commits_and_histories_keep_their_order),
 		WITH_LEDGER(groups_are_bounded),
 		WITH_LEDGER(a_flag_of_two_is_a_flag),

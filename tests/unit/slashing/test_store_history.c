@@ -183,6 +183,30 @@ static void a_retired_key_commits_nothing(void **state)
 	slashing_store_free(store);
 }
 
+static void lists_the_retired_keys(void **state)
+{
+	AUTO_SLASHING_STORE struct slashing_store *store = open_on_chain((struct place *)*state, 7);
+	AUTO_BUFFER struct buffer keys = {0};
+	AUTO_BUFFER struct buffer others = {0};
+	struct error error = {0};
+
+	assert_ok(slashing_store_list_retired(store, 2, &keys, &error), &error);
+	assert_int_equal(keys.size, 0);
+	assert_true(ask(store, act(200, STORE_RETIRE)).is_retired);
+	assert_true(ask(store, act(100, STORE_RETIRE)).is_retired);
+	assert_ok(slashing_store_list_retired(store, 2, &keys, &error), &error);
+	assert_int_equal(keys.size, 2 * BLS_PUBLIC_KEY_SIZE);
+	assert_int_equal(keys.data[0], 100);
+	assert_int_equal(keys.data[BLS_PUBLIC_KEY_SIZE], 200);
+	assert_false(slashing_store_list_retired(store, 1, &others, &error));
+	assert_int_equal(error.code, ERROR_POLICY);
+	/* A list that was given up is no obstacle for the next, nor for a commit. */
+	assert_false(ask(store, act(200, STORE_ENABLE)).is_retired);
+	buffer_clear(&keys);
+	assert_ok(slashing_store_list_retired(store, 1, &keys, &error), &error);
+	assert_int_equal(keys.size, BLS_PUBLIC_KEY_SIZE);
+}
+
 static void retirement_is_for_all_networks(void **state)
 {
 	AUTO_SLASHING_STORE struct slashing_store *store = open_store((struct place *)*state); /* of no network */
@@ -324,6 +348,7 @@ int main(void)
 		WITH_PLACE(a_foreign_history_is_refused),
 		WITH_PLACE(an_import_teaches_no_root),
 		WITH_PLACE(a_retired_key_commits_nothing),
+		WITH_PLACE(lists_the_retired_keys),
 		WITH_PLACE(retirement_is_for_all_networks),
 		WITH_PLACE(a_retired_key_teaches_no_root),
 		WITH_PLACE(keys_without_history_can_be_left_alone),
