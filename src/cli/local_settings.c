@@ -30,12 +30,14 @@ static const struct bool_member {
 	{"any_port", offsetof(struct local_settings, any_port)},
 	{"slashing_protection", offsetof(struct local_settings, slashing_protection)},
 	{"tls_is_own", offsetof(struct local_settings, tls_is_own)},
+	{"log_is_json", offsetof(struct local_settings, log_is_json)},
 };
 
 /* Files of earlier versions lack these. */
 static bool is_absent(json_t *object, const char *name)
 {
-	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256", "metrics_listen"};
+	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256", "metrics_listen",
+					    "log_is_json"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 		if (strcmp(later[i], name) == 0)
@@ -237,5 +239,13 @@ bool local_settings_set_metrics(struct local_settings *settings, const char *lis
 	if (address.port == 0 || strlen(listen) >= sizeof settings->metrics_listen)
 		return error_set(error, ERROR_INPUT, "--metrics-listen: HOST:PORT, with a port other than 0");
 	memcpy(settings->metrics_listen, listen, strlen(listen) + 1);
+	return true;
+}
+
+bool local_settings_set_log_format(struct local_settings *settings, const char *format, struct error *error)
+{
+	if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+		return error_set(error, ERROR_INPUT, "--log-format: text or json, not %s", format);
+	settings->log_is_json = strcmp(format, "json") == 0;
 	return true;
 }

@@ -26,6 +26,7 @@ struct local_settings {
 	bool tls_is_own;                        /* the operator's identity, not one that `up` made */
 	uint64_t known_clients_serial;          /* of the last list that was sealed; 0: none */
 	char metrics_listen[LOCAL_LISTEN_SIZE]; /* "HOST:PORT" of the host's metrics; "": none */
+	bool log_is_json;                       /* one JSON object a line instead of text, of the host and the enclave */
 	char key_manager_token_sha256[2 * KEY_MANAGER_DIGEST_SIZE + 1]; /* hex; "": there is no key manager */
 	char pcr0[2 * NSM_PCR_SIZE + 1]; /* hex of the measurement that the key policy was pinned to last; "" none yet */
 };
@@ -51,6 +52,9 @@ MUST_USE bool local_settings_set_key_manager(struct local_settings *settings, co
 
 /* "HOST:PORT" or "off"; ERROR_INPUT names --metrics-listen. */
 MUST_USE bool local_settings_set_metrics(struct local_settings *settings, const char *listen, struct error *error);
+
+/* "text" or "json"; ERROR_INPUT names --log-format. */
+MUST_USE bool local_settings_set_log_format(struct local_settings *settings, const char *format, struct error *error);
 
 /* Host part of listen, without brackets, and the port. */
 void local_settings_host(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE], uint16_t *ret_port);

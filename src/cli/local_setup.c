@@ -255,6 +255,7 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 		return error_set(error, ERROR_INPUT, "%s: not UTF-8", folder->path);
 	if (setup->settings->metrics_listen[0])
 		(void)json_object_set_new(object, "metrics_listen", json_string(metrics));
+	(void)json_object_set_new(object, "log_format", json_string(setup->settings->log_is_json ? "json" : "text"));
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');
 	return file_write_atomic(folder->host_config, buffer_view(&text), 0600, error);

@@ -14,13 +14,10 @@
 static const struct command_help help = {
 	.usage = "ensign local up [--dir D] [--listen HOST:PORT] [--keystores DIR (--passwords DIR | --password-file F)] ...",
 	.description =
-		"Starts a whole signer on this machine and waits until it signs: the simulator (KMS and attestation), the host, "
-		"and\n"
-		"the enclave program in a sandbox of its own. Keystores are decrypted here once, sealed with the local KMS and "
-		"only\n"
-		"opened again inside the enclave, which KMS lets decrypt by its measurement alone. Without --keystores it makes "
-		"one\n"
-		"new key. On a folder that was up before it finds the same keys; options not given are those of last time.\n"
+		"Starts a whole signer on this machine and waits until it signs: the simulator (KMS and attestation), the host,\n"
+		"and the enclave program in a sandbox of its own. Keystores are decrypted here once, sealed with the local KMS\n"
+		"and only opened again inside the enclave, which KMS lets decrypt by its measurement alone. Without --keystores\n"
+		"it makes one new key. A folder that was up before has the same keys; options not given are those of last time.\n"
 		"\n"
 		"  ensign local up --keystores keys --password-file password.txt --network hoodi\n"
 		"  ensign local up --dir /tmp/second --listen 127.0.0.1:0 --json\n"
@@ -43,6 +40,7 @@ struct up_options {
 	const char *policy;
 	const char *key_manager_token_file;
 	const char *metrics_listen;
+	const char *log_format;
 	struct client_options clients;
 	struct tls_source tls;
 	bool as_json;
@@ -169,6 +167,8 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		return false;
 	if (options->metrics_listen && !local_settings_set_metrics(settings, options->metrics_listen, error))
 		return false;
+	if (options->log_format && !local_settings_set_log_format(settings, options->log_format, error))
+		return false;
 	if (options->key_manager_token_file && !local_settings_set_key_manager(settings, options->key_manager_token_file, error))
 		return false;
 	if (!merge_identity(options, up, &identity_changed, error))
@@ -176,7 +176,8 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
 		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed ||
 		       strcmp(before.metrics_listen, settings->metrics_listen) != 0 ||
-		       strcmp(before.key_manager_token_sha256, settings->key_manager_token_sha256) != 0;
+		       strcmp(before.key_manager_token_sha256, settings->key_manager_token_sha256) != 0 ||
+		       before.log_is_json != settings->log_is_json;
 	up->tables_change = up->clients.list_changed || identity_changed;
 	return true;
 }
@@ -470,6 +471,7 @@ int local_up_main(int argc, char **argv)
 		 "key manager API for who has this bearer token, which is made if missing; measured"},
 		{"metrics-listen", OPTION_TEXT, &values.metrics_listen, "HOST:PORT|off",
 		 "Prometheus metrics over plain HTTP, at /metrics there"},
+		{"log-format", OPTION_TEXT, &values.log_format, "text|json", "of the log, which has the enclave's lines too"},
 		{"clients", OPTION_TEXT, &values.clients.clients, "any", "let any client connect again (the default); measured"},
 		{"client-ca", OPTION_TEXT, &values.clients.client_ca, "F|none",
 		 "clients need a certificate: one of this CA (PEM), or one that is known; measured"},

@@ -90,6 +90,23 @@ class Life(SignerTest):
         refused = run("local", "up", "--dir", self.folder / "signer", "--network", "hoodi", check=2)
         self.assertIn("mainnet", refused.stderr)
 
+    def test_log_format(self):
+        """Asked for once, it stays; a file of JSON lines has no other line in it, whosever it is."""
+        refused = run("local", "up", "--dir", self.folder / "signer", "--log-format", "xml", check=2)
+        self.assertIn("--log-format", refused.stderr)
+        log = self.folder / "signer/log/host.log"
+        for options in [["--log-format", "json"], []]:
+            log.unlink(missing_ok=True)
+            self.up("signer", *options)
+            wait_for(lambda: '"event":"keys_loaded"' in log.read_text(), "the enclave's lines arrive")
+            run("local", "down", "--dir", self.folder / "signer", check=0)
+            lines = [json.loads(line) for line in log.read_text().splitlines()]
+            self.assertLessEqual({"host", "keeper", "frontend", "enclave"}, {line["program"] for line in lines})
+        log.unlink()
+        self.up("signer", "--log-format", "text")
+        self.assertRegex(log.read_text().splitlines()[0], r"^\d{4}-\d\d-\d\dT[\d:.]+Z info ")
+        self.assertIn("other options", run("local", "up", "--dir", self.folder / "signer", "--log-format", "json", check=2).stderr)
+
     def test_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             listen = f"127.0.0.1:{taken.getsockname()[1]}"

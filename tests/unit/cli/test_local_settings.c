@@ -29,6 +29,7 @@ static void written_is_read(void **state)
 	local_settings_default(&settings);
 	assert_ok(local_settings_set_listen(&settings, "[::1]:9000", &error), &error);
 	settings.slashing_protection = false;
+	assert_ok(local_settings_set_log_format(&settings, "json", &error), &error);
 	settings.tls_created_ms = 1795392000123;
 	(void)snprintf(settings.kms_key_arn, sizeof settings.kms_key_arn, "arn:aws:kms:us-east-1:000000000000:key/1");
 	assert_ok(local_settings_write(TEST_FILE, &settings, &error), &error);
@@ -38,6 +39,7 @@ static void written_is_read(void **state)
 	assert_string_equal(settings.kms_key_arn, again.kms_key_arn);
 	assert_false(again.slashing_protection);
 	assert_false(again.any_port);
+	assert_true(again.log_is_json);
 	assert_int_equal(settings.tls_created_ms, again.tls_created_ms);
 	(void)unlink(TEST_FILE);
 	assert_false(local_settings_read(TEST_FILE, &again, &error));
@@ -172,6 +174,36 @@ static void options_are_checked(void **state)
 	assert_message_contains(&error, "--listen");
 	assert_false(local_settings_set_listen(&settings, "127.0.0.1:99999", &error));
 	assert_string_equal(settings.listen, "127.0.0.1:8443");
+	assert_false(local_settings_set_log_format(&settings, "JSON", &error));
+	assert_message_contains(&error, "--log-format");
+	assert_false(settings.log_is_json);
+	assert_ok(local_settings_set_log_format(&settings, "json", &error), &error);
+	assert_ok(local_settings_set_log_format(&settings, "text", &error), &error);
+	assert_false(settings.log_is_json);
+}
+
+/* Of a signer that was made before these members were. */
+static void older_files_are_read(void **state)
+{
+	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256", "metrics_listen",
+					    "log_is_json"};
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_JSON json_t *object = NULL;
+	struct local_settings settings;
+	struct error error = {0};
+
+	(void)state;
+	local_settings_default(&settings);
+	settings.log_is_json = true;
+	assert_ok(local_settings_write(TEST_FILE, &settings, &error), &error);
+	object = load_json(TEST_FILE);
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
+		assert_int_equal(json_object_del(object, later[i]), 0);
+	json_write(object, &text);
+	assert_ok(file_write_atomic(TEST_FILE, buffer_view(&text), 0600, &error), &error);
+	assert_ok(local_settings_read(TEST_FILE, &settings, &error), &error);
+	assert_false(settings.log_is_json);
+	(void)unlink(TEST_FILE);
 }
 
 static void url_is_for_clients_here(void **state)
@@ -210,6 +242,7 @@ int main(void)
 		cmocka_unit_test(network_options_fit_together),
 		cmocka_unit_test(a_built_in_name_keeps_its_root),
 		cmocka_unit_test(options_are_checked),
+		cmocka_unit_test(older_files_are_read),
 		cmocka_unit_test(url_is_for_clients_here),
 	};
 
