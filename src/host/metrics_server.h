@@ -10,17 +10,21 @@
 #include "base/bytes.h"
 #include "net/address.h"
 
+/* Two servers that scrape, with connections that they keep, and people with curl. Whoever comes beyond that waits until one is closed. */
+#define METRICS_CONNECTIONS_MAX 16
+
 struct metrics_server;
 
 struct metrics_server_options {
 	struct event_base *base;
-	struct address listen;                                                      /* TCP */
-	const struct address *control;                                              /* borrowed */
+	struct address listen;         /* TCP */
+	const struct address *control; /* borrowed */
+	unsigned idle_timeout_s;       /* a connection that neither sends nor takes anything is closed then; 0: 10 */
 	void (*append)(void *context, bool enclave_is_up, struct buffer *ret_text); /* the host's own */
 	void *context;
 };
 
-/* NULL on failure (ERROR_IO). */
+/* NULL on failure (ERROR_IO). SIGPIPE must be ignored. */
 MUST_USE struct metrics_server *metrics_server_new(const struct metrics_server_options *options, struct error *error);
 /* Accepts NULL. */
 void metrics_server_free(struct metrics_server *server);
