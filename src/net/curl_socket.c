@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "net/deadline.h"
+
 /* The releases that connect a second time: 7.88.x. */
 #define BROKEN_SINCE 0x075800u
 #define REPAIRED_SINCE 0x080000u
@@ -62,7 +64,11 @@ static curl_socket_t hand_over(void *context, curlsocktype purpose, struct curl_
 	struct curl_socket *state = (struct curl_socket *)context;
 
 	/* There is one connection to give: a second attempt gets none. */
-	if (purpose != CURLSOCKTYPE_IPCXN || state->connected_fd < 0 || state->stand_in_fd >= 0)
+	if (purpose != CURLSOCKTYPE_IPCXN || state->is_given)
+		return CURL_SOCKET_BAD;
+	state->is_given = true;
+	state->connected_fd = address_connect(state->via, deadline_left_ms(state->deadline_ms), &state->problem);
+	if (state->connected_fd < 0)
 		return CURL_SOCKET_BAD;
 	return connects_again() ? open_stand_in(state, address) : take_fd(&state->connected_fd);
 }

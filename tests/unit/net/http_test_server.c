@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <microhttpd.h>
 #include <openssl/evp.h>
@@ -16,9 +17,10 @@ struct test_server {
 	const struct test_answer *answers;
 	size_t answer_count;
 	uint16_t port;
-	pthread_mutex_t lock; /* over what follows: the server has its own thread */
+	pthread_mutex_t lock; /* over what follows: the server has a thread for each connection */
 	struct test_request requests[TEST_SERVER_MAX_REQUESTS];
 	size_t request_count;
+	size_t connection_count;
 };
 
 static void take_bio(BIO *bio, struct buffer *ret_text)
@@ -110,12 +112,12 @@ static struct test_request *begin_request(struct test_server *server, struct MHD
 
 	(void)pthread_mutex_lock(&server->lock);
 	request = server->request_count < TEST_SERVER_MAX_REQUESTS ? &server->requests[server->request_count++] : NULL;
+	if (request) {
+		request->method = memory_copy_text(method);
+		request->path = memory_copy_text(path);
+		(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, keep_header, &request->headers);
+	}
 	(void)pthread_mutex_unlock(&server->lock);
-	if (!request)
-		return NULL;
-	request->method = memory_copy_text(method);
-	request->path = memory_copy_text(path);
-	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, keep_header, &request->headers);
 	return request;
 }
 
@@ -124,6 +126,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 {
 	struct test_server *server = (struct test_server *)context;
 	struct test_request *request = (struct test_request *)*request_context;
+	const struct test_answer *chosen;
 	size_t index;
 
 	(void)version;
@@ -132,12 +135,28 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		return *request_context ? MHD_YES : MHD_NO;
 	}
 	if (*size > 0) {
+		(void)pthread_mutex_lock(&server->lock);
 		buffer_append(&request->body, view_of(bytes, *size));
+		(void)pthread_mutex_unlock(&server->lock);
 		*size = 0;
 		return MHD_YES;
 	}
 	index = (size_t)(request - server->requests);
-	return answer(connection, &server->answers[index < server->answer_count ? index : server->answer_count - 1]);
+	chosen = &server->answers[index < server->answer_count ? index : server->answer_count - 1];
+	(void)usleep(chosen->delay_ms * 1000);
+	return chosen->is_lost ? MHD_NO : answer(connection, chosen);
+}
+
+static void count_connection(void *context, struct MHD_Connection *connection, void **connection_context,
+			     enum MHD_ConnectionNotificationCode code)
+{
+	struct test_server *server = (struct test_server *)context;
+
+	(void)connection;
+	(void)connection_context;
+	(void)pthread_mutex_lock(&server->lock);
+	server->connection_count += code == MHD_CONNECTION_NOTIFY_STARTED;
+	(void)pthread_mutex_unlock(&server->lock);
 }
 
 struct test_server *test_server_new(const struct test_certificate *certificate, const struct address *listen_address,
@@ -147,7 +166,8 @@ struct test_server *test_server_new(const struct test_certificate *certificate, 
 	struct address any_port = {.kind = ADDRESS_TCP, .host = "127.0.0.1"};
 	struct error error = {0};
 	int fd = address_listen(listen_address ? listen_address : &any_port, 16, &error);
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (certificate ? (unsigned)MHD_USE_TLS : 0u);
+	unsigned flags =
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | (certificate ? (unsigned)MHD_USE_TLS : 0u);
 
 	assert_ok(fd >= 0, &error);
 	assert_int_equal(pthread_mutex_init(&server->lock, NULL), 0);
@@ -155,13 +175,13 @@ struct test_server *test_server_new(const struct test_certificate *certificate, 
 	server->answer_count = count;
 	server->port = address_bound_port(fd);
 	if (certificate)
-		server->daemon =
-			MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
-					 MHD_OPTION_HTTPS_MEM_CERT, (const char *)certificate->certificate_pem.data,
-					 MHD_OPTION_HTTPS_MEM_KEY, (const char *)certificate->key_pem.data, MHD_OPTION_END);
+		server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
+						  MHD_OPTION_NOTIFY_CONNECTION, count_connection, server, MHD_OPTION_HTTPS_MEM_CERT,
+						  (const char *)certificate->certificate_pem.data, MHD_OPTION_HTTPS_MEM_KEY,
+						  (const char *)certificate->key_pem.data, MHD_OPTION_END);
 	if (!certificate)
-		server->daemon =
-			MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_END);
+		server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
+						  MHD_OPTION_NOTIFY_CONNECTION, count_connection, server, MHD_OPTION_END);
 	assert_non_null(server->daemon);
 	return server;
 }
@@ -187,6 +207,16 @@ void test_server_free(struct test_server **server_)
 uint16_t test_server_port(const struct test_server *server)
 {
 	return server->port;
+}
+
+size_t test_server_connection_count(struct test_server *server)
+{
+	size_t count;
+
+	(void)pthread_mutex_lock(&server->lock);
+	count = server->connection_count;
+	(void)pthread_mutex_unlock(&server->lock);
+	return count;
 }
 
 size_t test_server_request_count(struct test_server *server)

@@ -4,7 +4,7 @@
 
 #include "net/address.h"
 
-#define TEST_SERVER_MAX_REQUESTS 16
+#define TEST_SERVER_MAX_REQUESTS 64
 
 struct test_answer {
 	unsigned status;
@@ -13,6 +13,8 @@ struct test_answer {
 	const char *content_type;
 	const char *header_name; /* one more header; NULL: none */
 	const char *header_value;
+	unsigned delay_ms; /* before the answer; other connections do not wait for it */
+	bool is_lost;      /* the connection is closed instead of an answer */
 };
 
 struct test_request {
@@ -41,6 +43,8 @@ struct test_server *test_server_new(const struct test_certificate *certificate, 
 				    const struct test_answer *answers, size_t count);
 void test_server_free(struct test_server **server);
 uint16_t test_server_port(const struct test_server *server);
+/* Connections that were ever made. */
+size_t test_server_connection_count(struct test_server *server);
 /* What came so far; call when the client has its answer. */
 size_t test_server_request_count(struct test_server *server);
 const struct test_request *test_server_request(struct test_server *server, size_t index);
