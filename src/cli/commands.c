@@ -10,6 +10,7 @@ static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
 	{"policy", "try out signing policies", policy_main},
+	{"slashing", "what keys have signed: import, export, show (EIP-3076)", slashing_main},
 	{"sign", "have a signer sign a request from a file", sign_main},
 	{"public-keys", "list the keys of a signer", public_keys_main},
 	{"upcheck", "ask a signer whether it is there", upcheck_main},
@@ -62,6 +63,24 @@ static const struct command_group policy_group = {
 	.count = ARRAY_SIZE(policy_commands),
 };
 
+static const struct command slashing_commands[] = {
+	{"import", "take over what keys signed elsewhere", slashing_import_main},
+	{"export", "write what keys signed here, for another signer", slashing_export_main},
+	{"show", "list the histories: last block, last vote, how each began", slashing_show_main},
+	{"fresh", "say that keys never signed anything, so that they may begin", slashing_fresh_main},
+	{"raise", "sign nothing at or below a slot and an epoch any more", slashing_raise_main},
+	{"prune", "drop what protects nothing, and give its space back", slashing_prune_main},
+};
+
+static const struct command_group slashing_group = {
+	.name = "ensign slashing",
+	.description =
+		"Slashing protection: what each key has signed. A signer signs nothing slashable with a key whose history it does\n"
+		"not know: import it, or say that there is none (docs/slashing.md).",
+	.commands = slashing_commands,
+	.count = ARRAY_SIZE(slashing_commands),
+};
+
 static void print_group(FILE *stream, const struct command_group *group)
 {
 	(void)fprintf(stream, "usage: %s COMMAND [options]\n\n%s\n\ncommands:\n", group->name, group->description);
@@ -92,12 +111,19 @@ int command_group_run(const struct command_group *group, int argc, char **argv)
 void command_parse(const struct command_help *help, const struct option *options, size_t count, int argc, char **argv,
 		   bool *ret_done, int *ret_exit)
 {
+	size_t word_count;
+
+	command_parse_words(help, options, count, argc, argv, NULL, 0, &word_count, ret_done, ret_exit);
+}
+
+void command_parse_words(const struct command_help *help, const struct option *options, size_t count, int argc, char **argv,
+			 const char **words, size_t max, size_t *ret_word_count, bool *ret_done, int *ret_exit)
+{
 	struct error error = {0};
-	size_t positionals = 0;
 	bool help_wanted = false;
 
 	*ret_done = true;
-	if (!options_parse(options, count, argc, argv, NULL, 0, &positionals, &help_wanted, &error)) {
+	if (!options_parse(options, count, argc, argv, words, max, ret_word_count, &help_wanted, &error)) {
 		*ret_exit = command_fail(&error, "usage: %s", help->usage);
 		return;
 	}
@@ -152,6 +178,11 @@ int keystore_main(int argc, char **argv)
 int policy_main(int argc, char **argv)
 {
 	return command_group_run(&policy_group, argc, argv);
+}
+
+int slashing_main(int argc, char **argv)
+{
+	return command_group_run(&slashing_group, argc, argv);
 }
 
 int cli_main(int argc, char **argv)

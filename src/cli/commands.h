@@ -28,6 +28,10 @@ int command_group_run(const struct command_group *group, int argc, char **argv);
 void command_parse(const struct command_help *help, const struct option *options, size_t count, int argc, char **argv,
 		   bool *ret_done, int *ret_exit);
 
+/* The same for verbs that take words beside options: up to max of them, which stay argv's. */
+void command_parse_words(const struct command_help *help, const struct option *options, size_t count, int argc, char **argv,
+			 const char **words, size_t max, size_t *ret_word_count, bool *ret_done, int *ret_exit);
+
 /*
  * Report a failure on stderr, the error first and then what to do next (`advice` may be NULL): returns the exit code that fits.
  */
@@ -46,6 +50,13 @@ int keystore_main(int argc, char **argv);
 int keystore_create_main(int argc, char **argv);
 int policy_main(int argc, char **argv);
 int policy_check_main(int argc, char **argv);
+int slashing_main(int argc, char **argv);
+int slashing_import_main(int argc, char **argv);
+int slashing_export_main(int argc, char **argv);
+int slashing_show_main(int argc, char **argv);
+int slashing_fresh_main(int argc, char **argv);
+int slashing_raise_main(int argc, char **argv);
+int slashing_prune_main(int argc, char **argv);
 int sign_main(int argc, char **argv);
 int public_keys_main(int argc, char **argv);
 int upcheck_main(int argc, char **argv);

@@ -20,6 +20,8 @@ struct local_folder {
 	char *host_config;   /* host.json */
 	char *sim;           /* folder */
 	char *endpoints;     /* sim/endpoints.json */
+	char *table_ca;      /* table-ca.pem: trust anchors for the slashing table besides KMS's; may be missing */
+	char *fresh_keys;    /* fresh-keys: see local_fresh.h */
 	char *run;           /* folder */
 	char *control;       /* run/control.sock: in the arguments of the enclave of this folder and of no other */
 	char *status;        /* run/status.json */

@@ -20,6 +20,7 @@ static const struct text_member {
 	{"tls_listen", offsetof(struct local_settings, tls_listen), LOCAL_LISTEN_SIZE},
 	{"metrics_listen", offsetof(struct local_settings, metrics_listen), LOCAL_LISTEN_SIZE},
 	{"key_manager_token_sha256", offsetof(struct local_settings, key_manager_token_sha256), 2 * KEY_MANAGER_DIGEST_SIZE + 1},
+	{"table_connect", offsetof(struct local_settings, table_connect), LOCAL_ADDRESS_SIZE},
 	{"pcr0", offsetof(struct local_settings, pcr0), 2 * NSM_PCR_SIZE + 1},
 };
 
@@ -36,8 +37,8 @@ static const struct bool_member {
 /* Files of earlier versions lack these. */
 static bool is_absent(json_t *object, const char *name)
 {
-	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256", "metrics_listen",
-					    "log_is_json"};
+	static const char *const later[] = {"tls_is_own",     "known_clients_serial", "key_manager_token_sha256",
+					    "metrics_listen", "table_connect",        "log_is_json"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 		if (strcmp(later[i], name) == 0)
@@ -51,7 +52,8 @@ void local_settings_default(struct local_settings *ret_settings)
 	struct error error;
 	const struct network *mainnet = network_find("mainnet", &error);
 
-	*ret_settings = (struct local_settings){.listen = "127.0.0.1:8443", .slashing_protection = true};
+	*ret_settings =
+		(struct local_settings){.listen = "127.0.0.1:8443", .slashing_protection = true, .slashing.host_may_begin = true};
 	if (mainnet)
 		ret_settings->network = *mainnet;
 }
@@ -84,6 +86,10 @@ static bool read_members(json_t *object, struct local_settings *settings, struct
 		if (!is_absent(object, bool_members[i].name) && !json_read_bool(object, bool_members[i].name, value, error))
 			return false;
 	}
+	if (!slashing_settings_read(object, &settings->slashing, error))
+		return false;
+	/* On a laptop whoever starts the signer is its operator. */
+	settings->slashing.host_may_begin = true;
 	return json_read_u64(object, "tls_created_ms", &settings->tls_created_ms, error) &&
 	       (is_absent(object, "known_clients_serial") ||
 		json_read_u64(object, "known_clients_serial", &settings->known_clients_serial, error));
@@ -121,6 +127,7 @@ bool local_settings_write(const char *path, const struct local_settings *setting
 					  json_boolean(*((const char *)settings + bool_members[i].offset) != 0));
 	(void)json_object_set_new(object, "tls_created_ms", json_integer((json_int_t)settings->tls_created_ms));
 	(void)json_object_set_new(object, "known_clients_serial", json_integer((json_int_t)settings->known_clients_serial));
+	(void)json_object_set_new(object, "slashing", slashing_settings_json_new(&settings->slashing));
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');
 	return file_write_atomic(path, buffer_view(&text), 0600, error);
@@ -145,6 +152,14 @@ bool local_settings_set_slashing(struct local_settings *settings, const char *sl
 	if (strcmp(slashing, "on") != 0 && strcmp(slashing, "off") != 0)
 		return error_set(error, ERROR_INPUT, "--slashing: on or off, not %s", slashing);
 	settings->slashing_protection = strcmp(slashing, "on") == 0;
+	return true;
+}
+
+bool local_settings_set_quiet_period(struct local_settings *settings, uint64_t seconds, struct error *error)
+{
+	if (seconds > SLASHING_QUIET_PERIOD_MAX_S)
+		return error_set(error, ERROR_INPUT, "--quiet-period: at most %d seconds", SLASHING_QUIET_PERIOD_MAX_S);
+	settings->slashing.quiet_period_s = (uint32_t)seconds;
 	return true;
 }
 

@@ -10,8 +10,10 @@
 #include "eth/network.h"
 #include "image/key_manager.h"
 #include "image/measurement.h"
+#include "image/slashing_settings.h"
 
-#define LOCAL_LISTEN_SIZE 300 /* "[v6]:port" or "name:port"; names have at most 255 octets */
+#define LOCAL_LISTEN_SIZE 300  /* "[v6]:port" or "name:port"; names have at most 255 octets */
+#define LOCAL_ADDRESS_SIZE 320 /* "tcp:NAME:PORT" */
 #define LOCAL_FLEET "local"
 #define LOCAL_UUID "local" /* web3signer_uuid of its rows in the key table */
 
@@ -20,6 +22,8 @@ struct local_settings {
 	bool any_port;                  /* the port was the kernel's choice, and may change when it is taken */
 	struct network network;
 	bool slashing_protection;
+	struct slashing_settings slashing;
+	char table_connect[LOCAL_ADDRESS_SIZE]; /* of a slashing table: where the host's relay connects; "": none */
 	char kms_key_arn[KMS_ARN_SIZE];         /* "" before the first `up` */
 	char tls_listen[LOCAL_LISTEN_SIZE];     /* host that the TLS certificate was made for besides localhost; "" none yet */
 	uint64_t tls_created_ms;                /* realtime */
@@ -40,6 +44,8 @@ MUST_USE bool local_settings_write(const char *path, const struct local_settings
 MUST_USE bool local_settings_set_listen(struct local_settings *settings, const char *listen, struct error *error);
 /* "on" or "off"; ERROR_INPUT names --slashing. */
 MUST_USE bool local_settings_set_slashing(struct local_settings *settings, const char *slashing, struct error *error);
+/* Seconds, or 0 for none; ERROR_INPUT names --quiet-period. */
+MUST_USE bool local_settings_set_quiet_period(struct local_settings *settings, uint64_t seconds, struct error *error);
 /*
  * `name` (--network) is a built-in network's; or `config` (--network-config) is a file as cli/network_config.h reads it and `root`
  * (--genesis-validators-root) 0x and 64 hex digits or "learn". NULL is what was not given. ERROR_INPUT names the option.

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/process.h"
+#include "cli/local_fresh.h"
 #include "image/configuration.h"
 
 /* A sanitizer build of the enclave has some 30 MB. */
@@ -128,7 +129,8 @@ bool local_setup_keys(const struct local_setup *setup, const struct key_source *
 	if (!make_rows(setup, source, progress, &rows, error))
 		return false;
 	added = drop_present(&rows, &present);
-	if (added && !key_table_put(table, rows.rows, added, false, error))
+	if (added &&
+	    (!local_fresh_note(setup->folder, &rows, added, error) || !key_table_put(table, rows.rows, added, false, error)))
 		return false;
 	*ret_result = (struct local_import_result){.added = added, .already_present = rows.count - added};
 	return true;
@@ -200,10 +202,14 @@ static bool write_configuration(const struct local_setup *setup, struct error *e
 	(void)snprintf(configuration.kms_host, sizeof configuration.kms_host, "%s", endpoints->kms_host);
 	(void)snprintf(configuration.kms_key_arn, sizeof configuration.kms_key_arn, "%s", setup->settings->kms_key_arn);
 	buffer_append(&configuration.ca_pem, buffer_view(&setup->kms->ca_pem));
+	if (setup->settings->slashing.uses_dynamodb && file_exists(setup->folder->table_ca) &&
+	    !file_read(setup->folder->table_ca, CONFIGURATION_MAX_SIZE, &configuration.ca_pem, error))
+		return false;
 	configuration.policy = *setup->policy;
 	configuration.clients = *setup->clients;
 	configuration.key_manager.is_on = hex_decode(view_of_text(setup->settings->key_manager_token_sha256),
 						     configuration.key_manager.token_sha256, KEY_MANAGER_DIGEST_SIZE);
+	configuration.slashing = setup->settings->slashing;
 	configuration_write(&configuration, &text);
 	configuration.policy = (struct signing_policy){0}; /* the caller's, not ours to free */
 	configuration.clients = (struct client_settings){0};
@@ -244,6 +250,7 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 	AUTO_FREE char *metrics = memory_format("tcp:%s", setup->settings->metrics_listen);
 	AUTO_FREE char *credentials = memory_format("imds:%s", endpoints->imds_url);
 	AUTO_FREE char *relay = memory_format("unix:%s/kms.sock", folder->run);
+	AUTO_FREE char *table_relay = memory_format("unix:%s/dynamodb.sock", folder->run);
 	AUTO_JSON json_t *object = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "launcher", "process", "program",
 		folder->enclave, "configuration", folder->configuration, "run_folder", folder->run, "store_folder", folder->store,
@@ -253,6 +260,10 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 
 	if (!object)
 		return error_set(error, ERROR_INPUT, "%s: not UTF-8", folder->path);
+	if (setup->settings->slashing.uses_dynamodb)
+		(void)json_array_append_new(json_object_get(object, "relays"),
+					    json_pack("{s:s, s:s, s:s}", "name", "dynamodb", "listen", table_relay, "connect",
+						      setup->settings->table_connect));
 	if (setup->settings->metrics_listen[0])
 		(void)json_object_set_new(object, "metrics_listen", json_string(metrics));
 	(void)json_object_set_new(object, "log_format", json_string(setup->settings->log_is_json ? "json" : "text"));

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/commands.h"
 
+#include "cli/histories.h"
 #include "cli/local_clients.h"
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
 #include "cli/signer_client.h"
+#include "tables/key_table.h"
 
 static const struct command_help help = {
 	.usage = "ensign local status [--dir D] [--json]",
@@ -22,6 +24,8 @@ struct report {
 	struct local_host_status host;
 	pid_t host_pid; /* 0: does not run */
 	pid_t sim_pid;
+	bool has_histories; /* of the loaded keys, by origin; without is ORIGIN_COUNT's */
+	uint64_t histories[ORIGIN_COUNT + 1];
 	bool answers; /* /upcheck over HTTPS; of a signer that does not answer anybody: it serves */
 	const char *state;
 };
@@ -36,6 +40,26 @@ static bool check_answers(const struct local_folder *folder, const struct local_
 	if (local_clients_read(folder, &clients, &ignored) && !local_host_is_open(settings, &clients))
 		return true;
 	return signer_target_init(url, folder->ca, &target, &ignored) && signer_upcheck(&target, UPCHECK_TIMEOUT_MS, &ignored);
+}
+
+/* Of the keys in the key table: how each one's history began. A signer that is busy with another job is not waited for long. */
+static bool count_histories(const struct local_folder *folder, struct report *report, struct error *error)
+{
+	AUTO_HISTORY_SOURCE struct history_source *source =
+		history_source_open(&(struct history_place){.dir = folder->path}, error);
+	AUTO_KEY_TABLE struct key_table *table = key_table_open_sqlite(folder->tables, error);
+	AUTO_HISTORIES struct histories histories = {0};
+	AUTO_KEY_ROWS struct key_rows rows = {0};
+
+	if (!source || !table || !key_table_list(table, LOCAL_UUID, true, &rows, error) ||
+	    !history_source_read(source, NULL, 0, &histories, error))
+		return false;
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct history *history = histories_find(&histories, rows.rows[i].pubkey);
+
+		report->histories[history ? history->origin : ORIGIN_COUNT]++;
+	}
+	return true;
 }
 
 static void gather(const struct local_folder *folder, struct report *report)
@@ -54,6 +78,8 @@ static void gather(const struct local_folder *folder, struct report *report)
 		return;
 	report->state = report->host.state;
 	report->answers = strcmp(report->state, "serving") == 0 && check_answers(folder, &report->settings);
+	report->has_histories =
+		report->answers && report->settings.slashing_protection && count_histories(folder, report, &ignored);
 }
 
 static json_t *last_error_json(const struct local_host_status *host)
@@ -61,6 +87,17 @@ static json_t *last_error_json(const struct local_host_status *host)
 	if (!host->error_code)
 		return json_null();
 	return json_pack("{s:s, s:s}", "code", host->error_code, "message", host->error_message);
+}
+
+/* By origin, and of the keys that have none; null when it is not known now. */
+static json_t *histories_json(const struct report *report)
+{
+	json_t *object =
+		report->has_histories ? json_pack("{s:I}", "none", (json_int_t)report->histories[ORIGIN_COUNT]) : json_null();
+
+	for (uint32_t origin = 0; report->has_histories && origin < ORIGIN_COUNT; origin++)
+		(void)json_object_set_new(object, history_origin_name(origin), json_integer((json_int_t)report->histories[origin]));
+	return object;
 }
 
 static void print_json(const struct local_folder *folder, const struct report *report)
@@ -75,8 +112,26 @@ static void print_json(const struct local_folder *folder, const struct report *r
 			  (json_int_t)report->host.restarts, "last_error", last_error_json(&report->host));
 	AUTO_BUFFER struct buffer text = {0};
 
+	(void)json_object_set_new(object, "histories", histories_json(report));
 	json_write(object, &text);
 	(void)printf("%s\n", buffer_text(&text));
+}
+
+static void print_histories(const struct report *report)
+{
+	const char *separator = "";
+
+	(void)printf("  %-11s ", "histories");
+	for (uint32_t origin = 0; origin < ORIGIN_COUNT; origin++) {
+		if (report->histories[origin] == 0)
+			continue;
+		(void)printf("%s%llu %s", separator, (unsigned long long)report->histories[origin], history_origin_name(origin));
+		separator = ", ";
+	}
+	if (report->histories[ORIGIN_COUNT])
+		(void)printf("%s%llu without: they sign no block and no vote (see ensign slashing --help)", separator,
+			     (unsigned long long)report->histories[ORIGIN_COUNT]);
+	(void)printf("\n");
 }
 
 static void print_process(const char *name, pid_t pid)
@@ -102,6 +157,8 @@ static void print_human(const struct local_folder *folder, const struct report *
 	if (report->host_pid)
 		(void)printf("  %-11s %llu\n  %-11s %llu\n", "keys", (unsigned long long)report->host.key_count, "restarts",
 			     (unsigned long long)report->host.restarts);
+	if (report->has_histories)
+		print_histories(report);
 	if (report->host.error_code)
 		(void)printf("  %-11s %s: %s\n", "last error", report->host.error_code, report->host.error_message);
 }

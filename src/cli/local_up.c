@@ -7,7 +7,9 @@
 #include "base/file.h"
 #include "cli/local_clients.h"
 #include "cli/local_daemon.h"
+#include "cli/local_fresh.h"
 #include "cli/local_host.h"
+#include "cli/local_table.h"
 #include "cli/local_tls.h"
 #include "cli/policy_file.h"
 
@@ -28,6 +30,8 @@ static const struct command_help help = {
 /* Of progress in a log. */
 #define PROGRESS_INTERVAL_MS 5000
 
+#define NOT_GIVEN UINT64_MAX
+
 struct up_options {
 	const char *dir;
 	const char *listen;
@@ -36,6 +40,9 @@ struct up_options {
 	const char *network_config;
 	const char *genesis_validators_root;
 	const char *slashing;
+	const char *slashing_import;
+	struct table_options table;
+	uint64_t quiet_period_s; /* NOT_GIVEN: as before */
 	const char *allow;
 	const char *policy;
 	const char *key_manager_token_file;
@@ -58,6 +65,8 @@ struct up {
 	struct local_kms kms;
 	struct measurement measurement;
 	struct local_import_result imported;
+	struct interchange interchange; /* --slashing-import; keys NULL: not given */
+	struct history_counts histories;
 	int reserved_fd;   /* keeps the port until the host has it; -1: none */
 	bool sim_started;  /* by this command: stopped again when it fails */
 	bool host_started; /* likewise */
@@ -76,6 +85,7 @@ static void up_done(struct up *up)
 	signing_policy_done(&up->policy);
 	local_clients_done(&up->clients);
 	tls_identity_done(&up->identity);
+	interchange_done(&up->interchange);
 	local_folder_done(&up->folder);
 }
 
@@ -168,6 +178,10 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		return false;
 	if (options->slashing && !local_settings_set_slashing(settings, options->slashing, error))
 		return false;
+	if (!local_table_merge(&options->table, settings, error))
+		return false;
+	if (options->quiet_period_s != NOT_GIVEN && !local_settings_set_quiet_period(settings, options->quiet_period_s, error))
+		return false;
 	if (options->metrics_listen && !local_settings_set_metrics(settings, options->metrics_listen, error))
 		return false;
 	if (options->log_format && !local_settings_set_log_format(settings, options->log_format, error))
@@ -176,7 +190,9 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		return false;
 	if (!merge_identity(options, up, &identity_changed, error))
 		return false;
-	*ret_changed = strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
+	*ret_changed = !slashing_settings_equal(&before.slashing, &settings->slashing) ||
+		       strcmp(before.table_connect, settings->table_connect) != 0 || options->table.ca ||
+		       strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
 		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed ||
 		       strcmp(before.metrics_listen, settings->metrics_listen) != 0 ||
 		       strcmp(before.key_manager_token_sha256, settings->key_manager_token_sha256) != 0 ||
@@ -250,7 +266,7 @@ static bool set_up(const struct up_options *options, struct up *up, struct error
 	if (!local_setup_keys(&setup, source, show_progress, &up->imported, error))
 		return false;
 	if (!local_setup_tls(&setup, &up->identity, error) || !local_setup_known_clients(&setup, &up->clients, error) ||
-	    !local_setup_image(&setup, &up->measurement, error))
+	    !local_setup_table(&setup, &options->table, error) || !local_setup_image(&setup, &up->measurement, error))
 		return false;
 	if (!local_setup_policy(&setup, &up->measurement, &up->repinned, error) || !local_setup_host(&setup, error))
 		return false;
@@ -371,6 +387,7 @@ static void print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
 	AUTO_BUFFER struct buffer text = {0};
 
+	(void)json_object_set_new(object, "histories_begun", json_integer((json_int_t)up->histories.new_keys));
 	(void)json_object_set_new(object, "key_manager", json_boolean(up->settings.key_manager_token_sha256[0] != 0));
 	json_write(object, &text);
 	(void)printf("%s\n", buffer_text(&text));
@@ -397,6 +414,9 @@ static void print_human(const struct up *up, json_t *keys, uint64_t took_ms)
 			     i + 1 == up->clients.settings.host_count ? "\n" : "");
 	(void)printf("  network      %s, slashing protection %s\n", up->settings.network.name,
 		     up->settings.slashing_protection ? "on" : "OFF");
+	if (up->histories.keys)
+		(void)printf("  histories    %llu keys %s\n", (unsigned long long)up->histories.keys,
+			     up->interchange.keys ? "imported" : "counted as never used");
 	for (size_t i = 0; i < up->policy.count; i++)
 		(void)printf("%s%s%s", i ? ", " : "  policy       ", up->policy.rules[i].name,
 			     i + 1 == up->policy.count ? "\n" : "");
@@ -418,6 +438,17 @@ static int fail(struct up *up, const struct error *error)
 	return command_fail(error, error->code == ERROR_INPUT ? "See: ensign local up --help" : NULL);
 }
 
+/* The signer is up: what its new keys have signed, or that they never did. */
+static bool settle_histories(struct up *up, struct error *error)
+{
+	const struct interchange *interchange = up->interchange.keys ? &up->interchange : NULL;
+
+	if (!up->settings.slashing_protection)
+		return true;
+	return local_fresh_settle(&up->folder, interchange, &up->histories, error) ||
+	       error_prefix(error, interchange ? "--slashing-import" : "letting new keys begin");
+}
+
 static int run(const struct up_options *options, struct up *up)
 {
 	AUTO_JSON json_t *keys = NULL;
@@ -427,6 +458,8 @@ static int run(const struct up_options *options, struct up *up)
 	bool done;
 
 	up->started_ms = clock_monotonic_ms();
+	if (options->slashing_import && !history_document_read(options->slashing_import, &up->interchange, &error))
+		return command_fail(&error, "Nothing was changed.");
 	if (!check_key_options(&options->keys, &error) || !local_folder_init(options->dir, &up->folder, &error) ||
 	    !merge_settings(options, up, &changed, &error))
 		return command_fail(&error, "See: ensign local up --help");
@@ -447,7 +480,7 @@ static int run(const struct up_options *options, struct up *up)
 	if (done)
 		keys = local_host_wait(&up->folder, &up->settings, local_host_is_open(&up->settings, &up->clients.settings),
 				       &error);
-	if (!keys) {
+	if (!keys || !settle_histories(up, &error)) {
 		undo(up);
 		return fail(up, &error);
 	}
@@ -457,7 +490,7 @@ static int run(const struct up_options *options, struct up *up)
 
 int local_up_main(int argc, char **argv)
 {
-	struct up_options values = {0};
+	struct up_options values = {.quiet_period_s = NOT_GIVEN};
 	const struct option options[] = {
 		{"dir", OPTION_TEXT, &values.dir, "D", "folder of this signer; default ~/.local/state/ensign/local"},
 		{"listen", OPTION_TEXT, &values.listen, "HOST:PORT", "default 127.0.0.1:8443; port 0: any free one"},
@@ -471,6 +504,20 @@ int local_up_main(int argc, char **argv)
 		{"genesis-validators-root", OPTION_TEXT, &values.genesis_validators_root, "R|learn",
 		 "of that network, in hex; learn (test networks): the first one that something is signed for"},
 		{"slashing", OPTION_TEXT, &values.slashing, "on|off", "off signs everything: for test networks only; measured"},
+		{"slashing-table", OPTION_TEXT, &values.table.table, "T|off",
+		 "keep histories in this DynamoDB table, which other signers may share; off: in a store of its own; measured"},
+		{"slashing-host", OPTION_TEXT, &values.table.host, "HOST[:PORT]",
+		 "of that table: dynamodb.REGION.amazonaws.com; measured"},
+		{"slashing-connect", OPTION_TEXT, &values.table.connect, "HOST:PORT",
+		 "where the host connects for it; default that host"},
+		{"slashing-ca", OPTION_TEXT, &values.table.ca, "F",
+		 "what its certificate is checked against besides KMS's, PEM; measured"},
+		{"slashing-credentials", OPTION_TEXT, &values.table.credentials, "F|parent",
+		 "for that table alone, JSON, sealed for the enclave; parent (default): those that the host gives it"},
+		{"slashing-import", OPTION_TEXT, &values.slashing_import, "F",
+		 "what the keys signed elsewhere (EIP-3076); without it new keys count as never used"},
+		{"quiet-period", OPTION_NUMBER, &values.quiet_period_s, "S",
+		 "seconds after which a key without any history may sign; 0 (default): never; measured"},
 		{"allow", OPTION_TEXT, &values.allow, "TYPES",
 		 "sign these types too, for every client: VOLUNTARY_EXIT,DEPOSIT; none: neither; measured"},
 		{"policy", OPTION_TEXT, &values.policy, "F", "signing policy, JSON (docs/policy.md); measured"},

@@ -36,6 +36,8 @@ static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_JOB] = sizeof(struct message_job),
 	[MESSAGE_SEALED_KEY] = sizeof(struct message_sealed_key),
 	[MESSAGE_JOB_RESULT] = sizeof(struct message_job_result),
+	[MESSAGE_STORE_CREDENTIALS] = sizeof(struct message_store_credentials),
+	[MESSAGE_STORE_RESULT] = sizeof(struct message_store_result),
 };
 
 size_t message_size(uint32_t type)
@@ -83,6 +85,13 @@ static bool known_clients_fit(const struct message_known_clients *message)
 	return true;
 }
 
+static bool credentials_fit(const struct message_store_credentials *message)
+{
+	return message->access_key_id_size <= sizeof message->access_key_id &&
+	       message->secret_access_key_size <= sizeof message->secret_access_key &&
+	       message->session_token_size <= sizeof message->session_token;
+}
+
 /* Counts that a message carries, against the arrays that they count; texts must end. */
 static bool counts_fit(const union message *message)
 {
@@ -97,6 +106,10 @@ static bool counts_fit(const union message *message)
 		return is_terminated(message->opener_gone.how, sizeof message->opener_gone.how);
 	case MESSAGE_JOB_RESULT:
 		return is_terminated(message->job_result.message, sizeof message->job_result.message);
+	case MESSAGE_STORE_CREDENTIALS:
+		return credentials_fit(&message->store_credentials);
+	case MESSAGE_STORE_RESULT:
+		return is_terminated(message->store_result.message, sizeof message->store_result.message);
 	case MESSAGE_IMPORT_RESULT:
 		return is_terminated(message->import_result.message, sizeof message->import_result.message);
 	case MESSAGE_IMPORT_KEYSTORE:

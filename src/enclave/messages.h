@@ -14,8 +14,10 @@
  *   frontend ◄─ HISTORY_RESULT  keeper ◄─────── ledger
  *   opener   ── LOAD_BEGIN, LOAD_KEY, LOAD_KEEP, LOAD_END ► keeper   all keys that are to sign from now on
  *   opener   ◄─ LOAD_RESULT ─────────────────── keeper
- *   opener   ── LIST_KEYS ────────────────────► keeper      which of them need not be opened again
- *   opener   ◄─ KEYS ────────────────────────── keeper
+ *   opener   ── LIST_KEYS, HISTORY ───────────► keeper      which of them need not be opened again; what the operator asks about histories
+ *   opener   ◄─ KEYS, HISTORY_RESULT ────────── keeper
+ *   opener   ── STORE_CREDENTIALS ────────────► ledger      for the slashing table of a fleet
+ *   opener   ◄─ STORE_RESULT ────────────────── ledger
  *   opener   ── TLS_IDENTITY ─────────────────► frontend    the TLS key; the first makes it serve, a later one takes its place
  *   opener   ◄─ TLS_RESULT ──────────────────── frontend
  *   opener   ── KNOWN_CLIENTS ────────────────► frontend    certificates that may connect
@@ -83,6 +85,8 @@ enum message_type {
 	MESSAGE_JOB,
 	MESSAGE_SEALED_KEY,
 	MESSAGE_JOB_RESULT,
+	MESSAGE_STORE_CREDENTIALS,
+	MESSAGE_STORE_RESULT,
 	MESSAGE_TYPE_COUNT,
 };
 
@@ -97,9 +101,12 @@ struct message_header {
 struct message_start {
 	struct message_header header;
 	struct network network;
-	uint8_t slashing_protection; /* 0 or 1 */
-	uint64_t enclave_started_ms; /* monotonic clock when init started */
-	uint32_t signable_types;     /* keeper only: the bits (ARTIFACT_BIT) of what the signing policy can ever allow */
+	uint8_t slashing_protection;  /* 0 or 1 */
+	uint8_t uses_table;           /* ledger only; 0 or 1: the store is a table, which the measured configuration names */
+	uint8_t refreshes_credential; /* control only; 0 or 1: the ledger uses the parent's credentials, which expire */
+	uint32_t quiet_period_s;      /* keeper only: image/slashing_settings.h; 0: none */
+	uint64_t enclave_started_ms;  /* monotonic clock when init started */
+	uint32_t signable_types;      /* keeper only: the bits (ARTIFACT_BIT) of what the signing policy can ever allow */
 };
 
 struct message_ready {
@@ -158,6 +165,7 @@ enum sign_status {
 	SIGN_OVERLOADED,    /* too many wait to sign it in time; try again */
 	SIGN_POLICY,        /* no rule of the signing policy allows this type to anybody; the frontend should have said so */
 	SIGN_RETIRED,       /* the key was deleted through the key manager and not imported again since */
+	SIGN_NO_HISTORY,    /* nothing is known of what the key signed before, and nobody said that it signed nothing */
 	SIGN_STATUS_COUNT,
 };
 
@@ -171,6 +179,7 @@ struct message_sign_result {
 	uint64_t asked_slot, asked_source, asked_target;
 	uint64_t last_slot, last_source, last_target;
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* SIGN_WRONG_NETWORK: the one that is signed for */
+	uint64_t quiet_left_ms;                     /* SIGN_NO_HISTORY: until it may sign all the same; 0: it never may */
 };
 
 #define MESSAGE_KEYS_CAPACITY 64 /* keeps the packet at 3 KiB */
@@ -218,6 +227,7 @@ struct message_commit {
 	uint64_t source_epoch; /* DUTY_ATTESTATION */
 	uint64_t target_epoch;
 	uint8_t signing_root[ROOT_SIZE];
+	uint8_t may_begin; /* 0 or 1: the quiet period is over, so a key without history begins one */
 };
 
 enum commit_status {
@@ -226,6 +236,7 @@ enum commit_status {
 	COMMIT_FAILED,        /* the store is in doubt: refuse */
 	COMMIT_WRONG_NETWORK, /* the store learned another genesis_validators_root, the one in the answer */
 	COMMIT_RETIRED,       /* the key was retired: nothing is signed with it until it is enabled again */
+	COMMIT_NO_HISTORY,    /* the store knows nothing of the key */
 	COMMIT_STATUS_COUNT,
 };
 
@@ -236,13 +247,15 @@ struct message_commit_result {
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* COMMIT_WRONG_NETWORK only, else zero */
 };
 
-/* ---- frontend ↔ keeper ↔ ledger: the history of one key, for the key manager ---- */
+/* ---- frontend, opener ↔ keeper ↔ ledger: the history of one key, for the key manager and the operator ---- */
 
 enum history_action {
 	HISTORY_READ = 1, /* what it has signed */
 	HISTORY_RAISE,    /* take over what it signed elsewhere; never lowers anything */
 	HISTORY_RETIRE,   /* stop signing with it, at once, and durably before the answer */
 	HISTORY_ENABLE,   /* undo RETIRE */
+	HISTORY_BEGIN,    /* it never signed anything: let it begin. What is known of it stays */
+	HISTORY_NEXT,     /* READ of the first key above this one that has any history */
 };
 
 struct message_history {
@@ -256,7 +269,7 @@ struct message_history {
 
 enum history_status {
 	HISTORY_OK = 0,
-	HISTORY_UNKNOWN,       /* READ: no history of this key. RETIRE: neither loaded nor any history */
+	HISTORY_UNKNOWN,       /* READ, NEXT: there is none. RETIRE: neither loaded nor any history */
 	HISTORY_FAILED,        /* the store is in doubt; RETIRE: it signs no more in this enclave's life, but that is not durable */
 	HISTORY_WRONG_NETWORK, /* RAISE: genesis_validators_root says which is ours */
 	HISTORY_OVERLOADED,    /* too many at one time; try again */
@@ -268,6 +281,10 @@ struct message_history_result {
 	uint32_t status;                            /* enum history_status */
 	uint8_t is_loaded;                          /* 0 or 1; RETIRE: it was until now */
 	uint8_t is_retired;                         /* 0 or 1; after the action */
+	uint8_t is_new;                             /* 0 or 1; BEGIN, RAISE: there was no history before */
+	uint32_t origin;                            /* enum history_origin, after the action */
+	uint64_t begun_s;                           /* seconds since 1970; 0: unknown */
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];    /* NEXT: whose */
 	uint8_t has_root;                           /* 0 or 1: whether this signer knows the root of its network */
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* of this signer's network */
 	struct watermark watermark;                 /* after the action */
@@ -398,9 +415,11 @@ struct message_opener_gone {
 };
 
 enum job_kind {
-	JOB_INIT = 1, /* open the TLS identity and every key, load them, serve */
-	JOB_RELOAD,   /* the same again, but what is loaded already need not be opened */
-	JOB_IMPORT,   /* open keystores and seal their keys */
+	JOB_INIT = 1,   /* open the TLS identity and every key, load them, serve */
+	JOB_RELOAD,     /* the same again, but what is loaded already need not be opened */
+	JOB_IMPORT,     /* open keystores and seal their keys */
+	JOB_SLASHING,   /* read, import or begin histories */
+	JOB_CREDENTIAL, /* new credentials for the slashing table */
 	JOB_KIND_COUNT,
 };
 
@@ -426,7 +445,32 @@ struct message_job_result {
 	uint64_t added;
 	uint64_t removed;
 	uint8_t tls_digest[DIGEST_SIZE];  /* INIT, RELOAD: of the TLS ciphertext that is in service now */
+	uint8_t has_body;                 /* 0 or 1; SLASHING: the answer follows as one frame on ROLE_FD_REQUEST */
 	char message[ERROR_MESSAGE_SIZE]; /* NUL-terminated */
+};
+
+/* ---- opener → ledger ---- */
+
+/* AWS: access key ids have at most 128 characters, secrets 40; a session token of a role is some hundred bytes, at most 4 KiB by STS. */
+#define STORE_ACCESS_KEY_ID_MAX_SIZE 128
+#define STORE_SECRET_MAX_SIZE 128
+#define STORE_TOKEN_MAX_SIZE 4096
+
+/* Take the place of those before; the ledger tries them at once. */
+struct message_store_credentials {
+	struct message_header header;
+	uint32_t access_key_id_size; /* each at most the field's */
+	uint32_t secret_access_key_size;
+	uint32_t session_token_size; /* 0: none */
+	uint8_t access_key_id[STORE_ACCESS_KEY_ID_MAX_SIZE];
+	uint8_t secret_access_key[STORE_SECRET_MAX_SIZE];
+	uint8_t session_token[STORE_TOKEN_MAX_SIZE];
+};
+
+struct message_store_result {
+	struct message_header header;
+	uint32_t code;                    /* enum error_code; ERROR_NONE: the table can be read with them */
+	char message[ERROR_MESSAGE_SIZE]; /* why not; NUL-terminated */
 };
 
 /* Any message; big enough to receive each. */
@@ -463,6 +507,8 @@ union message {
 	struct message_job job;
 	struct message_sealed_key sealed_key;
 	struct message_job_result job_result;
+	struct message_store_credentials store_credentials;
+	struct message_store_result store_result;
 };
 
 /* The one size that a message of this type has; 0 for an unknown type. */

@@ -11,12 +11,12 @@ enum role_fd {
 	ROLE_FD_INIT = 3,     /* SEQPACKET to init, every role */
 	ROLE_FD_KEEPER = 4,   /* frontend, ledger, opener: their pair with the keeper */
 	ROLE_FD_FRONTEND = 5, /* keeper, opener, control: their pair with the frontend */
-	ROLE_FD_LEDGER = 6,   /* keeper */
-	ROLE_FD_OPENER = 7,   /* keeper, frontend, control: their pair with the opener */
+	ROLE_FD_LEDGER = 6,   /* keeper, opener: their pair with the ledger */
+	ROLE_FD_OPENER = 7,   /* keeper, frontend, control, ledger: their pair with the opener */
 	ROLE_FD_LISTEN = 8,   /* frontend: the signing socket, bound, not yet listening; control: the control socket, listening */
 	ROLE_FD_NSM = 9,      /* opener */
-	ROLE_FD_CONFIGURATION = 10, /* frontend, opener: the measured configuration, sealed */
-	ROLE_FD_STORE = 11,         /* ledger: the folder of the slashing store */
+	ROLE_FD_CONFIGURATION = 10, /* frontend, opener, ledger: the measured configuration, sealed */
+	ROLE_FD_STORE = 11,         /* ledger: the folder of the embedded slashing store */
 	ROLE_FD_REQUEST = 12,       /* control, opener: the stream for the parent's request */
 	ROLE_FD_CONTROL = 13,       /* frontend, opener: their pair with control */
 	ROLE_FD_METRICS = 14,       /* every role: enclave/metrics.h */

@@ -81,8 +81,8 @@ static const int control_calls[] = {
 	SCMP_SYS(setsockopt), SCMP_SYS(mlock),  SCMP_SYS(munlock),
 };
 
-/* One TLS connection at a time to KMS. bind, listen and dup3: net/curl_socket.h says what for. */
-static const int opener_calls[] = {
+/* TLS connections to AWS. bind, listen and dup3: net/curl_socket.h says what for. */
+static const int connecting_calls[] = {
 	SCMP_SYS(bind),   SCMP_SYS(listen),      SCMP_SYS(dup3),        SCMP_SYS(connect),    SCMP_SYS(accept4),
 	SCMP_SYS(accept), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
 	SCMP_SYS(fcntl),  SCMP_SYS(pread64),     SCMP_SYS(eventfd2),    SCMP_SYS(pipe2),      SCMP_SYS(uname),
@@ -138,8 +138,10 @@ static const int init_denied_calls[] = {
 };
 
 #define BIT(role) (1u << (role))
-#define CONFINED (BIT(SANDBOX_FRONTEND) | BIT(SANDBOX_KEEPER) | BIT(SANDBOX_LEDGER) | BIT(SANDBOX_CONTROL) | BIT(SANDBOX_OPENER))
-#define CONNECTING BIT(SANDBOX_OPENER)
+#define CONFINED                                                                                                                   \
+	(BIT(SANDBOX_FRONTEND) | BIT(SANDBOX_KEEPER) | BIT(SANDBOX_LEDGER) | BIT(SANDBOX_LEDGER_REMOTE) | BIT(SANDBOX_CONTROL) |   \
+	 BIT(SANDBOX_OPENER))
+#define CONNECTING (BIT(SANDBOX_OPENER) | BIT(SANDBOX_LEDGER_REMOTE))
 #define NSM_IOCTL 0xc0200a00u
 
 /*
@@ -164,7 +166,7 @@ static const struct conditional {
 	{CONNECTING, SCMP_SYS(socket), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, AF_VSOCK, 0}},
 	{CONNECTING, SCMP_SYS(socketpair), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
 	{CONNECTING, SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, FIONBIO, 0}},
-	{CONNECTING, SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, NSM_IOCTL, 0}},
+	{BIT(SANDBOX_OPENER), SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, NSM_IOCTL, 0}},
 };
 
 struct call_list {
@@ -190,11 +192,14 @@ static const struct role_rules {
 	[SANDBOX_LEDGER] = {SCMP_ACT_KILL_PROCESS,
 			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(ledger_calls, SCMP_ACT_ALLOW),
 			     LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
+	[SANDBOX_LEDGER_REMOTE] = {SCMP_ACT_KILL_PROCESS,
+				   {LIST(common_calls, SCMP_ACT_ALLOW), LIST(connecting_calls, SCMP_ACT_ALLOW),
+				    LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
 	[SANDBOX_CONTROL] = {SCMP_ACT_KILL_PROCESS,
 			     {LIST(common_calls, SCMP_ACT_ALLOW), LIST(control_calls, SCMP_ACT_ALLOW),
 			      LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
 	[SANDBOX_OPENER] = {SCMP_ACT_KILL_PROCESS,
-			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(opener_calls, SCMP_ACT_ALLOW),
+			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(connecting_calls, SCMP_ACT_ALLOW),
 			     LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
 };
 

@@ -11,7 +11,8 @@ enum sandbox_role {
 	SANDBOX_INIT,
 	SANDBOX_FRONTEND,
 	SANDBOX_KEEPER,
-	SANDBOX_LEDGER,
+	SANDBOX_LEDGER,        /* with the embedded store */
+	SANDBOX_LEDGER_REMOTE, /* with a table */
 	SANDBOX_CONTROL,
 	SANDBOX_OPENER,
 	SANDBOX_ROLE_COUNT,

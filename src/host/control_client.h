@@ -2,8 +2,7 @@
 /* The parent's end of the control channel (docs/protocols.md). Blocking, with time-outs; a fresh connection for every call. */
 #pragma once
 
-#include "base/json.h"
-#include "net/address.h"
+#include "net/control_call.h"
 #include "net/frame.h"
 #include "tables/key_table.h"
 
@@ -17,8 +16,9 @@ struct control_state {
 	bool initialized;
 	uint64_t key_count;
 	/* What the enclave wants of the host. */
-	bool wants_reload; /* read the tables again */
-	bool wants_import; /* store keys that the key manager was given */
+	bool wants_reload;     /* read the tables again */
+	bool wants_credential; /* for the slashing table, before the last ones expire */
+	bool wants_import;     /* store keys that the key manager was given */
 	/* Keys that the key manager deleted, 96 lower-case hex digits each. */
 	size_t forget_count;
 	char forget[CONTROL_FORGET_LISTED_MAX][KEY_TABLE_PUBKEY_SIZE];
@@ -27,8 +27,6 @@ struct control_state {
 	uint64_t removed;
 };
 
-/* Connect and send one request; the connection, for control_receive(). Afterwards the request can be wiped. -1 on failure. */
-MUST_USE int control_send(const struct address *address, struct view request, unsigned connect_timeout_ms, struct error *error);
 /*
  * Wait for the answer. What the enclave refuses keeps its own error code, with "enclave: " in front of its message; ERROR_PEER
  * when it is silent or answers nonsense.
@@ -39,6 +37,3 @@ MUST_USE bool control_init_state(const struct address *address, unsigned timeout
 				 struct error *error);
 /* Pure: reads {"status":…,"body":…}. */
 MUST_USE bool control_parse_answer(struct view answer, struct control_state *ret_state, struct error *error);
-/* One request with an answer of another kind: its body, or NULL. */
-MUST_USE json_t *control_call(const struct address *address, struct view request, unsigned connect_timeout_ms,
-			      unsigned answer_timeout_ms, struct error *error);

@@ -109,6 +109,17 @@ static void append_known_clients(struct control_request *request, const struct t
 	json_write(object, &request->frame);
 }
 
+/* Sealed likewise: with what the parent cannot read it cannot change the slashing table. */
+static void append_slashing_credentials(struct control_request *request, const struct tls_row *row)
+{
+	AUTO_JSON json_t *text = row->slashing_credentials_b64 ? json_string(row->slashing_credentials_b64) : NULL;
+
+	if (!text)
+		return;
+	buffer_append_text(&request->frame, ",\"encrypted_slashing_credentials\":");
+	json_write(text, &request->frame);
+}
+
 static bool read_credentials(const struct settings *settings, struct credentials *ret_credentials, struct error *error)
 {
 	bool ok = settings->credential_source == CREDENTIAL_SOURCE_IMDS
@@ -155,6 +166,7 @@ bool control_request_load(const struct settings *settings, const char *operation
 	    !append_tls_key(request, operation, &tls, error) || !append_keys(request, &rows, error))
 		return false;
 	append_known_clients(request, &tls);
+	append_slashing_credentials(request, &tls);
 	request->key_count = rows.count;
 	return control_request_finish(settings, request, error);
 }

@@ -43,8 +43,8 @@ static void fetch(void *context)
 	struct enclave_log *log = context;
 	struct error ignored;
 
-	log->body =
-		control_call(log->control, view_of_text("{\"operation\":\"log\"}"), ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS, &ignored);
+	log->body = control_call(log->control, view_of_text("{\"operation\":\"log\"}"), CONTROL_ANSWER_MAX_SIZE, ANSWER_TIMEOUT_MS,
+				 ANSWER_TIMEOUT_MS, NULL, &ignored);
 }
 
 static void schedule(struct enclave_log *log, unsigned delay_ms)

@@ -18,6 +18,8 @@ struct launch_options {
 	struct address control; /* where the enclave listens */
 	struct address signing;
 	struct address kms; /* where it connects to */
+	bool has_table;
+	struct address table; /* has_table: likewise, the slashing table's relay */
 	struct address nsm;
 };
 

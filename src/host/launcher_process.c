@@ -128,20 +128,10 @@ static bool process_start(struct launcher *launcher, struct error *error)
 	struct launcher_process *process = (struct launcher_process *)launcher;
 	const struct launch_options *options = process->options;
 	char control[ADDRESS_TEXT_SIZE], signing[ADDRESS_TEXT_SIZE], kms[ADDRESS_TEXT_SIZE], nsm[ADDRESS_TEXT_SIZE];
-	const char *const argv[] = {"ensign-enclave",
-				    "--control",
-				    control,
-				    "--signing",
-				    signing,
-				    "--kms",
-				    kms,
-				    "--nsm",
-				    nsm,
-				    "--store",
-				    options->store_folder,
-				    options->log_format ? "--log-format" : NULL,
-				    options->log_format,
-				    NULL};
+	char table[ADDRESS_TEXT_SIZE] = "";
+	const char *argv[16] = {"ensign-enclave", "--control", control,   "--signing",          signing, "--kms", kms,
+				"--nsm",          nsm,         "--store", options->store_folder};
+	size_t count = 11;
 	struct isolated_spawn_options spawn = {.path = options->program, .argv = argv};
 	AUTO_FD int fd = seal_configuration(options->configuration, error);
 
@@ -151,6 +141,15 @@ static bool process_start(struct launcher *launcher, struct error *error)
 	address_format(&options->control, control);
 	address_format(&options->signing, signing);
 	address_format(&options->kms, kms);
+	if (options->has_table) {
+		address_format(&options->table, table);
+		argv[count++] = "--table";
+		argv[count++] = table;
+	}
+	if (options->log_format) {
+		argv[count++] = "--log-format";
+		argv[count++] = options->log_format;
+	}
 	address_format(&options->nsm, nsm);
 	remove_socket(&options->control);
 	remove_socket(&options->signing);

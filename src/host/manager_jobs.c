@@ -43,7 +43,8 @@ static json_t *ask_for_rows(const struct settings *settings, const struct addres
 	}
 	if (!control_request_finish(settings, &request, error))
 		return NULL;
-	return control_call(control, buffer_view(&request.frame), CONTROL_CONNECT_TIMEOUT_MS, IMPORT_TIMEOUT_MS, error);
+	return control_call(control, buffer_view(&request.frame), CONTROL_ANSWER_MAX_SIZE, CONTROL_CONNECT_TIMEOUT_MS,
+			    IMPORT_TIMEOUT_MS, NULL, error);
 }
 
 /* Of a row that was there before, what is not about the key itself stays. */
@@ -138,7 +139,8 @@ static bool tell_forgotten(const struct address *control, const struct control_s
 	for (size_t i = 0; i < state->forget_count; i++)
 		(void)json_array_append_new(json_object_get(request, "pubkeys"), json_string(state->forget[i]));
 	json_write(request, &text);
-	body = control_call(control, buffer_view(&text), CONTROL_CONNECT_TIMEOUT_MS, FORGOTTEN_TIMEOUT_MS, error);
+	body = control_call(control, buffer_view(&text), CONTROL_ANSWER_MAX_SIZE, CONTROL_CONNECT_TIMEOUT_MS, FORGOTTEN_TIMEOUT_MS,
+			    NULL, error);
 	return body != NULL;
 }
 

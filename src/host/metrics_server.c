@@ -65,8 +65,8 @@ static void fetch(void *context)
 	struct metrics_server *server = context;
 	struct error ignored;
 
-	server->body = control_call(server->options.control, view_of_text("{\"operation\":\"metrics\"}"), ANSWER_TIMEOUT_MS,
-				    ANSWER_TIMEOUT_MS, &ignored);
+	server->body = control_call(server->options.control, view_of_text("{\"operation\":\"metrics\"}"), CONTROL_ANSWER_MAX_SIZE,
+				    ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS, NULL, &ignored);
 }
 
 static void resume_waiting(struct metrics_server *server)

@@ -10,6 +10,8 @@
 /* For one try. An enclave that is up answers within a second, an emulated one within a few. */
 #define WAIT_TRY_TIMEOUT_MS 5000u
 
+/* The enclave starts a process for it, and reads the table once. */
+#define REFRESH_TIMEOUT_MS 30000u
 /* However many keys there are. */
 #define ANSWER_MAX_TIMEOUT_MS (4u * 3600u * 1000u)
 
@@ -73,4 +75,18 @@ bool provisioner_reload(const struct settings *settings, const struct address *c
 			struct error *error)
 {
 	return run(settings, "reload", control, ret_state, error);
+}
+
+bool provisioner_refresh(const struct settings *settings, const struct address *control, struct control_state *ret_state,
+			 struct error *error)
+{
+	AUTO_CONTROL_REQUEST struct control_request request = {0};
+	AUTO_FD int fd = -1;
+
+	buffer_append_text(&request.frame, "{\"operation\":\"credential\"");
+	if (!control_request_finish(settings, &request, error))
+		return false;
+	fd = control_send(control, buffer_view(&request.frame), CONTROL_CONNECT_TIMEOUT_MS, error);
+	control_request_done(&request);
+	return fd >= 0 && control_receive(fd, REFRESH_TIMEOUT_MS, ret_state, error);
 }

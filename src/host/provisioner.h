@@ -24,5 +24,8 @@ MUST_USE bool provisioner_wait(const struct address *control, unsigned timeout_m
  */
 MUST_USE bool provisioner_run(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 			      struct error *error);
+/* `credential`: the instance's present credentials, for the slashing table. */
+MUST_USE bool provisioner_refresh(const struct settings *settings, const struct address *control, struct control_state *ret_state,
+				  struct error *error);
 MUST_USE bool provisioner_reload(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 				 struct error *error);

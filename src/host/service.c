@@ -112,12 +112,16 @@ static bool prepare_launch(struct service *service, struct error *error)
 {
 	const struct settings *settings = service->settings;
 	struct launch_options *launch = &service->launch;
+	const struct relay_settings *table = settings_find_relay(settings, SETTINGS_TABLE_RELAY);
 
 	launch->program = settings->program;
 	launch->configuration = settings->configuration;
 	launch->store_folder = settings->store_folder;
 	launch->log_format = settings->log_is_json ? "json" : NULL;
 	launch->kms = settings_find_relay(settings, SETTINGS_KMS_RELAY)->listen;
+	launch->has_table = table != NULL;
+	if (table)
+		launch->table = table->listen;
 	launch->nsm = settings->nsm;
 	if (!socket_in_run_folder(service, "control.sock", &launch->control, error) ||
 	    !socket_in_run_folder(service, "signing.sock", &launch->signing, error))

@@ -19,6 +19,8 @@
 #define SETTINGS_URL_SIZE 256
 /* The relay that the enclave reaches KMS through; there must be one. */
 #define SETTINGS_KMS_RELAY "kms"
+/* The one that it reaches the slashing table of a fleet through, if it uses one. */
+#define SETTINGS_TABLE_RELAY "dynamodb"
 
 enum credential_source {
 	CREDENTIAL_SOURCE_IMDS,        /* "imds:URL": the instance role, on EC2 imds:http://169.254.169.254 */

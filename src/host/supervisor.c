@@ -166,6 +166,14 @@ static void job_import(void *context)
 	job->ok = manager_import(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
 }
 
+static void job_refresh(void *context)
+{
+	struct supervisor *supervisor = context;
+	struct job *job = &supervisor->job;
+
+	job->ok = provisioner_refresh(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
+}
+
 /* Of the keys that the last poll named. */
 static void job_forget(void *context)
 {
@@ -239,11 +247,22 @@ static void reload_done(struct supervisor *supervisor)
 	schedule_poll(supervisor);
 }
 
+static void refresh_done(struct supervisor *supervisor)
+{
+	if (!supervisor->job.ok)
+		log_failure(LOG_LEVEL_ERROR, "credential_not_refreshed", &supervisor->job.error);
+	schedule_poll(supervisor);
+}
+
 /* Imports and deletions end with a reload too. */
 static void grant_wishes(struct supervisor *supervisor)
 {
 	const struct control_state *state = &supervisor->job.state;
 
+	if (state->wants_credential) {
+		submit(supervisor, job_refresh, refresh_done);
+		return;
+	}
 	if (state->wants_import) {
 		submit(supervisor, job_import, reload_done);
 		return;

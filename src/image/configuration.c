@@ -13,7 +13,7 @@ void configuration_done(struct configuration *configuration)
 	*configuration = (struct configuration){0};
 }
 
-/* Every member of the file. One that is not here is refused, and one that is here must be given, but for policy, clients and key manager. */
+/* Every member of the file. One that is not here is refused, and one that is here must be given, but for the optional ones. */
 static const struct text_member {
 	const char *name;
 	size_t offset;
@@ -24,8 +24,8 @@ static const struct text_member {
 	{"kms_key_arn", offsetof(struct configuration, kms_key_arn)},
 };
 
-static const char *const other_members[] = {"version", "network", "slashing_protection", "ca_pem",
-					    "policy",  "clients", "host_allowlist",      "key_manager"};
+static const char *const other_members[] = {"version", "network",        "slashing_protection", "ca_pem",  "policy",
+					    "clients", "host_allowlist", "key_manager",         "slashing"};
 
 static bool is_known_member(const char *name)
 {
@@ -114,7 +114,8 @@ static bool read_members(json_t *object, struct configuration *configuration, st
 		return error_set(error, ERROR_INPUT, "ca_pem: holds no certificate");
 	buffer_append_text(&configuration->ca_pem, ca_pem);
 	return read_policy(object, &configuration->policy, error) && client_settings_read(object, &configuration->clients, error) &&
-	       key_manager_read(object, &configuration->key_manager, error);
+	       key_manager_read(object, &configuration->key_manager, error) &&
+	       slashing_settings_read(object, &configuration->slashing, error);
 }
 
 bool configuration_parse(struct view json, struct configuration *ret_configuration, struct error *error)
@@ -157,6 +158,7 @@ void configuration_write(const struct configuration *configuration, struct buffe
 	write_policy(&configuration->policy, ret_json);
 	client_settings_write(&configuration->clients, ret_json);
 	key_manager_write(&configuration->key_manager, ret_json);
+	slashing_settings_write(&configuration->slashing, ret_json);
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
 		buffer_append_format(ret_json, " \"%s\": \"%s\",\n", text_members[i].name,
 				     (const char *)configuration + text_members[i].offset);

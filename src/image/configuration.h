@@ -9,7 +9,8 @@
  *
  * "network" is the name of a built-in network, or an object that says all of another one (image/network_json.h). "policy", which may be
  * left out, says who may have what signed with which keys (image/signing_policy.h); left out, the built-in rules are all there is.
- * "clients" and "host_allowlist", which may be left out too, say who may connect (image/client_settings.h).
+ * "clients" and "host_allowlist", which may be left out too, say who may connect (image/client_settings.h); "slashing" where what was signed is
+ * kept (image/slashing_settings.h).
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "image/client_settings.h"
 #include "image/key_manager.h"
 #include "image/signing_policy.h"
+#include "image/slashing_settings.h"
 
 #define CONFIGURATION_MAX_SIZE (1u << 20) /* room for a whole public CA bundle (about 220 KiB) */
 #define CONFIGURATION_VERSION 1
@@ -34,6 +36,7 @@ struct configuration {
 	struct signing_policy policy;
 	struct client_settings clients;
 	struct key_manager key_manager;
+	struct slashing_settings slashing;
 };
 
 void configuration_done(struct configuration *configuration);

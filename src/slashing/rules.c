@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "slashing/rules.h"
 
+static const char *const origin_names[ORIGIN_COUNT] = {
+	[ORIGIN_UNKNOWN] = "unknown", [ORIGIN_FRESH] = "fresh", [ORIGIN_IMPORTED] = "imported", [ORIGIN_QUIET] = "quiet"};
+
+const char *history_origin_name(uint32_t origin)
+{
+	return origin_names[origin < ORIGIN_COUNT ? origin : ORIGIN_UNKNOWN];
+}
+
+enum history_origin history_origin_parse(const char *name)
+{
+	for (size_t i = 0; i < ORIGIN_COUNT; i++) {
+		if (strcmp(origin_names[i], name) == 0)
+			return (enum history_origin)i;
+	}
+	return ORIGIN_UNKNOWN;
+}
+
 /* An unknown root (all zero, as imported history may have it) is the same message as nothing, not even as another unknown one. */
 static bool same_known_root(const uint8_t stored[ROOT_SIZE], const uint8_t signing_root[ROOT_SIZE])
 {

@@ -18,6 +18,19 @@ struct watermark {
 	uint8_t attestation_root[ROOT_SIZE];
 };
 
+/* How a key's history began here. */
+enum history_origin {
+	ORIGIN_UNKNOWN = 0, /* before Ensign wrote it down */
+	ORIGIN_FRESH,       /* somebody who may said that it never signed anything */
+	ORIGIN_IMPORTED,    /* with what it had signed elsewhere */
+	ORIGIN_QUIET,       /* it was loaded and quiet for the quiet period */
+	ORIGIN_COUNT,
+};
+
+/* "unknown", "fresh", "imported", "quiet"; "unknown" for what is none. And back. */
+const char *history_origin_name(uint32_t origin);
+enum history_origin history_origin_parse(const char *name);
+
 enum slashing_verdict {
 	SLASHING_SAFE,          /* sign, and raise the watermark first */
 	SLASHING_REPEAT,        /* the very same message as last time: sign again, nothing to record */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where watermarks become durable. A store holds one watermark a (public key, genesis validators root) and raises it by
- * compare-and-set under the rules of slashing/rules.h; it never lowers one. It also holds which keys are retired: whatever the network,
- * nothing is committed for them. Only the ledger role uses it.
+ * compare-and-set under the rules of slashing/rules.h; it never lowers one. It also holds which keys it knows (nothing is committed for others)
+ * and which are retired: whatever the network, nothing is committed for them. The ledger role uses it, and the operator's tools on a
+ * store that no enclave has open.
+ *
+ * Two kinds: SQLite, here, for one enclave with a file of its own; DynamoDB, slashing/store_dynamodb.h, for many enclaves.
  */
 #pragma once
 
@@ -19,6 +22,7 @@ struct store_commit {
 	uint64_t source_epoch; /* attestations */
 	uint64_t target_epoch;
 	uint8_t signing_root[ROOT_SIZE];
+	bool may_begin; /* a key without history begins one (ORIGIN_QUIET) */
 };
 
 enum store_outcome {
@@ -27,7 +31,8 @@ enum store_outcome {
 	STORE_FAILED,        /* in doubt: nobody may sign on it */
 	STORE_WRONG_NETWORK, /* of another genesis validators root than the network's */
 	STORE_RETIRED,       /* commits: the key is retired */
-	STORE_UNKNOWN,       /* histories: there is none of this key */
+	STORE_NO_HISTORY,    /* commits: the key is not known, and may not begin */
+	STORE_UNKNOWN,       /* histories: there is none of this key, or no further one */
 };
 
 struct store_result {
@@ -38,9 +43,11 @@ struct store_result {
 
 enum store_action {
 	STORE_READ = 1,
-	STORE_RAISE,  /* slashing_raise() by the watermark; a retired key stays retired */
+	STORE_RAISE, /* slashing_raise() by the watermark, which may be empty; begins a history (ORIGIN_IMPORTED); a retired key stays retired */
 	STORE_RETIRE, /* with or without any history */
-	STORE_ENABLE, /* of one that is not retired changes nothing */
+	STORE_ENABLE, /* undoes RETIRE, and BEGINs */
+	STORE_BEGIN,  /* it never signed: begins a history (ORIGIN_FRESH) if there is none, else changes nothing */
+	STORE_NEXT, /* READ of the next known key after public_key (all zero: of the first), in the store's own order, which is fixed */
 };
 
 struct store_history {
@@ -52,8 +59,12 @@ struct store_history {
 };
 
 struct store_history_result {
-	enum store_outcome outcome; /* DURABLE, UNKNOWN (READ, RETIRE), WRONG_NETWORK (RAISE) or FAILED */
+	enum store_outcome outcome; /* DURABLE, UNKNOWN (READ, RETIRE, NEXT), WRONG_NETWORK (RAISE) or FAILED */
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	bool is_new;                /* RAISE, ENABLE, BEGIN: there was no history before */
 	bool is_retired;            /* after the action */
+	enum history_origin origin; /* likewise */
+	uint64_t begun_s;           /* seconds since 1970 by this machine's clock; 0: unknown */
 	bool has_root;              /* whether the network's root is known, */
 	uint8_t genesis_validators_root[ROOT_SIZE];
 	struct watermark watermark; /* after the action, under the network's root, or where that is not known RAISE's; else empty */
@@ -66,7 +77,7 @@ struct slashing_store;
  * is opened after this call, so the ledger can be sandboxed). `folder_fd` is the store's folder; NULL on failure.
  */
 MUST_USE struct slashing_store *slashing_store_open_sqlite(int folder_fd, struct error *error);
-void slashing_store_free(struct slashing_store *store);
+void slashing_store_free(struct slashing_store *store); /* accepts NULL */
 
 static inline void slashing_store_done(struct slashing_store **store)
 {
@@ -81,13 +92,14 @@ static inline void slashing_store_done(struct slashing_store **store)
  * Where the root is not configured: that of the first commit that becomes durable is written with it, and from then on, in this group and
  * for ever, it is the network's. RAISE does not teach it, for an imported document of another network would then forbid this one for
  * ever; its watermark is kept under its own root, and is in force if that turns out to be the network's.
+ * Only the embedded store learns (ERROR_INPUT): a table that a fleet shares is of networks that are known.
  */
 void slashing_store_use_root(struct slashing_store *store, const uint8_t genesis_validators_root[ROOT_SIZE]);
-void slashing_store_learn_root(struct slashing_store *store);
+MUST_USE bool slashing_store_learn_root(struct slashing_store *store, struct error *error);
 
 /*
- * Group commit: all of them in one durable transaction, in order, so that a later one sees an earlier one of the same key.
- * Every result is set. When the transaction fails all are STORE_FAILED and *error says why (returns false).
+ * Group commit, in order, so that a later one sees an earlier one of the same key. Every result is set. False when one or more are
+ * STORE_FAILED, and *error says why. SQLite: all of them in one durable transaction, which fails as a whole. DynamoDB: each for itself.
  */
 MUST_USE bool slashing_store_commit(struct slashing_store *store, const struct store_commit *commits, size_t count,
 				    struct store_result *ret_results, struct error *error);
@@ -95,6 +107,12 @@ MUST_USE bool slashing_store_commit(struct slashing_store *store, const struct s
 /* The same for what the key manager asks about histories. */
 MUST_USE bool slashing_store_history(struct slashing_store *store, const struct store_history *histories, size_t count,
 				     struct store_history_result *ret_results, struct error *error);
+
+/*
+ * Drops histories under another root than the network's where that is known, and gives unused space back. *ret_removed: how many
+ * watermarks. ERROR_INPUT: this kind of store has nothing to prune.
+ */
+MUST_USE bool slashing_store_prune(struct slashing_store *store, size_t *ret_removed, struct error *error);
 
 /*
  * The public keys that are retired, one after the other in ascending order, appended. More than `max` are ERROR_POLICY.

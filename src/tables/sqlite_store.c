@@ -24,7 +24,8 @@ static const char SCHEMA[] = "CREATE TABLE ValidatorKeys ("
 			     " encrypted_tls_key_b64 TEXT NOT NULL,"
 			     " cert_pem TEXT NOT NULL,"
 			     " known_clients_sealed_b64 TEXT,"
-			     " known_clients_data_key_b64 TEXT) STRICT;"
+			     " known_clients_data_key_b64 TEXT,"
+			     " slashing_credentials_b64 TEXT) STRICT;"
 			     "PRAGMA application_id = " STRINGIFY(SQLITE_STORE_APPLICATION_ID) ";"
 											       "PRAGMA user_version = " STRINGIFY(
 												       SQLITE_STORE_VERSION) ";";
@@ -34,6 +35,8 @@ static const char *const migrations[SQLITE_STORE_VERSION] = {
 	[1] = "ALTER TABLE TLSKeys ADD COLUMN known_clients_sealed_b64 TEXT;"
 	      "ALTER TABLE TLSKeys ADD COLUMN known_clients_data_key_b64 TEXT;"
 	      "PRAGMA user_version = 2;",
+	[2] = "ALTER TABLE TLSKeys ADD COLUMN slashing_credentials_b64 TEXT;"
+	      "PRAGMA user_version = 3;",
 };
 
 bool sqlite_store_error(sqlite3 *database, const char *what, struct error *error)

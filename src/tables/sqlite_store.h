@@ -16,7 +16,7 @@
 /* PRAGMA application_id, "Ensg": a file of some other program is refused and not written to. */
 #define SQLITE_STORE_APPLICATION_ID 0x456e7367
 /* PRAGMA user_version: of the schema. A file of an earlier version is brought up to it when it is opened; of a later one it is refused. */
-#define SQLITE_STORE_VERSION 2
+#define SQLITE_STORE_VERSION 3
 
 /* Open, make the file and its tables when missing. NULL on failure. `path` is a path, never a URI. */
 MUST_USE sqlite3 *sqlite_store_open(const char *path, struct error *error);

@@ -11,6 +11,7 @@ void tls_row_done(struct tls_row *row)
 	free(row->cert_pem);
 	free(row->known_clients_sealed_b64);
 	free(row->known_clients_data_key_b64);
+	free(row->slashing_credentials_b64);
 	*row = (struct tls_row){0};
 }
 

@@ -2,7 +2,9 @@
 /*
  * The TLS table (`TLSKeys`): key_id 1 holds encrypted_tls_key_b64 (KMS Encrypt of {"tls_password_b64","tls_keystore_b64"}, the
  * keystore PKCS#12, or of {"tls_key_pem_b64","tls_chain_pem_b64"}), cert_pem (base64 of the PEM chain, for whoever wants to check the
- * server), and where clients must be known the sealed list of them (tables/known_clients.h) with its wrapped data key.
+ * server), and where clients must be known the sealed list of them (tables/known_clients.h) with its wrapped data key,
+ * and where the slashing table has credentials of its own slashing_credentials_b64 (KMS Encrypt of {"access_key_id","secret_access_key"}, which
+ * only the measured image may decrypt).
  */
 #pragma once
 
@@ -16,6 +18,7 @@ struct tls_row {
 	char *cert_pem;                   /* base64 of the PEM; owned */
 	char *known_clients_sealed_b64;   /* owned; NULL, as the next one: no list */
 	char *known_clients_data_key_b64; /* owned */
+	char *slashing_credentials_b64;   /* owned; NULL: none */
 };
 
 void tls_row_done(struct tls_row *row);

@@ -16,8 +16,8 @@ static sqlite3 *database_of(struct tls_table *table)
 
 static bool get(struct tls_table *table, uint64_t key_id, struct tls_row *ret_row, struct error *error)
 {
-	static const char sql[] = "SELECT encrypted_tls_key_b64, cert_pem, known_clients_sealed_b64, known_clients_data_key_b64 "
-				  "FROM TLSKeys WHERE key_id = ?1";
+	static const char sql[] = "SELECT encrypted_tls_key_b64, cert_pem, known_clients_sealed_b64, known_clients_data_key_b64, "
+				  "slashing_credentials_b64 FROM TLSKeys WHERE key_id = ?1";
 	sqlite3 *database = database_of(table);
 	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
 	int status;
@@ -36,13 +36,15 @@ static bool get(struct tls_table *table, uint64_t key_id, struct tls_row *ret_ro
 	return sqlite_store_read_text(statement, 0, &ret_row->encrypted_tls_key_b64, error) &&
 	       sqlite_store_read_text(statement, 1, &ret_row->cert_pem, error) &&
 	       sqlite_store_read_text(statement, 2, &ret_row->known_clients_sealed_b64, error) &&
-	       sqlite_store_read_text(statement, 3, &ret_row->known_clients_data_key_b64, error);
+	       sqlite_store_read_text(statement, 3, &ret_row->known_clients_data_key_b64, error) &&
+	       sqlite_store_read_text(statement, 4, &ret_row->slashing_credentials_b64, error);
 }
 
 static bool put(struct tls_table *table, const struct tls_row *row, struct error *error)
 {
 	static const char sql[] = "INSERT OR REPLACE INTO TLSKeys (key_id, encrypted_tls_key_b64, cert_pem, "
-				  "known_clients_sealed_b64, known_clients_data_key_b64) VALUES (?1, ?2, ?3, ?4, ?5)";
+				  "known_clients_sealed_b64, known_clients_data_key_b64, slashing_credentials_b64) "
+				  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 	sqlite3 *database = database_of(table);
 	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
 
@@ -53,7 +55,8 @@ static bool put(struct tls_table *table, const struct tls_row *row, struct error
 	if (!sqlite_store_bind_text(statement, 2, row->encrypted_tls_key_b64, error) ||
 	    !sqlite_store_bind_text(statement, 3, row->cert_pem, error) ||
 	    !sqlite_store_bind_text(statement, 4, row->known_clients_sealed_b64, error) ||
-	    !sqlite_store_bind_text(statement, 5, row->known_clients_data_key_b64, error))
+	    !sqlite_store_bind_text(statement, 5, row->known_clients_data_key_b64, error) ||
+	    !sqlite_store_bind_text(statement, 6, row->slashing_credentials_b64, error))
 		return false;
 	return sqlite3_step(statement) == SQLITE_DONE || sqlite_store_error(database, "cannot write the TLS key", error);
 }

@@ -19,7 +19,7 @@ ATTACH_TIMEOUT_S = 10
 Write = collections.namedtuple("Write", "offset data")
 Truncate = collections.namedtuple("Truncate", "size")
 
-LINE = re.compile(r'^\d+ (\w+)\(\d+<([^>]*)>(?:, (.*))?\)\s+= (-?\d+)')
+LINE = re.compile(r'^\d+ +(\w+)\(\d+<([^>]*)>(?:, (.*))?\)\s+= (-?\d+)')
 WRITE = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?, \d+, (\d+)$')
 
 

@@ -383,6 +383,8 @@ class ParentTest(SignerTest):
     def assert_init(self, enclave):
         status, body = enclave.ask(self.init_request())
         self.assertEqual((status, body), (200, {"initialized": True, "key_count": len(self.rows)}), enclave.log)
+        status, body = enclave.ask({"operation": "slashing", "action": "begin"})
+        self.assertEqual((status, body["keys"]), (200, len(self.rows)), enclave.log)
 
     def assert_signs(self, enclave):
         """The signatures of the vectors, which were made elsewhere."""

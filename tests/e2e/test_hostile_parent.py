@@ -17,7 +17,7 @@ import unittest
 
 from parent import (ROLES, FalseKms, ParentTest, SigningSocket, answer_garbage, corrupt_at, cut_after, forward, http_answer, stall,
                     unix_connection)
-from signer import attestation, wait_for
+from signer import MAINNET_ROOT, attestation, wait_for
 
 FRAME_MAX = 64 << 20
 # Wherever a long message is cut, it is in the middle of a character of one of the two.
@@ -315,6 +315,52 @@ class BadRelay(ParentTest):
         self.refused(enclave, good, 502, "encrypted_tls_key", "CMS")  # sealed for the key of the try before
         relay.behave = forward(self.kms_address)
         self.accepted_after_all(enclave, roles)
+
+
+class Histories(ParentTest):
+    """What the parent may say about what keys have signed."""
+
+    def document(self, key, root=None):
+        return {"metadata": {"interchange_format_version": "5", "genesis_validators_root": root or MAINNET_ROOT},
+                "data": [{"pubkey": key, "signed_blocks": [{"slot": "9"}], "signed_attestations": []}]}
+
+    def said(self, enclave, status, text, **members):
+        answer, body = enclave.ask({"operation": "slashing", **members})
+        self.assertEqual(answer, status, body)
+        self.assertIn(text, body["message"])
+
+    def test_requests(self):
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        key = self.rows[0]["pubkey"]
+        self.said(enclave, 400, "action: missing")
+        self.said(enclave, 400, "action: import, begin or read", action="lower")
+        for pubkeys in [7, ["12"], [None]]:
+            self.said(enclave, 400, "pubkeys", action="begin", pubkeys=pubkeys)
+        self.said(enclave, 400, "pubkeys", action="read", pubkeys=[key] * 2001)
+        self.said(enclave, 400, "after", action="read", after="12")
+        for interchange in [None, 7, {}, self.document("12"), self.document(key, "0x12")]:
+            self.said(enclave, 400, "interchange", action="import", interchange=interchange)
+        self.said(enclave, 400, "not that of this signer's network", action="import", interchange=self.document(key, "0x" + "77" * 32))
+        self.assertEqual(enclave.ask({"operation": "slashing", "action": "read"})[1]["histories"], [])
+        # Before init too; and it is what holds afterwards.
+        self.assertEqual(enclave.ask({"operation": "slashing", "action": "import", "interchange": self.document(key)}),
+                         (200, {"keys": 1, "new": 1}))
+        self.assertEqual(enclave.ask({"operation": "credential"})[0], 409)
+        self.accepted_after_all(enclave, roles)
+        status, body = enclave.ask({"operation": "slashing", "action": "read", "pubkeys": [key]})
+        self.assertEqual((status, body["histories"][0]["origin"], body["more"]), (200, "imported", False))
+
+    def test_not_the_parents_word(self):
+        """Where the measured configuration leaves the first word to the operator, the parent can only read."""
+        configuration = json.loads(self.configuration)
+        self.assertEqual(configuration["slashing"]["first_use"], "host")
+        del configuration["slashing"]
+        enclave, _ = self.boot(json.dumps(configuration).encode())
+        key = self.rows[0]["pubkey"]
+        self.said(enclave, 403, "first_use: operator", action="begin", pubkeys=[key])
+        self.said(enclave, 403, "first_use: operator", action="import", interchange=self.document(key))
+        self.assertEqual(enclave.ask({"operation": "slashing", "action": "read"}), (200, {"histories": [], "more": False}))
 
 
 class Walls(ParentTest):

@@ -24,6 +24,17 @@
 /* Deleted keys that the host has not forgotten yet: as many as a signer holds, in case it deletes them all while the host is slow. 48 bytes each. */
 #define CONTROL_FORGET_WAITING_MAX 100000
 
+/* Of a job: histories, at most 2,000 of them. */
+#define CONTROL_BODY_MAX_SIZE (4u << 20)
+
+/*
+ * After which the ledger wants new credentials of the parent. The metadata service has the next ones five minutes before the last expire, and
+ * what it gives out is good for at least that long.
+ */
+#define CONTROL_CREDENTIAL_AGE_MS (4u * 60000u)
+/* After which it asks again when that failed. */
+#define CONTROL_CREDENTIAL_RETRY_MS 10000u
+
 struct control;
 
 struct answer {
@@ -52,6 +63,7 @@ struct job {
 	char *data_key_b64;            /* IMPORT: what the keys are sealed with; owned */
 	bool has_result;
 	struct message_job_result result;
+	json_t *body; /* SLASHING: that came with the result; owned */
 };
 
 enum import_state {
@@ -80,6 +92,7 @@ struct control {
 	struct connection connections[CONTROL_CONNECTIONS_MAX];
 	struct job job;
 	bool wants_reload;
+	uint64_t credential_due_ms; /* monotonic; 0: the ledger needs none of the parent's */
 	struct import imports[IMPORTS_MAX];
 	uint8_t (*forget)[BLS_PUBLIC_KEY_SIZE];
 	size_t forget_count;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A job is over when its opener is gone, whatever that said before: so there is never a second one, and none outlives its answer. */
 #include <poll.h>
+#include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "enclave/control/control.h"
 #include "enclave/metrics.h"
@@ -101,12 +103,35 @@ static bool note_import_result(struct control *control, const union message *mes
 	return import_finish(import, (enum import_status)message->import_result.status, message->import_result.message, error);
 }
 
+static void fill_missing_result(struct message_job_result *ret_result, const char *how)
+{
+	message_init(ret_result, MESSAGE_JOB_RESULT, 0);
+	ret_result->code = ERROR_BUG;
+	(void)snprintf(ret_result->message, sizeof ret_result->message, "the opener failed before it was done: %.400s", how);
+}
+
+/* It follows the result at once. */
+static bool read_body(struct control *control, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	json_decref(control->job.body);
+	control->job.body = NULL;
+	if (frame_read(ROLE_FD_REQUEST, CONTROL_BODY_MAX_SIZE, CONTROL_FRAME_TIMEOUT_MS, &text, NULL, error))
+		control->job.body = json_parse_object(buffer_view(&text), "body", error);
+	return control->job.body != NULL;
+}
+
 static bool note_result(struct control *control, const union message *message, struct error *error)
 {
+	struct error problem = {0};
+
 	if (message->job_result.code >= ERROR_CODE_COUNT)
 		return error_set(error, ERROR_PEER, "a result of code %u", message->job_result.code);
 	control->job.has_result = true;
 	memcpy(&control->job.result, &message->job_result, sizeof control->job.result);
+	if (message->job_result.has_body && !read_body(control, &problem))
+		fill_missing_result(&control->job.result, problem.message);
 	return true;
 }
 
@@ -148,8 +173,15 @@ static bool tell_frontend_of_reload(const struct message_job_result *result, str
 	return message_send(ROLE_FD_FRONTEND, &message, error) || error_prefix(error, "frontend");
 }
 
+static void note_credential(struct control *control)
+{
+	if (control->start.refreshes_credential)
+		control->credential_due_ms = clock_monotonic_ms() + CONTROL_CREDENTIAL_AGE_MS;
+}
+
 static void take_over(struct control *control, const struct message_job_result *result)
 {
+	note_credential(control);
 	control->is_provisioned = true;
 	control->key_count = result->key_count;
 	memcpy(control->tls_digest, result->tls_digest, sizeof control->tls_digest);
@@ -189,19 +221,32 @@ static bool finish_import(struct control *control, const struct message_job_resu
 	return imports_fail_all(control, IMPORT_OPENING, message, error);
 }
 
+static bool finish_slashing(struct control *control, const struct message_job_result *result, struct answer *ret_answer,
+			    struct error *error)
+{
+	(void)error;
+	if (result->code == ERROR_NONE)
+		ret_answer->body = json_incref(control->job.body);
+	return true;
+}
+
+static bool finish_credential(struct control *control, const struct message_job_result *result, struct answer *ret_answer,
+			      struct error *error)
+{
+	(void)error;
+	control->credential_due_ms = clock_monotonic_ms() + CONTROL_CREDENTIAL_RETRY_MS;
+	if (result->code != ERROR_NONE)
+		return true;
+	note_credential(control);
+	ret_answer->body = operations_state_new(control);
+	return true;
+}
+
 static bool (*const finishers[JOB_KIND_COUNT])(struct control *control, const struct message_job_result *result,
 					       struct answer *ret_answer, struct error *error) = {
-	[JOB_INIT] = finish_init,
-	[JOB_RELOAD] = finish_reload,
-	[JOB_IMPORT] = finish_import,
+	[JOB_INIT] = finish_init,         [JOB_RELOAD] = finish_reload,         [JOB_IMPORT] = finish_import,
+	[JOB_SLASHING] = finish_slashing, [JOB_CREDENTIAL] = finish_credential,
 };
-
-static void fill_missing_result(struct message_job_result *ret_result, const char *how)
-{
-	message_init(ret_result, MESSAGE_JOB_RESULT, 0);
-	ret_result->code = ERROR_BUG;
-	(void)snprintf(ret_result->message, sizeof ret_result->message, "the opener failed before it was done: %.400s", how);
-}
 
 static bool finish(struct control *control, struct error *error)
 {
@@ -225,6 +270,15 @@ static bool finish(struct control *control, struct error *error)
 	return ok;
 }
 
+/* Of one that ended in the middle of it. */
+static void discard_body(void)
+{
+	uint8_t waste[4096];
+
+	while (recv(ROLE_FD_REQUEST, waste, sizeof waste, MSG_DONTWAIT) > 0)
+		;
+}
+
 bool job_handle_gone(struct control *control, const struct message_opener_gone *gone, struct error *error)
 {
 	bool ok = true;
@@ -236,11 +290,13 @@ bool job_handle_gone(struct control *control, const struct message_opener_gone *
 		return false;
 	if (control->job.state == JOB_NONE)
 		return error_set(error, ERROR_PEER, "an opener is gone that nobody asked for");
+	discard_body();
 	if (!control->job.has_result)
 		fill_missing_result(&control->job.result, gone->how);
 	ok = finish(control, error);
 	buffer_wipe_done(&control->job.request);
 	free(control->job.data_key_b64);
+	json_decref(control->job.body);
 	control->job = (struct job){0};
 	return ok;
 }

@@ -40,6 +40,8 @@ static json_t *wishes_new(const struct control *control)
 
 	if (control->wants_reload)
 		(void)json_array_append_new(wishes, json_string("reload"));
+	if (control->credential_due_ms && control->credential_due_ms <= clock_monotonic_ms())
+		(void)json_array_append_new(wishes, json_string("credential"));
 	if (imports_count(control, IMPORT_WAITING) > 0)
 		(void)json_array_append_new(wishes, json_string("import"));
 	if (control->forget_count > 0)
@@ -150,6 +152,19 @@ static struct answer answer_forgotten(struct control *control, const struct requ
 	return (struct answer){.status = 200, .body = operations_state_new(control)};
 }
 
+/* Also before the keys are loaded: what they signed elsewhere had better come first. */
+static struct answer answer_slashing(struct control *control, const struct request *request)
+{
+	return start_job(control, JOB_SLASHING, request);
+}
+
+static struct answer answer_credential(struct control *control, const struct request *request)
+{
+	if (!control->is_provisioned)
+		return refuse(409, ERROR_POLICY, "credential: no keys are loaded yet; init brings credentials too");
+	return start_job(control, JOB_CREDENTIAL, request);
+}
+
 static struct answer answer_metrics(struct control *control, const struct request *request)
 {
 	(void)request;
@@ -167,8 +182,10 @@ static const struct operation {
 	const char *name;
 	struct answer (*answer)(struct control *control, const struct request *request);
 } operations[] = {
-	{"init_state", answer_init_state}, {"init", answer_init},           {"status", answer_status},   {"reload", answer_reload},
-	{"import", answer_import},         {"forgotten", answer_forgotten}, {"metrics", answer_metrics}, {"log", answer_log},
+	{"init_state", answer_init_state}, {"init", answer_init},     {"status", answer_status},
+	{"reload", answer_reload},         {"import", answer_import}, {"forgotten", answer_forgotten},
+	{"metrics", answer_metrics},       {"log", answer_log},       {"slashing", answer_slashing},
+	{"credential", answer_credential},
 };
 
 static struct answer answer_request(struct control *control, const struct request *request)

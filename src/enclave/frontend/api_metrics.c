@@ -14,6 +14,7 @@ static const enum metrics_refusal keeper_reasons[SIGN_STATUS_COUNT] = {
 	[SIGN_OVERLOADED] = REFUSAL_OVERLOADED,
 	[SIGN_POLICY] = REFUSAL_POLICY,
 	[SIGN_RETIRED] = REFUSAL_RETIRED,
+	[SIGN_NO_HISTORY] = REFUSAL_NO_HISTORY,
 };
 
 /* Of what the keeper was not asked, or did not answer. */

@@ -119,6 +119,19 @@ static void describe_retired(const struct api_call *state, const struct message_
 			"this key was deleted through the key manager; it signs again when it is imported through it again");
 }
 
+static void describe_no_history(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
+{
+	char wait[64] = "";
+
+	(void)state;
+	if (result->quiet_left_ms)
+		(void)snprintf(wait, sizeof wait, ", or wait %llu s more", (unsigned long long)(result->quiet_left_ms / 1000 + 1));
+	(void)error_set(ret_reason, ERROR_SLASHABLE,
+			"this signer knows nothing of what the key signed before: import its slashing protection history (ensign "
+			"slashing import, or the key manager), or say that there is none (ensign slashing fresh)%s",
+			wait);
+}
+
 static void describe_bug(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)
 {
 	(void)state;
@@ -140,6 +153,7 @@ static const struct refusal {
 	[SIGN_OVERLOADED] = {503, describe_overloaded},
 	[SIGN_POLICY] = {403, describe_unsignable},
 	[SIGN_RETIRED] = {412, describe_retired},
+	[SIGN_NO_HISTORY] = {412, describe_no_history},
 };
 
 /* ---- the handler ---- */

@@ -9,14 +9,12 @@
 #include <signal.h>
 #include <sys/sysinfo.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "enclave/frontend/api.h"
-#include "enclave/role.h"
+#include "enclave/role_outside.h"
 #include "enclave/sandbox.h"
-#include "image/configuration.h"
 
 /* A client opens as many as it has requests at once; a burst of 100,000 keys is 3,125 in a slot. */
 #define CONNECTION_LIMIT 4096
@@ -77,15 +75,6 @@ static bool prepare_libraries(struct error *error)
 }
 
 /* Its JSON is all gone again before the API bounds the memory of what is to come. */
-static bool read_configuration(struct configuration *ret_configuration, struct error *error)
-{
-	AUTO_FD int fd = ROLE_FD_CONFIGURATION; /* of no use to strangers' requests afterwards */
-	AUTO_BUFFER struct buffer text = {0};
-
-	return file_read_fd(fd, "measured configuration", CONFIGURATION_MAX_SIZE, &text, error) &&
-	       configuration_parse(buffer_view(&text), ret_configuration, error);
-}
-
 static bool make_client_rules(struct frontend *frontend, struct error *error)
 {
 	const struct client_settings *clients = &frontend->configuration.clients;
@@ -103,7 +92,7 @@ static bool prepare(struct frontend *frontend, struct error *error)
 
 	if (!role_begin("frontend", SECRET_HEAP_SIZE_DEFAULT, &start, error) ||
 	    !plan_connections(&frontend->connection_limit, error) || !prepare_libraries(error) ||
-	    !read_configuration(&frontend->configuration, error) || !make_client_rules(frontend, error))
+	    !role_read_configuration(&frontend->configuration, error) || !make_client_rules(frontend, error))
 		return false;
 	frontend->threads = cpus < THREADS_MIN ? THREADS_MIN : cpus > THREADS_MAX ? THREADS_MAX : (unsigned)cpus;
 	frontend->keeper =

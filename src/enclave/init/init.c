@@ -68,11 +68,12 @@ static bool read_arguments(struct init *init, int argc, char **argv, bool *ret_h
 		{"control", OPTION_TEXT, &control, "ADDR", "control channel, listens"},
 		{"signing", OPTION_TEXT, &signing, "ADDR", "signing HTTPS, listens"},
 		{"kms", OPTION_TEXT, &init->kms_relay, "ADDR", "relay to KMS, connects"},
+		{"table", OPTION_TEXT, &init->table_relay, "ADDR", "relay to DynamoDB, connects; only with a slashing table"},
 		{"nsm", OPTION_TEXT, &nsm, "ADDR", "simulated NSM, connects"},
 		{"store", OPTION_TEXT, &init->store_folder, "DIR", "folder of the slashing store"},
 		{"log-format", OPTION_TEXT, &log_format, "text|json", "of the last lines, which nobody fetched; default text"},
 	};
-	struct address kms;
+	struct address kms, table;
 	size_t positional_count;
 
 	if (!options_parse(options, ARRAY_SIZE(options), argc, argv, NULL, 0, &positional_count, ret_help, error))
@@ -88,7 +89,9 @@ static bool read_arguments(struct init *init, int argc, char **argv, bool *ret_h
 		return error_set(error, ERROR_INPUT, "--store is missing");
 	return parse_address_option("control", control, &init->control, error) &&
 	       parse_address_option("signing", signing, &init->signing, error) &&
-	       parse_address_option("kms", init->kms_relay, &kms, error) && parse_address_option("nsm", nsm, &init->nsm, error);
+	       parse_address_option("kms", init->kms_relay, &kms, error) &&
+	       (!init->table_relay || parse_address_option("table", init->table_relay, &table, error)) &&
+	       parse_address_option("nsm", nsm, &init->nsm, error);
 }
 
 /* init stays dumpable, since the simulated hypervisor reads its program; it holds nothing. Core files stay off all the same. */

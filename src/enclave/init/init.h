@@ -24,6 +24,7 @@ enum role_id {
 enum pair_id {
 	PAIR_FRONTEND_KEEPER,
 	PAIR_LEDGER_KEEPER,
+	PAIR_OPENER_LEDGER,
 	PAIR_OPENER_KEEPER,
 	PAIR_OPENER_FRONTEND,
 	PAIR_CONTROL_FRONTEND,
@@ -43,7 +44,8 @@ struct init {
 	struct address control;
 	struct address signing;
 	struct address nsm;
-	const char *kms_relay; /* address text, passed on */
+	const char *kms_relay;   /* address text, passed on */
+	const char *table_relay; /* likewise; NULL: none */
 	const char *store_folder;
 	int control_fd;
 	int signing_fd;

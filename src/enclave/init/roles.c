@@ -11,7 +11,7 @@
 /* A role is ready when its libraries are initialised: milliseconds, but seconds on an emulated CPU. */
 #define ROLE_READY_TIMEOUT_MS 60000
 
-#define ROLE_FDS_MAX 6
+#define ROLE_FDS_MAX 7
 
 /* Where a descriptor that a role gets comes from. */
 enum fd_source {
@@ -20,8 +20,9 @@ enum fd_source {
 	SOURCE_PAIR_SECOND,
 	SOURCE_SIGNING,
 	SOURCE_CONTROL,
-	SOURCE_STORE,
+	SOURCE_STORE, /* only where histories are in it */
 	SOURCE_CONFIGURATION,
+	SOURCE_TABLE_CONFIGURATION, /* only where they are in a table */
 	SOURCE_NSM,
 	SOURCE_LOG,
 };
@@ -29,6 +30,7 @@ enum fd_source {
 /* All that each role may touch, on one screen. ROLE_FD_INIT and ROLE_FD_METRICS are added for every role. */
 static const struct role_plan {
 	const char *name;
+	const char *relay_option; /* NULL: it reaches nothing outside */
 	struct {
 		enum role_fd number;
 		enum fd_source source;
@@ -36,24 +38,34 @@ static const struct role_plan {
 	} fds[ROLE_FDS_MAX];
 } plans[ROLE_COUNT] = {
 	[ROLE_KEEPER] = {"keeper",
+			 NULL,
 			 {{ROLE_FD_FRONTEND, SOURCE_PAIR_SECOND, PAIR_FRONTEND_KEEPER},
 			  {ROLE_FD_LEDGER, SOURCE_PAIR_SECOND, PAIR_LEDGER_KEEPER},
 			  {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_KEEPER}}},
-	[ROLE_LEDGER] = {"ledger", {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_LEDGER_KEEPER}, {ROLE_FD_STORE, SOURCE_STORE, 0}}},
+	[ROLE_LEDGER] = {"ledger",
+			 "--table",
+			 {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_LEDGER_KEEPER},
+			  {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_LEDGER},
+			  {ROLE_FD_STORE, SOURCE_STORE, 0},
+			  {ROLE_FD_CONFIGURATION, SOURCE_TABLE_CONFIGURATION, 0}}},
 	[ROLE_FRONTEND] = {"frontend",
+			   NULL,
 			   {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_FRONTEND_KEEPER},
 			    {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_FRONTEND},
 			    {ROLE_FD_CONTROL, SOURCE_PAIR_SECOND, PAIR_CONTROL_FRONTEND},
 			    {ROLE_FD_LISTEN, SOURCE_SIGNING, 0},
 			    {ROLE_FD_CONFIGURATION, SOURCE_CONFIGURATION, 0}}},
 	[ROLE_CONTROL] = {"control",
+			  NULL,
 			  {{ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_CONTROL_FRONTEND},
 			   {ROLE_FD_OPENER, SOURCE_PAIR_FIRST, PAIR_CONTROL_OPENER},
 			   {ROLE_FD_REQUEST, SOURCE_PAIR_FIRST, PAIR_REQUEST},
 			   {ROLE_FD_LISTEN, SOURCE_CONTROL, 0},
 			   {ROLE_FD_LOG, SOURCE_LOG, 0}}},
 	[ROLE_OPENER] = {"opener",
+			 "--kms",
 			 {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_OPENER_KEEPER},
+			  {ROLE_FD_LEDGER, SOURCE_PAIR_FIRST, PAIR_OPENER_LEDGER},
 			  {ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_OPENER_FRONTEND},
 			  {ROLE_FD_CONTROL, SOURCE_PAIR_SECOND, PAIR_CONTROL_OPENER},
 			  {ROLE_FD_REQUEST, SOURCE_PAIR_SECOND, PAIR_REQUEST},
@@ -77,19 +89,27 @@ bool init_make_pairs(struct init *init, struct error *error)
 	return true;
 }
 
+/* The opener has to do with the ledger only where that needs credentials. */
+static bool is_pair_used(const struct init *init, enum pair_id pair)
+{
+	return pair != PAIR_OPENER_LEDGER || init->configuration.slashing.uses_dynamodb;
+}
+
 static int fd_from(const struct init *init, enum fd_source source, enum pair_id pair, int nsm_fd_number)
 {
 	switch (source) {
 	case SOURCE_PAIR_FIRST:
-		return init->pairs[pair][0];
+		return is_pair_used(init, pair) ? init->pairs[pair][0] : -1;
 	case SOURCE_PAIR_SECOND:
-		return init->pairs[pair][1];
+		return is_pair_used(init, pair) ? init->pairs[pair][1] : -1;
 	case SOURCE_SIGNING:
 		return init->signing_fd;
 	case SOURCE_CONTROL:
 		return init->control_fd;
 	case SOURCE_STORE:
-		return init->store_fd;
+		return init->configuration.slashing.uses_dynamodb ? -1 : init->store_fd;
+	case SOURCE_TABLE_CONFIGURATION:
+		return init->configuration.slashing.uses_dynamodb ? init->configuration_fd : -1;
 	case SOURCE_CONFIGURATION:
 		return init->configuration_fd;
 	case SOURCE_NSM:
@@ -105,8 +125,8 @@ static int fd_from(const struct init *init, enum fd_source source, enum pair_id 
 static bool spawn_role(struct init *init, enum role_id role, int role_end, int nsm_fd_number, struct error *error)
 {
 	const struct role_plan *plan = &plans[role];
-	const char *const argv[] = {"ensign-enclave", "--role", plan->name, role == ROLE_OPENER ? "--kms" : NULL,
-				    init->kms_relay,  NULL};
+	const char *relay = role == ROLE_LEDGER ? init->table_relay : init->kms_relay;
+	const char *const argv[] = {"ensign-enclave", "--role", plan->name, relay ? plan->relay_option : NULL, relay, NULL};
 	struct process_fd fds[ROLE_FDS_MAX + 2] = {{role_end, ROLE_FD_INIT}, {init->metrics_fd, ROLE_FD_METRICS}};
 	struct process_spawn_options options = {
 		.path = "/proc/self/exe", .argv = argv, .fds = fds, .fd_count = 2, .die_with_parent = true};
@@ -127,6 +147,10 @@ static bool send_start(const struct init *init, int fd, struct error *error)
 	message_init(&start, MESSAGE_START, 0);
 	start.network = init->configuration.network;
 	start.slashing_protection = init->configuration.slashing_protection;
+	start.uses_table = init->configuration.slashing.uses_dynamodb;
+	start.refreshes_credential =
+		init->configuration.slashing.uses_dynamodb && !init->configuration.slashing.has_sealed_credentials;
+	start.quiet_period_s = init->configuration.slashing.quiet_period_s;
 	start.enclave_started_ms = init->started_ms;
 	start.signable_types = signing_policy_types(&init->configuration.policy);
 	return message_send(fd, &start, error);

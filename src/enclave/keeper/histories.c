@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/keeper/histories.h"
 
+#include "enclave/role.h"
+
+#define ACTION_BIT(action) (1u << (action))
+
+bool keeper_histories_allows(int asker_fd, uint32_t action)
+{
+	const uint32_t of_both = ACTION_BIT(HISTORY_READ) | ACTION_BIT(HISTORY_RAISE) | ACTION_BIT(HISTORY_BEGIN);
+	const uint32_t of_one =
+		asker_fd == ROLE_FD_OPENER ? ACTION_BIT(HISTORY_NEXT) : ACTION_BIT(HISTORY_RETIRE) | ACTION_BIT(HISTORY_ENABLE);
+
+	return action <= HISTORY_NEXT && (of_both | of_one) & ACTION_BIT(action);
+}
+
 static void fill_result(const struct keeper_histories *histories, struct message_history_result *ret_result, uint64_t id,
 			enum history_status status)
 {
@@ -55,7 +68,15 @@ static bool unload(struct keeper_histories *histories, const struct message_hist
 	return true;
 }
 
-bool keeper_histories_ask(struct keeper_histories *histories, const struct message_history *request,
+/* Nothing is written down, so nothing can be read. */
+static enum history_status answer_without_ledger(uint32_t action, bool was_loaded)
+{
+	if (action == HISTORY_RETIRE)
+		return was_loaded ? HISTORY_OK : HISTORY_UNKNOWN;
+	return action == HISTORY_NEXT ? HISTORY_UNKNOWN : HISTORY_OK;
+}
+
+bool keeper_histories_ask(struct keeper_histories *histories, int asker_fd, const struct message_history *request,
 			  struct message_history *ret_to_ledger, struct message_history_result *ret_result)
 {
 	uint64_t place;
@@ -68,8 +89,7 @@ bool keeper_histories_ask(struct keeper_histories *histories, const struct messa
 	}
 	was_loaded = unload(histories, request);
 	if (!histories->slashing_protection) {
-		fill_result(histories, ret_result, request->header.id,
-			    was_loaded || request->action != HISTORY_RETIRE ? HISTORY_OK : HISTORY_UNKNOWN);
+		fill_result(histories, ret_result, request->header.id, answer_without_ledger(request->action, was_loaded));
 		ret_result->is_loaded = was_loaded;
 		return false;
 	}
@@ -78,8 +98,11 @@ bool keeper_histories_ask(struct keeper_histories *histories, const struct messa
 		fill_result(histories, ret_result, request->header.id, HISTORY_FAILED);
 		return false;
 	}
-	*history = (struct keeper_history){
-		.is_busy = true, .id = request->header.id, .action = request->action, .was_loaded = was_loaded};
+	*history = (struct keeper_history){.is_busy = true,
+					   .asker_fd = asker_fd,
+					   .id = request->header.id,
+					   .action = request->action,
+					   .was_loaded = was_loaded};
 	memcpy(history->public_key, request->public_key, sizeof history->public_key);
 	message_init(ret_to_ledger, MESSAGE_HISTORY, place);
 	ret_to_ledger->action = request->action;
@@ -113,7 +136,7 @@ static void note_retirement(struct keeper_histories *histories, const struct kee
 		(void)!keeper_retired_add(histories->retired, history->public_key); /* it found room when it was asked for */
 }
 
-bool keeper_histories_answer(struct keeper_histories *histories, const struct message_history_result *answer,
+bool keeper_histories_answer(struct keeper_histories *histories, const struct message_history_result *answer, int *ret_asker_fd,
 			     struct message_history_result *ret_result, struct error *error)
 {
 	struct keeper_history *history;
@@ -122,8 +145,10 @@ bool keeper_histories_answer(struct keeper_histories *histories, const struct me
 	    answer->status >= HISTORY_STATUS_COUNT)
 		return error_set(error, ERROR_PEER, "the ledger answers about a history that was not asked for");
 	history = &histories->under_way[answer->header.id];
-	merge(histories, history, answer);
+	if (history->action != HISTORY_NEXT)
+		merge(histories, history, answer);
 	note_retirement(histories, history, answer);
+	*ret_asker_fd = history->asker_fd;
 	*ret_result = *answer;
 	ret_result->header.id = history->id;
 	ret_result->is_loaded = history->was_loaded;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions of the key manager about what a key has signed, on their way from the frontend to the ledger and back. What concerns memory
- * is done here: a retired key signs no more from the moment that it is asked for, and what the ledger knows of a key is merged into its
+ * Questions about what a key has signed, on their way to the ledger and back: the key manager's from the frontend, the operator's from the
+ * opener, which may neither retire nor enable. What concerns memory is done here: a retired key signs no more from the moment that it is asked for, and what the ledger knows of a key is merged into its
  * watermark.
  */
 #pragma once
@@ -14,7 +14,8 @@
 
 struct keeper_history {
 	bool is_busy;
-	uint64_t id; /* the frontend's */
+	int asker_fd;
+	uint64_t id; /* the asker's */
 	uint32_t action;
 	bool was_loaded;
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
@@ -28,11 +29,13 @@ struct keeper_histories {
 	struct keeper_history under_way[KEEPER_HISTORIES_MAX];
 };
 
+/* Whether who is at this descriptor may ask for this action (enum history_action). */
+bool keeper_histories_allows(int asker_fd, uint32_t action);
 /*
- * A request of the frontend. True: *ret_to_ledger is to be sent to the ledger. False: *ret_result is the answer already.
+ * A request that is allowed. True: *ret_to_ledger is to be sent to the ledger. False: *ret_result is the answer already.
  */
-MUST_USE bool keeper_histories_ask(struct keeper_histories *histories, const struct message_history *request,
+MUST_USE bool keeper_histories_ask(struct keeper_histories *histories, int asker_fd, const struct message_history *request,
 				   struct message_history *ret_to_ledger, struct message_history_result *ret_result);
-/* An answer of the ledger, made the frontend's. ERROR_PEER: nobody asked. */
+/* An answer of the ledger, made the asker's. ERROR_PEER: nobody asked. */
 MUST_USE bool keeper_histories_answer(struct keeper_histories *histories, const struct message_history_result *answer,
-				      struct message_history_result *ret_result, struct error *error);
+				      int *ret_asker_fd, struct message_history_result *ret_result, struct error *error);

@@ -26,6 +26,7 @@
 struct keeper {
 	struct network network;
 	bool slashing_protection;
+	uint32_t quiet_period_s; /* 0: none */
 	uint32_t signable_types; /* bits of ARTIFACT_BIT */
 	struct keeper_keys *keys;
 	struct keeper_loads loads;
@@ -58,7 +59,8 @@ static void send_status(const struct message_sign *request, enum sign_status sta
 static void count_result(const struct keeper *keeper, const struct keeper_job *job)
 {
 	uint32_t status = job->result.status;
-	bool is_prevented = status == SIGN_SLASHABLE || status == SIGN_WRONG_NETWORK || status == SIGN_RETIRED;
+	bool is_prevented =
+		status == SIGN_SLASHABLE || status == SIGN_WRONG_NETWORK || status == SIGN_RETIRED || status == SIGN_NO_HISTORY;
 
 	metrics_change(METRIC_QUEUE_DEPTH, (size_t)job->lane, -1);
 	if (keeper->slashing_protection && status == SIGN_OK)
@@ -102,6 +104,15 @@ static void record_commit(struct watermark *watermark, const struct message_comm
 		slashing_record_block(watermark, commit->slot, commit->signing_root);
 	else
 		slashing_record_attestation(watermark, commit->source_epoch, commit->target_epoch, commit->signing_root);
+}
+
+/* Until a key without history may begin one by itself; 0: it may now, or there is no quiet period. */
+static uint64_t quiet_left_ms(const struct keeper *keeper, const struct keeper_job *job)
+{
+	uint64_t end_ms = keeper_keys_loaded_ms(keeper->keys, job->key_index) + (uint64_t)keeper->quiet_period_s * 1000;
+	uint64_t now_ms = clock_monotonic_ms();
+
+	return keeper->quiet_period_s && now_ms < end_ms ? end_ms - now_ms : 0;
 }
 
 static void fill_commit(struct message_commit *commit, const struct message_sign *request, enum duty duty,
@@ -212,6 +223,7 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 		return true;
 	}
 	fill_commit(&job->commit, request, artifact->duty, job->result.signing_root, keeper_queue_job_number(keeper->queue, job));
+	job->commit.may_begin = keeper->quiet_period_s && quiet_left_ms(keeper, job) == 0;
 	return submit_duty(keeper, job, error);
 }
 
@@ -300,6 +312,14 @@ static void learn_from_answer(struct keeper *keeper, struct keeper_job *job, con
 	merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 }
 
+/* Of what is neither durable nor a conflict. */
+static enum sign_status refusal_of(uint32_t commit_status)
+{
+	if (commit_status == COMMIT_NO_HISTORY)
+		return SIGN_NO_HISTORY;
+	return commit_status == COMMIT_RETIRED ? SIGN_RETIRED : SIGN_LEDGER_FAILED;
+}
+
 static bool handle_commit_result(struct keeper *keeper, const union message *message, struct error *error)
 {
 	const struct message_commit_result *answer = &message->commit_result;
@@ -317,28 +337,54 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 			merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 	}
 	if (answer->status != COMMIT_DURABLE && answer->status != COMMIT_CONFLICT)
-		job->result.status = answer->status == COMMIT_RETIRED ? SIGN_RETIRED : SIGN_LEDGER_FAILED;
+		job->result.status = refusal_of(answer->status);
+	if (answer->status == COMMIT_NO_HISTORY)
+		job->result.quiet_left_ms = quiet_left_ms(keeper, job);
 	learn_from_answer(keeper, job, answer);
 	keeper_queue_part_done(keeper->queue, job);
 	return keeper_commits_send_waiting(&keeper->commits, error);
 }
 
-static bool handle_history(struct keeper *keeper, const union message *message, struct error *error)
+static bool ask_history(struct keeper *keeper, int asker_fd, const struct message_history *request, struct error *error)
 {
 	struct message_history to_ledger;
 	struct message_history_result result;
 
-	if (keeper_histories_ask(&keeper->histories, &message->history, &to_ledger, &result))
+	if (!keeper_histories_allows(asker_fd, request->action))
+		return error_set(error, ERROR_PEER, "descriptor %d may not ask for action %u on a history", asker_fd,
+				 request->action);
+	if (keeper_histories_ask(&keeper->histories, asker_fd, request, &to_ledger, &result))
 		return message_send(ROLE_FD_LEDGER, &to_ledger, error) || error_prefix(error, "ledger");
-	return message_send(ROLE_FD_FRONTEND, &result, error);
+	return message_send(asker_fd, &result, error);
+}
+
+static bool handle_history(struct keeper *keeper, const union message *message, struct error *error)
+{
+	return ask_history(keeper, ROLE_FD_FRONTEND, &message->history, error);
+}
+
+static bool handle_opener_history(struct keeper *keeper, const union message *message, struct error *error)
+{
+	return ask_history(keeper, ROLE_FD_OPENER, &message->history, error);
 }
 
 static bool handle_history_result(struct keeper *keeper, const union message *message, struct error *error)
 {
 	struct message_history_result result;
+	int asker_fd;
 
-	return keeper_histories_answer(&keeper->histories, &message->history_result, &result, error) &&
-	       message_send(ROLE_FD_FRONTEND, &result, error);
+	return keeper_histories_answer(&keeper->histories, &message->history_result, &asker_fd, &result, error) &&
+	       message_send(asker_fd, &result, error);
+}
+
+/* A store that could not be asked at the start says later which keys were deleted. */
+static bool handle_retired(struct keeper *keeper, const union message *message, struct error *error)
+{
+	for (size_t i = 0; i < message->keys.count; i++) {
+		if (!keeper_retired_add(&keeper->retired, message->keys.keys[i]))
+			return error_set(error, ERROR_PEER, "more than %d deleted keys", RETIRED_KEYS_MAX);
+	}
+	return true;
 }
 
 static bool handle_load_begin(struct keeper *keeper, const union message *message, struct error *error)
@@ -387,8 +433,10 @@ static const struct keeper_handler {
 	{ROLE_FD_FRONTEND, MESSAGE_HISTORY, handle_history},
 	{ROLE_FD_LEDGER, MESSAGE_HISTORY_RESULT, handle_history_result},
 	{ROLE_FD_OPENER, MESSAGE_LIST_KEYS, handle_opener_list_keys},
+	{ROLE_FD_OPENER, MESSAGE_HISTORY, handle_opener_history},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_KEEP, handle_load_keep},
 	{ROLE_FD_LEDGER, MESSAGE_COMMIT_RESULT, handle_commit_result},
+	{ROLE_FD_LEDGER, MESSAGE_KEYS, handle_retired},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_BEGIN, handle_load_begin},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_KEY, handle_load_key},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_END, handle_load_end},
@@ -452,6 +500,7 @@ int keeper_main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1);
 	keeper->network = start.network;
 	keeper->slashing_protection = start.slashing_protection != 0;
+	keeper->quiet_period_s = start.quiet_period_s;
 	keeper->signable_types = start.signable_types;
 	keeper->keys = keeper_keys_new();
 	keeper->loads = (struct keeper_loads){.keys = keeper->keys};

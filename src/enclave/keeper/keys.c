@@ -3,6 +3,8 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
+
 /* Twice the most records, rounded up to a power of two: chains stay short. */
 #define INDEX_SLOTS (1u << 19)
 /* Records never move, since signing threads count their jobs in them. */
@@ -15,8 +17,9 @@
 struct key_record {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	struct watermark watermark;
-	uint32_t place;  /* of the secret, + 1; 0: it has none */
-	uint64_t staged; /* the load that has it; loads are counted from 1 */
+	uint32_t place;     /* of the secret, + 1; 0: it has none */
+	uint64_t staged;    /* the load that has it; loads are counted from 1 */
+	uint64_t loaded_ms; /* monotonic */
 	bool is_loaded;
 	bool is_leaving;
 	atomic_uint jobs; /* that use the secret */
@@ -152,6 +155,11 @@ uint64_t keeper_keys_generation(const struct keeper_keys *keys)
 const uint8_t *keeper_keys_public(const struct keeper_keys *keys, size_t position)
 {
 	return record_at(keys, keys->serving[position])->public_key;
+}
+
+uint64_t keeper_keys_loaded_ms(const struct keeper_keys *keys, size_t number)
+{
+	return record_at(keys, number)->loaded_ms;
 }
 
 struct watermark *keeper_keys_watermark(struct keeper_keys *keys, size_t number)
@@ -347,6 +355,8 @@ void keeper_keys_end(struct keeper_keys *keys, uint64_t *ret_added, uint64_t *re
 
 		if (!is_staged(keys, record))
 			continue;
+		if (!record->is_loaded)
+			record->loaded_ms = clock_monotonic_ms();
 		added += !record->is_loaded;
 		record->is_loaded = true;
 		keys->serving[keys->serving_count++] = keys->staged.numbers[i];

@@ -38,6 +38,8 @@ MUST_USE bool keeper_keys_find(const struct keeper_keys *keys, const uint8_t pub
 /* The same, of one that ever did. */
 MUST_USE bool keeper_keys_find_record(const struct keeper_keys *keys, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
 				      size_t *ret_number);
+/* When the load that it signs since ended; monotonic. */
+uint64_t keeper_keys_loaded_ms(const struct keeper_keys *keys, size_t number);
 struct watermark *keeper_keys_watermark(struct keeper_keys *keys, size_t number);
 
 /* The secret of a key that signs now; it stays where it is until as many releases as holds. Release is for any thread. */

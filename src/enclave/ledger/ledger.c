@@ -9,16 +9,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "enclave/ledger/stores.h"
 #include "enclave/metrics.h"
-#include "enclave/role.h"
 #include "enclave/sandbox.h"
-#include "slashing/store.h"
 
 /* The keeper has at most this many on their way at one time (COMMITS_IN_FLIGHT_MAX), so one group can take them all. */
 #define LEDGER_GROUP_MAX 128
 
 struct ledger {
-	struct slashing_store *store;
+	struct ledger_stores stores;
 	union message next; /* received, and of no group yet */
 	bool has_next;
 	struct store_commit commits[LEDGER_GROUP_MAX];
@@ -46,6 +45,7 @@ static bool add_commit(struct ledger *ledger, const union message *message)
 
 	if (asked->duty != DUTY_BLOCK && asked->duty != DUTY_ATTESTATION)
 		return false;
+	commit->may_begin = asked->may_begin != 0;
 	commit->duty = asked->duty == DUTY_BLOCK ? STORE_DUTY_BLOCK : STORE_DUTY_ATTESTATION;
 	commit->slot = asked->slot;
 	commit->source_epoch = asked->source_epoch;
@@ -62,7 +62,7 @@ static void count_commits(const struct ledger *ledger, uint64_t duration_us)
 	static const enum metrics_commit outcomes[] = {
 		[STORE_DURABLE] = METRICS_DURABLE, [STORE_CONFLICT] = METRICS_CONFLICT,
 		[STORE_FAILED] = METRICS_FAILED,   [STORE_WRONG_NETWORK] = METRICS_WRONG_NETWORK,
-		[STORE_RETIRED] = METRICS_RETIRED,
+		[STORE_RETIRED] = METRICS_RETIRED, [STORE_NO_HISTORY] = METRICS_NO_HISTORY,
 	};
 
 	metrics_observe(METRIC_GROUP_SIZE, 0, ledger->count);
@@ -77,7 +77,7 @@ static void count_commits(const struct ledger *ledger, uint64_t duration_us)
 static bool store_commits(struct ledger *ledger, struct error *error)
 {
 	uint64_t started_us = clock_monotonic_us();
-	bool ok = slashing_store_commit(ledger->store, ledger->commits, ledger->count, ledger->results, error);
+	bool ok = slashing_store_commit(ledger->stores.store, ledger->commits, ledger->count, ledger->results, error);
 
 	count_commits(ledger, clock_monotonic_us() - started_us);
 	return ok;
@@ -88,7 +88,7 @@ static bool answer_commit(const struct ledger *ledger, size_t i, struct error *e
 	static const enum commit_status statuses[] = {
 		[STORE_DURABLE] = COMMIT_DURABLE, [STORE_CONFLICT] = COMMIT_CONFLICT,
 		[STORE_FAILED] = COMMIT_FAILED,   [STORE_WRONG_NETWORK] = COMMIT_WRONG_NETWORK,
-		[STORE_RETIRED] = COMMIT_RETIRED,
+		[STORE_RETIRED] = COMMIT_RETIRED, [STORE_NO_HISTORY] = COMMIT_NO_HISTORY,
 	};
 	const struct store_result *result = &ledger->results[i];
 	struct message_commit_result answer;
@@ -103,10 +103,8 @@ static bool answer_commit(const struct ledger *ledger, size_t i, struct error *e
 /* ---- histories ---- */
 
 static const enum store_action actions[] = {
-	[HISTORY_READ] = STORE_READ,
-	[HISTORY_RAISE] = STORE_RAISE,
-	[HISTORY_RETIRE] = STORE_RETIRE,
-	[HISTORY_ENABLE] = STORE_ENABLE,
+	[HISTORY_READ] = STORE_READ,     [HISTORY_RAISE] = STORE_RAISE, [HISTORY_RETIRE] = STORE_RETIRE,
+	[HISTORY_ENABLE] = STORE_ENABLE, [HISTORY_BEGIN] = STORE_BEGIN, [HISTORY_NEXT] = STORE_NEXT,
 };
 
 /* The watermark comes from outside this process: a bool that is neither 0 nor 1 must not be read as one. */
@@ -135,7 +133,7 @@ static bool add_history(struct ledger *ledger, const union message *message)
 
 static bool store_histories(struct ledger *ledger, struct error *error)
 {
-	return slashing_store_history(ledger->store, ledger->histories, ledger->count, ledger->history_results, error);
+	return slashing_store_history(ledger->stores.store, ledger->histories, ledger->count, ledger->history_results, error);
 }
 
 static bool answer_history(const struct ledger *ledger, size_t i, struct error *error)
@@ -152,6 +150,10 @@ static bool answer_history(const struct ledger *ledger, size_t i, struct error *
 	message_init(&answer, MESSAGE_HISTORY_RESULT, ledger->ids[i]);
 	answer.status = statuses[result->outcome];
 	answer.is_retired = result->is_retired;
+	answer.is_new = result->is_new;
+	answer.origin = result->origin;
+	answer.begun_s = result->begun_s;
+	memcpy(answer.public_key, result->public_key, sizeof answer.public_key);
 	answer.has_root = result->has_root;
 	answer.watermark = result->watermark;
 	memcpy(answer.genesis_validators_root, result->genesis_validators_root, ROOT_SIZE);
@@ -174,33 +176,18 @@ static const struct kind *find_kind(uint32_t type)
 	return NULL;
 }
 
-static bool wait_readable(struct error *error)
-{
-	struct pollfd fds[] = {{ROLE_FD_KEEPER, POLLIN, 0}, {ROLE_FD_INIT, POLLIN, 0}};
-
-	while (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
-		if (errno != EINTR)
-			return error_set_errno(error, ERROR_IO, "poll");
-	}
-	if (fds[1].revents)
-		return error_set(error, ERROR_PEER, "init is gone");
-	return true;
-}
-
 static bool receive_next(struct ledger *ledger, struct error *error)
 {
 	ledger->has_next = message_receive(ROLE_FD_KEEPER, &ledger->next, sizeof ledger->next, NULL, error);
 	return ledger->has_next || error_prefix(error, "keeper");
 }
 
-/* Wait for the first message, then take all of its kind that are there already. NULL: there is no more to do. */
+/* The message that is there, and all of its kind that are there too. NULL: it is none of ours, or the keeper is gone. */
 static const struct kind *collect_group(struct ledger *ledger, struct error *error)
 {
 	const struct kind *kind;
 
 	ledger->count = 0;
-	if (!ledger->has_next && (!wait_readable(error) || !receive_next(ledger, error)))
-		return NULL;
 	kind = find_kind(ledger->next.header.type);
 	while (ledger->has_next && ledger->count < LEDGER_GROUP_MAX && find_kind(ledger->next.header.type) == kind) {
 		struct pollfd more = {ROLE_FD_KEEPER, POLLIN, 0};
@@ -224,77 +211,86 @@ static bool answer_group(const struct ledger *ledger, const struct kind *kind, s
 	return true;
 }
 
+/* ---- credentials for a table ---- */
+
+static bool handle_opener(struct ledger *ledger, struct error *error)
+{
+	AUTO_SECRET struct secret memory = {0};
+	const struct message_store_credentials *message;
+	struct message_store_result result;
+	struct error problem = {0};
+
+	if (!secret_init(&memory, sizeof *message, error) ||
+	    !message_receive(ROLE_FD_OPENER, memory.data, memory.size, NULL, error))
+		return error_prefix(error, "opener");
+	message = (const struct message_store_credentials *)(const void *)memory.data;
+	if (message->header.type != MESSAGE_STORE_CREDENTIALS)
+		return error_set(error, ERROR_PEER, "opener: message of type %u", message->header.type);
+	message_init(&result, MESSAGE_STORE_RESULT, message->header.id);
+	if (!ledger_stores_take_credentials(&ledger->stores, message, &problem)) {
+		log_failure(LOG_LEVEL_ERROR, "slashing_table_failed", &problem);
+		result.code = problem.code;
+		memcpy(result.message, problem.message, sizeof result.message);
+	}
+	return message_send(ROLE_FD_OPENER, &result, error) || error_prefix(error, "opener");
+}
+
+/* ---- the loop ---- */
+
+/* The keeper's next one, or credentials, which are dealt with at once. */
+static bool wait_for_message(struct ledger *ledger, struct error *error)
+{
+	struct pollfd fds[] = {{ROLE_FD_KEEPER, POLLIN, 0},
+			       {ROLE_FD_INIT, POLLIN, 0},
+			       {ledger->stores.is_remote ? ROLE_FD_OPENER : -1, POLLIN, 0}};
+
+	while (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+		if (errno != EINTR)
+			return error_set_errno(error, ERROR_IO, "poll");
+	}
+	if (fds[1].revents)
+		return error_set(error, ERROR_PEER, "init is gone");
+	if (fds[2].revents && !handle_opener(ledger, error))
+		return false;
+	return !fds[0].revents || receive_next(ledger, error);
+}
+
+static bool serve_group(struct ledger *ledger, struct error *error)
+{
+	const struct kind *kind = collect_group(ledger, error);
+	struct error problem = {0};
+
+	if (!kind)
+		return false;
+	if (!kind->store(ledger, &problem))
+		log_failure(LOG_LEVEL_ERROR, "commit_failed", &problem);
+	return answer_group(ledger, kind, error);
+}
+
 static bool serve(struct ledger *ledger, struct error *error)
 {
 	for (;;) {
-		const struct kind *kind = collect_group(ledger, error);
-		struct error problem = {0};
-
-		if (!kind)
+		if (!ledger->has_next && !wait_for_message(ledger, error))
 			return false;
-		if (!kind->store(ledger, &problem))
-			log_failure(LOG_LEVEL_ERROR, "commit_failed", &problem);
-		if (!answer_group(ledger, kind, error))
+		if (ledger->has_next && !serve_group(ledger, error))
 			return false;
 	}
-}
-
-/* ---- the start ---- */
-
-/* The keeper reads them before it does anything else. None: one page that says so. */
-static bool send_retired(const struct buffer *keys, struct error *error)
-{
-	size_t total = keys->size / BLS_PUBLIC_KEY_SIZE;
-	struct message_keys page;
-	size_t sent = 0;
-
-	do {
-		size_t count = total - sent < MESSAGE_KEYS_CAPACITY ? total - sent : MESSAGE_KEYS_CAPACITY;
-
-		message_init(&page, MESSAGE_KEYS, 0);
-		page.total = total;
-		page.first = sent;
-		page.count = count;
-		if (count > 0)
-			memcpy(page.keys, keys->data + sent * BLS_PUBLIC_KEY_SIZE, count * BLS_PUBLIC_KEY_SIZE);
-		if (!message_send(ROLE_FD_KEEPER, &page, error))
-			return error_prefix(error, "keeper");
-		sent += count;
-	} while (sent < total);
-	return true;
-}
-
-static struct slashing_store *open_store(const struct network *network, struct error *error)
-{
-	struct slashing_store *store = slashing_store_open_sqlite(ROLE_FD_STORE, error);
-
-	if (store && network->genesis_validators_root_known)
-		slashing_store_use_root(store, network->genesis_validators_root);
-	if (store && network->genesis_validators_root_learned)
-		slashing_store_learn_root(store);
-	return store;
 }
 
 int ledger_main(int argc, char **argv)
 {
 	struct ledger *ledger = (struct ledger *)memory_allocate_zeroed(1, sizeof *ledger);
-	AUTO_BUFFER struct buffer retired = {0};
 	struct message_start start;
 	struct error error = {0};
 
-	(void)argc;
-	(void)argv;
-	if (!role_begin("ledger", SECRET_HEAP_SIZE_DEFAULT, &start, &error))
-		return role_failed(&error);
-	ledger->store = open_store(&start.network, &error);
-	if (!ledger->store || !slashing_store_list_retired(ledger->store, RETIRED_KEYS_MAX, &retired, &error) ||
-	    !sandbox_enter(SANDBOX_LEDGER, &error) || !role_ready(&error))
+	if (!role_begin("ledger", SECRET_HEAP_SIZE_DEFAULT, &start, &error) ||
+	    !ledger_stores_open(&ledger->stores, argc, argv, &start, &error) ||
+	    !sandbox_enter(ledger->stores.is_remote ? SANDBOX_LEDGER_REMOTE : SANDBOX_LEDGER, &error) || !role_ready(&error))
 		return role_failed(&error);
 	/* After READY, for the keeper is started only then. Without slashing protection it has nothing to do with a ledger. */
-	if (start.slashing_protection && !send_retired(&retired, &error))
+	if (start.slashing_protection && !ledger_stores_tell_retired(&ledger->stores, &error))
 		return role_failed(&error);
-	buffer_done(&retired);
 	(void)serve(ledger, &error);
-	slashing_store_free(ledger->store);
+	ledger_stores_done(&ledger->stores);
 	return role_failed(&error);
 }

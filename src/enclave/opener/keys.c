@@ -316,7 +316,9 @@ bool opener_load(struct opener *opener, json_t *request, struct message_job_resu
 	CLEANUP(opening_done) struct opening opening = {0};
 	CLEANUP(loading_done) struct loading loading = {.opening = &opening};
 
-	if (!opening_init(&opening, opener, request, error) || !load(&loading, request, ret_result, error))
+	/* First: no key signs before its history can be asked for. */
+	if (!opening_init(&opening, opener, request, error) || !opening_give_credentials(&opening, request, error) ||
+	    !load(&loading, request, ret_result, error))
 		return false;
 	log_info("keys_opened", "keys=%llu opened=%llu added=%llu removed=%llu", (unsigned long long)ret_result->key_count,
 		 (unsigned long long)loading.opened, (unsigned long long)ret_result->added,

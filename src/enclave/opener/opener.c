@@ -1,40 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/opener/opener.h"
 
-#include <unistd.h>
-
-#include "base/file.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "enclave/sandbox.h"
 #include "net/frame.h"
 #include "net/http_client.h"
-
-static bool read_configuration(struct configuration *ret_configuration, struct error *error)
-{
-	AUTO_BUFFER struct buffer text = {0};
-
-	return file_read_fd(ROLE_FD_CONFIGURATION, "measured configuration", CONFIGURATION_MAX_SIZE, &text, error) &&
-	       configuration_parse(buffer_view(&text), ret_configuration, error);
-}
-
-/*
- * A path too long for a socket's name is reached through its folder, which the sandbox would not let us open any more: so the
- * opener moves into that folder first and keeps the name alone.
- */
-static bool shorten_relay_path(struct address *relay, struct error *error)
-{
-	bool is_long = relay->kind == ADDRESS_UNIX && strlen(relay->path) >= sizeof((struct sockaddr_un *)0)->sun_path;
-	char *slash = is_long ? strrchr(relay->path, '/') : NULL;
-
-	if (!slash)
-		return true;
-	*slash = 0;
-	if (chdir(relay->path[0] ? relay->path : "/") != 0)
-		return error_set_errno(error, ERROR_IO, "--kms: %s", relay->path);
-	memmove(relay->path, slash + 1, strlen(slash + 1) + 1);
-	return true;
-}
 
 /* init names the places that differ between a real enclave and a local one. */
 static bool read_arguments(int argc, char **argv, struct opener *opener, bool *ret_nsm_is_device, struct error *error)
@@ -49,9 +20,7 @@ static bool read_arguments(int argc, char **argv, struct opener *opener, bool *r
 
 	if (!options_parse(options, ARRAY_SIZE(options), argc, argv, NULL, 0, &positional_count, &help, error))
 		return false;
-	if (!kms_relay)
-		return error_set(error, ERROR_BUG, "--kms is missing");
-	return address_parse(kms_relay, &opener->kms_relay, error) && shorten_relay_path(&opener->kms_relay, error);
+	return role_parse_relay("kms", kms_relay, &opener->kms_relay, error);
 }
 
 static bool begin(int argc, char **argv, struct opener *opener, struct error *error)
@@ -60,7 +29,7 @@ static bool begin(int argc, char **argv, struct opener *opener, struct error *er
 	struct message_start start;
 
 	if (!role_begin("opener", SECRET_HEAP_SIZE_DEFAULT, &start, error) ||
-	    !read_arguments(argc, argv, opener, &nsm_is_device, error) || !read_configuration(&opener->configuration, error))
+	    !read_arguments(argc, argv, opener, &nsm_is_device, error) || !role_read_configuration(&opener->configuration, error))
 		return false;
 	opener->nsm = nsm_from_fd(ROLE_FD_NSM, nsm_is_device, error);
 	/* What libraries read when they start, they must read before the sandbox. */
@@ -106,7 +75,8 @@ static bool receive_task(struct opener *opener, struct task *task, struct error 
 	       error_prefix(error, "control");
 }
 
-static bool run_task(struct opener *opener, struct task *task, struct message_job_result *ret_result, struct error *error)
+static bool run_task(struct opener *opener, struct task *task, struct message_job_result *ret_result, struct buffer *ret_body,
+		     struct error *error)
 {
 	AUTO_JSON json_t *request = json_parse_object(buffer_view(&task->request), "control frame", error);
 
@@ -116,30 +86,39 @@ static bool run_task(struct opener *opener, struct task *task, struct message_jo
 		return false;
 	if (opener->job.kind == JOB_IMPORT)
 		return opener_import(opener, request, task->imports, opener->job.import_count, error);
+	if (opener->job.kind == JOB_SLASHING)
+		return opener_histories(opener, request, ret_body, error);
+	if (opener->job.kind == JOB_CREDENTIAL)
+		return opener_refresh_credential(opener, request, error);
 	return opener_load(opener, request, ret_result, error);
 }
 
-static bool report(const struct message_job_result *result, const struct error *failure, struct error *error)
+static bool report(const struct message_job_result *result, const struct error *failure, struct view body, struct error *error)
 {
 	struct message_job_result message = *result;
 
 	message.code = failure->code;
 	memcpy(message.message, failure->message, sizeof message.message);
-	return message_send(ROLE_FD_CONTROL, &message, error) || error_prefix(error, "control");
+	message.has_body = failure->code == ERROR_NONE && body.size > 0;
+	if (!message_send(ROLE_FD_CONTROL, &message, error) ||
+	    (message.has_body && !frame_write(ROLE_FD_REQUEST, body, CONTROL_FRAME_TIMEOUT_MS, error)))
+		return error_prefix(error, "control");
+	return true;
 }
 
 static bool work(struct opener *opener, struct error *error)
 {
 	CLEANUP(task_done) struct task task = {0};
+	AUTO_BUFFER struct buffer body = {0};
 	struct message_job_result result;
 	struct error failure = {0};
 
 	if (!receive_task(opener, &task, error))
 		return false;
 	message_init(&result, MESSAGE_JOB_RESULT, 0);
-	if (run_task(opener, &task, &result, &failure))
+	if (run_task(opener, &task, &result, &body, &failure))
 		failure = (struct error){0};
-	return report(&result, &failure, error);
+	return report(&result, &failure, buffer_view(&body), error);
 }
 
 int opener_main(int argc, char **argv)

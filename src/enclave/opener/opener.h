@@ -10,6 +10,8 @@
  *   keeper.c         asks the keeper which keys it has already
  *   known_clients.c  opens the list of known clients
  *   keystores.c      opens what the key manager was given
+ *   histories.c      asks the ledger what the operator wants to know or to say
+ *   table_credentials.c  gives the ledger what it reaches a slashing table with
  */
 #pragma once
 
@@ -17,7 +19,7 @@
 #include "aws/kms.h"
 #include "base/json.h"
 #include "crypto/cms.h"
-#include "enclave/role.h"
+#include "enclave/role_outside.h"
 #include "eth/keystore.h"
 #include "image/configuration.h"
 
@@ -58,6 +60,20 @@ struct held_keys {
 MUST_USE bool opener_load(struct opener *opener, json_t *request, struct message_job_result *ret_result, struct error *error);
 /* JOB_IMPORT: each keystore ends as a SEALED_KEY or an IMPORT_RESULT to control. */
 MUST_USE bool opener_import(struct opener *opener, json_t *request, struct secret *imports, size_t count, struct error *error);
+
+/* JOB_SLASHING: the answer's body is JSON. */
+MUST_USE bool opener_histories(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
+
+/* JOB_CREDENTIAL: new credentials for the ledger. */
+MUST_USE bool opener_refresh_credential(struct opener *opener, json_t *request, struct error *error);
+
+/* ---- table_credentials.c ---- */
+
+/*
+ * What the ledger needs to reach the slashing table of a fleet, if it uses one: the parent's credentials, or the request's
+ * `encrypted_slashing_credentials`. When it returns the ledger has read the table with them.
+ */
+MUST_USE bool opening_give_credentials(struct opening *opening, json_t *request, struct error *error);
 
 /* ---- opening.c ---- */
 

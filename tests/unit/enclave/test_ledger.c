@@ -143,6 +143,7 @@ static struct message_commit block(uint64_t id, uint64_t slot, uint8_t root)
 
 	message_init(&commit, MESSAGE_COMMIT, id);
 	commit.duty = DUTY_BLOCK;
+	commit.may_begin = 1;
 	commit.public_key[0] = 1;
 	commit.slot = slot;
 	commit.signing_root[0] = root;

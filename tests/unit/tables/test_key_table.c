@@ -306,7 +306,7 @@ static void the_file_is_private_and_synced(void **state)
 	assert_private_file(wal);
 	assert_private_file(shm);
 	assert_query(store_path(state), "PRAGMA journal_mode", "wal");
-	assert_query(store_path(state), "PRAGMA user_version", "2");
+	assert_query(store_path(state), "PRAGMA user_version", "3");
 	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('ValidatorKeys')",
 		     "web3signer_uuid pubkey chain active datetime deposit_json_b64 encrypted_key_password_mnemonic_b64"
 		     " sealed_key_b64 data_key_b64");
@@ -360,8 +360,8 @@ static void refuses_a_later_version(void **state)
 	AUTO_KEY_TABLE struct key_table *table = open_table(store_path(state));
 
 	key_table_done(&table);
-	store_execute(store_path(state), "PRAGMA user_version = 3");
-	assert_does_not_open(store_path(state), ERROR_INPUT, "schema version 3, this program knows 2");
+	store_execute(store_path(state), "PRAGMA user_version = 4");
+	assert_does_not_open(store_path(state), ERROR_INPUT, "schema version 4, this program knows 3");
 }
 
 /* Somebody else wrote the row: nothing overflows. */

@@ -106,7 +106,8 @@ static void shares_a_file_with_the_key_table(void **state)
 	assert_int_equal(rows.count, 1);
 	assert_private_file(store_path(state));
 	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('TLSKeys')",
-		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64");
+		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64 "
+		     "slashing_credentials_b64");
 }
 
 static void keeps_the_list_of_clients(void **state)
@@ -147,10 +148,11 @@ static void brings_old_files_up_to_date(void **state)
 
 		assert_row(table, 1, "encrypted", "pem");
 		put(table, 2, "second", "pem");
-		assert_query(store_path(state), "PRAGMA user_version", "2");
+		assert_query(store_path(state), "PRAGMA user_version", "3");
 	}
 	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('TLSKeys')",
-		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64");
+		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64 "
+		     "slashing_credentials_b64");
 }
 
 static void refuses_foreign_files(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store_place.h"
+#include "store_place_sqlite.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -40,41 +40,13 @@ struct slashing_store *open_store(const struct place *place)
 	return store;
 }
 
-struct store_commit block(uint8_t key, uint64_t slot, uint8_t root)
-{
-	return (struct store_commit){.duty = STORE_DUTY_BLOCK, .public_key = {key}, .slot = slot, .signing_root = {root}};
-}
-
-struct store_commit attestation(uint8_t key, uint64_t source, uint64_t target, uint8_t root)
-{
-	return (struct store_commit){.duty = STORE_DUTY_ATTESTATION,
-				     .public_key = {key},
-				     .source_epoch = source,
-				     .target_epoch = target,
-				     .signing_root = {root}};
-}
-
-struct store_result commit(struct slashing_store *store, struct store_commit asked)
-{
-	struct store_result result = {.outcome = STORE_FAILED};
-	struct error error = {0};
-
-	assert_ok(slashing_store_commit(store, &asked, 1, &result, &error), &error);
-	return result;
-}
-
 struct slashing_store *open_learning_store(const struct place *place)
 {
 	struct slashing_store *store = open_store(place);
+	struct error error = {0};
 
-	slashing_store_learn_root(store);
+	assert_ok(slashing_store_learn_root(store, &error), &error);
 	return store;
-}
-
-struct store_commit on_chain(uint8_t chain, struct store_commit commit)
-{
-	memset(commit.genesis_validators_root, chain, ROOT_SIZE);
-	return commit;
 }
 
 void run_sql(const struct place *place, const char *sql)
