@@ -12,13 +12,14 @@ struct asking {
 
 static void fill(struct store_history *history, enum store_action action, const struct asking *asking, size_t i)
 {
+	const struct interchange_key *imported = asking->interchange ? &asking->interchange->keys[i] : NULL;
+
 	*history = (struct store_history){.action = action};
-	memcpy(history->public_key, asking->keys ? asking->keys[i] : asking->interchange->keys[i].public_key,
-	       sizeof history->public_key);
-	if (!asking->interchange)
+	memcpy(history->public_key, imported ? imported->public_key : asking->keys[i], sizeof history->public_key);
+	if (!imported)
 		return;
 	memcpy(history->genesis_validators_root, asking->interchange->genesis_validators_root, ROOT_SIZE);
-	history->watermark = asking->interchange->keys[i].watermark;
+	history->watermark = imported->watermark;
 }
 
 static bool judge(const struct store_history_result *result, struct error *error)

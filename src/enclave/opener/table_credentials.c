@@ -7,7 +7,8 @@ static bool copy_field(struct view value, const char *name, uint8_t *field, size
 {
 	if (value.size > field_size)
 		return error_set(error, ERROR_INPUT, "%s: %zu bytes, at most %zu are allowed", name, value.size, field_size);
-	memcpy(field, value.data, value.size);
+	if (value.size > 0)
+		memcpy(field, value.data, value.size);
 	*ret_size = (uint32_t)value.size;
 	return true;
 }

@@ -202,6 +202,17 @@ static json_t *answer_init_state(struct enclave *enclave, struct view frame, jso
 	}
 	while (strcmp(enclave->mode, "silent") == 0)
 		(void)pause();
+	if (strcmp(enclave->mode, "credential") == 0)
+		return json_pack("{s:i, s:{s:b, s:I, s:[s]}}", "status", 200, "body", "initialized", 1, "key_count",
+				 enclave->key_count, "wants", "credential");
+	return state_of(enclave);
+}
+
+static json_t *answer_credential(struct enclave *enclave, struct view frame, json_t *request)
+{
+	(void)request;
+	save(enclave, "credential.json", frame);
+	enclave->mode = "serve";
 	return state_of(enclave);
 }
 
@@ -211,6 +222,7 @@ static const struct operation {
 } operations[] = {
 	{"init_state", answer_init_state},
 	{"init", answer_init},
+	{"credential", answer_credential},
 };
 
 static json_t *answer(struct enclave *enclave, struct view frame)

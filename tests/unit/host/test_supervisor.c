@@ -360,6 +360,33 @@ static void lost_keys_are_given_again(void **state)
 	done(&running);
 }
 
+/* And nothing else: the tables are not read for it. */
+static void credentials_are_given_when_they_are_wanted(void **state)
+{
+	struct host_fixture *fixture = *state;
+	uint64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_JSON json_t *request = NULL;
+	char path[SETTINGS_PATH_SIZE];
+	struct error error = {0};
+	struct running running;
+
+	fixture_configure(fixture, "{\"mode\":\"credential\"}");
+	fixture_path(fixture, "store/credential.json", path);
+	start(fixture, &running);
+	wait_for(&running, HOST_STATE_SERVING, 0);
+	while (!file_exists(path) && clock_monotonic_ms() < deadline_ms)
+		turn(&running, 5);
+	assert_ok(file_read(path, 65536, &text, &error), &error);
+	request = json_parse_object(buffer_view(&text), "request", &error);
+	assert_ok(request != NULL, &error);
+	assert_int_equal(json_object_size(request), 2);
+	assert_non_null(json_object_get(json_object_get(request, "credential"), "secret_access_key"));
+	assert_int_equal(status_of(&running)->state, HOST_STATE_SERVING);
+	assert_int_equal(fixture_start_count(fixture), 1);
+	done(&running);
+}
+
 static void a_program_that_cannot_run_is_reported(void **state)
 {
 	struct host_fixture *fixture = *state;
@@ -408,6 +435,7 @@ int main(void)
 		HOST_TEST(a_refused_init_is_tried_again),
 		HOST_TEST(missing_credentials_are_reported),
 		HOST_TEST(lost_keys_are_given_again),
+		HOST_TEST(credentials_are_given_when_they_are_wanted),
 		HOST_TEST(a_program_that_cannot_run_is_reported),
 		HOST_TEST(an_enclave_that_never_answers_is_given_up),
 	};
