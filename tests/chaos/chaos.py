@@ -7,6 +7,7 @@ every signature that ever left and searches all pairs for a slashable one. There
   tests/chaos/chaos.py restarts --signatures 100000        one signer on SQLite: kills, frozen and slow ledgers, a full disk
   tests/chaos/chaos.py power-cut --rounds 50               what a disk may hold after the power went
   tests/chaos/chaos.py moves --rounds 50                   keys move between two signers, with their history, through kills and reloads
+  tests/chaos/chaos.py fleet --signatures 100000           two signers with the same keys on one table, whose service and network fail too
 """
 import argparse
 import json
@@ -23,6 +24,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import powercut  # noqa: E402
+from fleet import SIGNERS, Fleet  # noqa: E402
 from moves import Moves  # noqa: E402
 from referee import Attestation, Block, slashable_pairs  # noqa: E402
 from signer import Connection, attestation, processes_of, role_of, run  # noqa: E402
@@ -42,10 +44,10 @@ STORE_SIZE = "4m"
 class Signer:
     """One `ensign local` signer and what one can do to it."""
 
-    def __init__(self, folder, keystores=None, password_file=None, token_file=None):
+    def __init__(self, folder, keystores=None, password_file=None, token_file=None, options=()):
         self.folder = folder
         self.token_file = token_file
-        self.options = ["--dir", folder, "--listen", "127.0.0.1:0"]
+        self.options = ["--dir", folder, "--listen", "127.0.0.1:0", *options]
         if token_file:
             self.options += ["--key-manager-token-file", token_file]
         self.first_options = ["--keystores", keystores, "--password-file", password_file] if keystores else []
@@ -353,7 +355,48 @@ def scenario_moves(options, folder):
     return not honest if options.lose_history else honest
 
 
-SCENARIOS = {"restarts": scenario_restarts, "power-cut": scenario_power_cut, "moves": scenario_moves}
+def faults_of_fleet(fleet, signers):
+    """Each hits one signer, or its way to the table."""
+    faults = {name: lambda number, generator, fault=fault: fault(signers[number], generator)
+              for name, fault in (kills() | {"kill -9 host": kill_host, "reload": reload_tables}
+                                  | {f"freeze {role}": freeze(role) for role in ["keeper", "ledger", "frontend", "host"]}).items()}
+    return faults | fleet.faults()
+
+
+def scenario_fleet(options, folder):
+    """Every client asks both signers for each duty, and others for what contradicts it: the table alone decides whose it is."""
+    generator = random.Random(options.seed)
+    keystores, password, keys = new_keys(folder)
+    fleet = Fleet(folder)
+    signers = [Signer(folder / f"signer-{number}", keystores, password, options=[] if options.own_stores else fleet.options(number))
+               for number in range(SIGNERS)]
+    faults = faults_of_fleet(fleet, signers)
+    counts = {}
+    clients = Clients(folder, keys)
+    try:
+        clients.start([signer.start() for signer in signers], options.seed)
+        deadline = time.monotonic() + options.seconds
+        while clients.read() < options.signatures and time.monotonic() < deadline:
+            name = generator.choice(sorted(faults))
+            counts[name] = counts.get(name, 0) + 1
+            faults[name](generator.randrange(SIGNERS), generator)
+            time.sleep(generator.uniform(0.2, 3))
+        fleet.heal()
+        clients.stop()
+        must_recover(signers, keys, clients.epoch)
+    finally:
+        clients.stop()
+        for signer in signers:
+            signer.stop()
+        fleet.stop()
+    enough = len(clients.signatures) >= options.signatures
+    if not enough:
+        print(f"only {len(clients.signatures)} of {options.signatures} signatures in {options.seconds} s", file=sys.stderr)
+    honest = report(clients, counts) and enough
+    return not honest if options.own_stores else honest
+
+
+SCENARIOS = {"fleet": scenario_fleet, "restarts": scenario_restarts, "power-cut": scenario_power_cut, "moves": scenario_moves}
 
 
 def main():
@@ -366,6 +409,8 @@ def main():
                         help="power-cut: the control. A disk that forgets what it was told to keep; fails unless the referee notices")
     parser.add_argument("--lose-history", action="store_true",
                         help="moves: the control. Keys move without their history; fails unless the referee notices")
+    parser.add_argument("--own-stores", action="store_true",
+                        help="fleet: the control. Each signer has a store of its own; fails unless the referee notices")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     print(f"{options.scenario}, seed {options.seed}")

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "enclave/keeper/artifacts.h"
 #include "enclave/keeper/commits.h"
+#include "enclave/keeper/duties.h"
 #include "enclave/keeper/keys.h"
 #include "enclave/keeper/loads.h"
 #include "enclave/keeper/retired.h"
@@ -80,32 +81,6 @@ static void finish_job(void *context, const struct keeper_job *job)
 		keeper_keys_release(keeper->keys, job->key_index);
 }
 
-static void fill_slashing_numbers(struct message_sign_result *result, const struct message_commit *asked,
-				  const struct watermark *last)
-{
-	result->asked_slot = asked->slot;
-	result->asked_source = asked->source_epoch;
-	result->asked_target = asked->target_epoch;
-	result->last_slot = last->block_slot;
-	result->last_source = last->source_epoch;
-	result->last_target = last->target_epoch;
-}
-
-static enum slashing_verdict check_commit(const struct watermark *watermark, const struct message_commit *commit)
-{
-	if (commit->duty == DUTY_BLOCK)
-		return slashing_check_block(watermark, commit->slot, commit->signing_root);
-	return slashing_check_attestation(watermark, commit->source_epoch, commit->target_epoch, commit->signing_root);
-}
-
-static void record_commit(struct watermark *watermark, const struct message_commit *commit)
-{
-	if (commit->duty == DUTY_BLOCK)
-		slashing_record_block(watermark, commit->slot, commit->signing_root);
-	else
-		slashing_record_attestation(watermark, commit->source_epoch, commit->target_epoch, commit->signing_root);
-}
-
 /* Until a key without history may begin one by itself; 0: it may now, or there is no quiet period. */
 static uint64_t quiet_left_ms(const struct keeper *keeper, const struct keeper_job *job)
 {
@@ -113,22 +88,6 @@ static uint64_t quiet_left_ms(const struct keeper *keeper, const struct keeper_j
 	uint64_t now_ms = clock_monotonic_ms();
 
 	return keeper->quiet_period_s && now_ms < end_ms ? end_ms - now_ms : 0;
-}
-
-static void fill_commit(struct message_commit *commit, const struct message_sign *request, enum duty duty,
-			const uint8_t signing_root[ROOT_SIZE], uint64_t id)
-{
-	message_init(commit, MESSAGE_COMMIT, id);
-	commit->duty = duty;
-	memcpy(commit->public_key, request->public_key, sizeof commit->public_key);
-	memcpy(commit->genesis_validators_root, request->fork_info.genesis_validators_root, ROOT_SIZE);
-	memcpy(commit->signing_root, signing_root, ROOT_SIZE);
-	if (duty == DUTY_BLOCK) {
-		commit->slot = request->object.block.slot;
-		return;
-	}
-	commit->source_epoch = request->object.attestation.source.epoch;
-	commit->target_epoch = request->object.attestation.target.epoch;
 }
 
 /* Until the ledger's first answer nobody here knows which chain is ours. */
@@ -153,7 +112,7 @@ static void refuse(struct keeper *keeper, struct keeper_job *job, uint32_t statu
 static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct error *error)
 {
 	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
-	enum slashing_verdict verdict = check_commit(watermark, &job->commit);
+	enum slashing_verdict verdict = duty_check(watermark, &job->commit);
 
 	if (keeper_commits_is_hopeless(&keeper->commits, job->lane)) {
 		metrics_add(METRIC_JOBS_SHED, (size_t)job->lane, 0, 1);
@@ -161,11 +120,11 @@ static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct er
 	}
 	if (verdict != SLASHING_SAFE && verdict != SLASHING_REPEAT) {
 		job->result.verdict = verdict;
-		fill_slashing_numbers(&job->result, &job->commit, watermark);
+		duty_fill_numbers(&job->result, &job->commit, watermark);
 		return refuse(keeper, job, SIGN_SLASHABLE), true;
 	}
 	if (verdict == SLASHING_SAFE && !is_learning(keeper))
-		record_commit(watermark, &job->commit);
+		duty_record(watermark, &job->commit);
 	keeper_queue_submit(keeper->queue, job, true);
 	return keeper_commits_submit(&keeper->commits, job, error);
 }
@@ -222,7 +181,8 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 		keeper_queue_submit(keeper->queue, job, false);
 		return true;
 	}
-	fill_commit(&job->commit, request, artifact->duty, job->result.signing_root, keeper_queue_job_number(keeper->queue, job));
+	duty_fill_commit(&job->commit, request, artifact->duty, job->result.signing_root,
+			 keeper_queue_job_number(keeper->queue, job));
 	job->commit.may_begin = keeper->quiet_period_s && quiet_left_ms(keeper, job) == 0;
 	return submit_duty(keeper, job, error);
 }
@@ -274,21 +234,6 @@ static bool handle_health(struct keeper *keeper, const union message *message, s
 	return message_send(ROLE_FD_FRONTEND, &result, error);
 }
 
-/* The store knows more than our memory does: after a restart, or because another enclave signed. Believe the higher of the two. */
-static void merge_watermark(struct watermark *ours, const struct watermark *stored)
-{
-	struct watermark later = *ours;
-	uint64_t source_epoch = ours->source_epoch > stored->source_epoch ? ours->source_epoch : stored->source_epoch;
-
-	if (stored->has_block && (!ours->has_block || stored->block_slot > ours->block_slot))
-		slashing_record_block(ours, stored->block_slot, stored->block_root);
-	if (!stored->has_attestation)
-		return;
-	if (!ours->has_attestation || stored->target_epoch > ours->target_epoch)
-		later = *stored;
-	slashing_record_attestation(ours, source_epoch, later.target_epoch, later.attestation_root);
-}
-
 static void learn_root(struct keeper *keeper, const uint8_t root[ROOT_SIZE])
 {
 	memcpy(keeper->network.genesis_validators_root, root, ROOT_SIZE);
@@ -309,7 +254,7 @@ static void learn_from_answer(struct keeper *keeper, struct keeper_job *job, con
 		return;
 	learn_root(keeper, job->commit.genesis_validators_root);
 	/* Commits that were sent while learning are not in memory yet. */
-	merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
+	duty_merge(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 }
 
 /* Of what is neither durable nor a conflict. */
@@ -329,12 +274,12 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 	if (!job)
 		return false;
 	if (answer->status == COMMIT_CONFLICT) {
-		verdict = check_commit(&answer->watermark, &job->commit);
+		verdict = duty_check(&answer->watermark, &job->commit);
 		job->result.status = verdict > SLASHING_REPEAT ? SIGN_SLASHABLE : SIGN_LEDGER_FAILED;
 		job->result.verdict = verdict;
-		fill_slashing_numbers(&job->result, &job->commit, &answer->watermark);
+		duty_fill_numbers(&job->result, &job->commit, &answer->watermark);
 		if (!is_learning(keeper))
-			merge_watermark(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
+			duty_merge(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 	}
 	if (answer->status != COMMIT_DURABLE && answer->status != COMMIT_CONFLICT)
 		job->result.status = refusal_of(answer->status);

@@ -45,6 +45,9 @@ static void send_retired(struct keeper_process *keeper, const struct message_key
 	assert_ok(message_send(keeper->ledger, &page, &error), &error);
 }
 
+/* Of keepers that are started from now on. */
+static uint32_t quiet_period_s;
+
 static struct keeper_process start_keeper_after(const struct message_keys *retired, const struct network *network,
 						bool slashing_protection, uint32_t signable_types)
 {
@@ -82,6 +85,7 @@ static struct keeper_process start_keeper_after(const struct message_keys *retir
 	start.network = *network;
 	start.slashing_protection = slashing_protection;
 	start.signable_types = signable_types;
+	start.quiet_period_s = quiet_period_s;
 	assert_ok(message_send(keeper.init, &start, &error), &error);
 	if (slashing_protection)
 		send_retired(&keeper, retired);
@@ -994,6 +998,98 @@ static void histories_are_bounded(void **state)
 	(void)stop_keeper(&keeper);
 }
 
+static int wait_for_end(const struct keeper_process *keeper)
+{
+	int status;
+
+	assert_int_equal(waitpid(keeper->pid, &status, 0), keeper->pid);
+	return status;
+}
+
+static void a_key_without_a_history_is_refused(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign request = block_request(&keeper, 5, 0);
+	struct message_sign_result result;
+	struct message_commit commit;
+
+	(void)state;
+	send_request(&keeper, &request);
+	commit = receive_commit(&keeper);
+	assert_int_equal(commit.may_begin, 0);
+	answer_commit(&keeper, &commit, COMMIT_NO_HISTORY, NULL);
+	result = receive_result(&keeper);
+	assert_int_equal(result.status, SIGN_NO_HISTORY);
+	assert_int_equal(result.quiet_left_ms, 0);
+	assert_no_signature(&result);
+	(void)stop_keeper(&keeper);
+}
+
+static void a_quiet_key_may_begin(void **state)
+{
+	struct keeper_process keeper;
+	struct message_sign request;
+	struct message_sign_result result;
+	struct message_commit commit;
+
+	(void)state;
+	quiet_period_s = 2;
+	keeper = start_loaded_keeper();
+	quiet_period_s = 0;
+	request = block_request(&keeper, 5, 0);
+	send_request(&keeper, &request);
+	commit = receive_commit(&keeper);
+	assert_int_equal(commit.may_begin, 0);
+	answer_commit(&keeper, &commit, COMMIT_NO_HISTORY, NULL);
+	result = receive_result(&keeper);
+	assert_int_equal(result.status, SIGN_NO_HISTORY);
+	assert_in_range(result.quiet_left_ms, 1, 2000);
+	(void)usleep(2100000);
+	request = block_request(&keeper, 6, 0);
+	send_request(&keeper, &request);
+	commit = receive_commit(&keeper);
+	assert_int_equal(commit.may_begin, 1);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	assert_int_equal(receive_result(&keeper).status, SIGN_OK);
+	(void)stop_keeper(&keeper);
+}
+
+/* It may read, import and say that a key never signed; to stop a key or to bring one back is the key manager's. */
+static void the_opener_may_ask_for_the_operator(void **state)
+{
+	static const enum history_action allowed[] = {HISTORY_READ, HISTORY_RAISE, HISTORY_BEGIN, HISTORY_NEXT};
+	static const enum history_action forbidden[] = {HISTORY_RETIRE, HISTORY_ENABLE};
+	struct error error = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
+		struct keeper_process keeper = start_loaded_keeper();
+		struct message_history request = history_request(&keeper, allowed[i]);
+		struct message_history_result answer, result;
+
+		assert_ok(message_send(keeper.opener, &request, &error), &error);
+		request = receive_history(&keeper);
+		assert_int_equal(request.action, allowed[i]);
+		message_init(&answer, MESSAGE_HISTORY_RESULT, request.header.id);
+		answer.origin = ORIGIN_FRESH;
+		assert_ok(message_send(keeper.ledger, &answer, &error), &error);
+		assert_ok(message_receive(keeper.opener, &result, sizeof result, NULL, &error), &error);
+		assert_int_equal(result.header.id, keeper.next_id);
+		assert_int_equal(result.origin, ORIGIN_FRESH);
+		nothing_is_readable(keeper.frontend);
+		(void)stop_keeper(&keeper);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++) {
+		struct keeper_process keeper = start_loaded_keeper();
+		struct message_history request = history_request(&keeper, forbidden[i]);
+		int status;
+
+		assert_ok(message_send(keeper.opener, &request, &error), &error);
+		status = wait_for_end(&keeper);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	}
+}
+
 static void without_a_ledger_the_keeper_answers(void **state)
 {
 	struct keeper_process keeper = start_keeper_on("mainnet", false);
@@ -1090,14 +1186,6 @@ static void tells_its_health(void **state)
 	(void)stop_keeper(&keeper);
 }
 
-static int wait_for_end(const struct keeper_process *keeper)
-{
-	int status;
-
-	assert_int_equal(waitpid(keeper->pid, &status, 0), keeper->pid);
-	return status;
-}
-
 static void ends_when_a_wall_is_broken(void **state)
 {
 	struct message_load_begin begin;
@@ -1146,7 +1234,7 @@ static void refuses_what_a_silent_ledger_would_answer_too_late(void **state)
 {
 	struct keeper_process keeper = start_loaded_keeper();
 	struct message_commit commits[COMMITS_IN_FLIGHT_MAX];
-	struct message_sign waiting, refused, block, again;
+	struct message_sign waiting, refused, block, behind, again;
 	struct message_commit commit;
 
 	(void)state;
@@ -1163,6 +1251,10 @@ static void refuses_what_a_silent_ledger_would_answer_too_late(void **state)
 	assert_int_equal(sign_at_once(&keeper, &refused).status, SIGN_OVERLOADED);
 	block = block_request(&keeper, 5, 0);
 	send_request(&keeper, &block);
+	/* Behind it on the same socket: when this is answered the keeper has the block. */
+	behind = new_request(&keeper, ARTIFACT_RANDAO_REVEAL);
+	behind.public_key[5] ^= 1;
+	assert_int_equal(sign_at_once(&keeper, &behind).status, SIGN_UNKNOWN_KEY);
 	nothing_is_readable(keeper.ledger);
 	for (size_t i = 0; i < COMMITS_IN_FLIGHT_MAX; i++) {
 		answer_commit(&keeper, &commits[i], COMMIT_DURABLE, NULL);
@@ -1237,6 +1329,9 @@ int main(void)
 		cmocka_unit_test(keys_that_were_retired_before_sign_nothing),
 		cmocka_unit_test(a_key_that_is_deleted_during_a_load_is_left_out),
 		cmocka_unit_test(histories_are_bounded),
+		cmocka_unit_test(a_key_without_a_history_is_refused),
+		cmocka_unit_test(a_quiet_key_may_begin),
+		cmocka_unit_test(the_opener_may_ask_for_the_operator),
 		cmocka_unit_test(without_a_ledger_the_keeper_answers),
 		cmocka_unit_test(lists_its_keys),
 		cmocka_unit_test(tells_its_health),

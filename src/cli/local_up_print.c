@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/local_up.h"
+
+static json_t *measurement_json(const struct measurement *measurement)
+{
+	const uint8_t *const pcrs[] = {measurement->pcr0, measurement->pcr1, measurement->pcr2};
+	static const char *const names[] = {"PCR0", "PCR1", "PCR2"};
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(pcrs); i++) {
+		char hex[2 * NSM_PCR_SIZE + 1];
+
+		hex_encode(view_of(pcrs[i], NSM_PCR_SIZE), hex);
+		(void)json_object_set_new(object, names[i], json_string(hex));
+	}
+	return object;
+}
+
+static json_t *rule_names(const struct signing_policy *policy)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < policy->count; i++)
+		(void)json_array_append_new(names, json_string(policy->rules[i].name));
+	return names;
+}
+
+static json_t *host_names(const struct client_settings *settings)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < settings->host_count; i++)
+		(void)json_array_append_new(names, json_string(settings->hosts[i]));
+	return names;
+}
+
+void local_up_print_json(const struct up *up, json_t *keys, uint64_t took_ms)
+{
+	AUTO_FREE char *url = local_settings_url(&up->settings);
+	AUTO_FREE char *clients = local_clients_describe(&up->clients);
+	AUTO_JSON json_t *object =
+		json_pack("{s:s, s:s, s:s, s:o, s:O, s:o, s:s, s:b, s:o, s:s, s:b, s:b, s:b, s:I, s:I, s:I}", "url", url, "ca_file",
+			  up->folder.ca, "clients", clients, "host_allowlist", host_names(&up->clients.settings), "public_keys",
+			  keys, "measurement", measurement_json(&up->measurement), "network", up->settings.network.name,
+			  "slashing_protection", up->settings.slashing_protection, "policy_rules", rule_names(&up->policy), "dir",
+			  up->folder.path, "already_up", up->already_up, "reloaded", up->reloaded, "measurement_changed",
+			  up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
+			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
+	AUTO_BUFFER struct buffer text = {0};
+
+	(void)json_object_set_new(object, "histories_begun", json_integer((json_int_t)up->histories.new_keys));
+	(void)json_object_set_new(object, "key_manager", json_boolean(up->settings.key_manager_token_sha256[0] != 0));
+	json_write(object, &text);
+	(void)printf("%s\n", buffer_text(&text));
+}
+
+void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)
+{
+	AUTO_FREE char *url = local_settings_url(&up->settings);
+	AUTO_FREE char *clients = local_clients_describe(&up->clients);
+	AUTO_JSON json_t *measurement = measurement_json(&up->measurement);
+
+	if (up->imported.already_present)
+		(void)printf("%zu keystores were already present\n", up->imported.already_present);
+	if (up->reloaded)
+		(void)printf("the running signer took up what is new in its tables\n");
+	if (up->repinned)
+		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
+	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
+	(void)printf("  CA file      %s%s\n", up->folder.ca,
+		     up->settings.tls_is_own ? " (the last certificate of your chain)" : "");
+	(void)printf("  clients      %s\n", clients);
+	for (size_t i = 0; i < up->clients.settings.host_count; i++)
+		(void)printf("%s%s%s", i ? ", " : "  hosts        ", up->clients.settings.hosts[i],
+			     i + 1 == up->clients.settings.host_count ? "\n" : "");
+	(void)printf("  network      %s, slashing protection %s\n", up->settings.network.name,
+		     up->settings.slashing_protection ? "on" : "OFF");
+	if (up->histories.keys)
+		(void)printf("  histories    %llu keys %s\n", (unsigned long long)up->histories.keys,
+			     up->interchange.keys ? "imported" : "counted as never used");
+	for (size_t i = 0; i < up->policy.count; i++)
+		(void)printf("%s%s%s", i ? ", " : "  policy       ", up->policy.rules[i].name,
+			     i + 1 == up->policy.count ? "\n" : "");
+	if (up->settings.key_manager_token_sha256[0])
+		(void)printf("  key manager  /eth/v1/keystores, for who has the token\n");
+	(void)printf("  measurement  PCR0 %s\n", json_string_value(json_object_get(measurement, "PCR0")));
+	(void)printf("  public keys  %zu\n", json_array_size(keys));
+	for (size_t i = 0; i < json_array_size(keys); i++)
+		(void)printf("    %s\n", json_string_value(json_array_get(keys, i)));
+	(void)printf("next: curl --cacert %s%s %s/api/v1/eth2/publicKeys\n", up->folder.ca,
+		     client_settings_require_certificate(&up->clients.settings) ? " --cert CERT --key KEY" : "", url);
+}
