@@ -69,6 +69,7 @@ static const struct command slashing_commands[] = {
 	{"show", "list the histories: last block, last vote, how each began", slashing_show_main},
 	{"fresh", "say that keys never signed anything, so that they may begin", slashing_fresh_main},
 	{"raise", "sign nothing at or below a slot and an epoch any more", slashing_raise_main},
+	{"high-watermark", "sign nothing from a slot and an epoch on", slashing_high_watermark_main},
 	{"prune", "drop what protects nothing, and give its space back", slashing_prune_main},
 };
 

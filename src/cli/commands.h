@@ -56,6 +56,7 @@ int slashing_export_main(int argc, char **argv);
 int slashing_show_main(int argc, char **argv);
 int slashing_fresh_main(int argc, char **argv);
 int slashing_raise_main(int argc, char **argv);
+int slashing_high_watermark_main(int argc, char **argv);
 int slashing_prune_main(int argc, char **argv);
 int sign_main(int argc, char **argv);
 int public_keys_main(int argc, char **argv);

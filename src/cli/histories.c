@@ -148,6 +148,17 @@ bool history_source_begin(struct history_source *source, const uint8_t (*keys)[B
 	return source->kind->begin(source, keys, count, ret_counts, error);
 }
 
+bool history_source_read_high(struct history_source *source, struct high_watermark *ret_high, struct error *error)
+{
+	return source->kind->high(source, NULL, ret_high, error);
+}
+
+bool history_source_set_high(struct history_source *source, const struct high_watermark *wanted, struct high_watermark *ret_high,
+			     struct error *error)
+{
+	return source->kind->high(source, wanted, ret_high, error);
+}
+
 bool history_keys_parse(const char *const *words, size_t count, uint8_t (**ret_keys)[BLS_PUBLIC_KEY_SIZE], struct error *error)
 {
 	AUTO_FREE uint8_t(*keys)[BLS_PUBLIC_KEY_SIZE] = memory_allocate_zeroed(count + 1, sizeof *keys);

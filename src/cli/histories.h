@@ -76,6 +76,10 @@ MUST_USE bool history_source_import(struct history_source *source, const struct 
 /* Let these keys begin that never signed; count 0: all that are loaded, which only a running signer knows. */
 MUST_USE bool history_source_begin(struct history_source *source, const uint8_t (*keys)[BLS_PUBLIC_KEY_SIZE], size_t count,
 				   struct history_counts *ret_counts, struct error *error);
+/* The high watermark, which is of all keys; *ret_high is what it is afterwards. */
+MUST_USE bool history_source_read_high(struct history_source *source, struct high_watermark *ret_high, struct error *error);
+MUST_USE bool history_source_set_high(struct history_source *source, const struct high_watermark *wanted,
+				      struct high_watermark *ret_high, struct error *error);
 /* The store, when it is at hand; NULL for a running signer. Borrowed. */
 struct slashing_store *history_source_store(struct history_source *source);
 

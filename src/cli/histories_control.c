@@ -197,12 +197,40 @@ static bool control_begin(struct history_source *source, const uint8_t (*keys)[B
 	return true;
 }
 
+/* ---- the high watermark ---- */
+
+static void add_number(json_t *request, const char *name, uint64_t number)
+{
+	(void)json_object_set_new(request, name, json_sprintf("%llu", (unsigned long long)number));
+}
+
+static bool read_number(json_t *body, const char *name, uint8_t *ret_there, uint64_t *ret_number, struct error *error)
+{
+	*ret_there = json_object_get(body, name) != NULL;
+	return !*ret_there || json_read_u64(body, name, ret_number, error) || control_answer_malformed(error);
+}
+
+static bool control_high(struct history_source *source, const struct high_watermark *wanted, struct high_watermark *ret_high,
+			 struct error *error)
+{
+	AUTO_JSON json_t *request = new_request(wanted ? "set_high_watermark" : "read_high_watermark");
+	AUTO_JSON json_t *body = NULL;
+
+	if (wanted && wanted->has_slot)
+		add_number(request, "slot", wanted->slot);
+	if (wanted && wanted->has_epoch)
+		add_number(request, "epoch", wanted->epoch);
+	body = call(source, request, error);
+	return body && read_number(body, "slot", &ret_high->has_slot, &ret_high->slot, error) &&
+	       read_number(body, "epoch", &ret_high->has_epoch, &ret_high->epoch, error);
+}
+
 static void control_free(struct history_source *source)
 {
 	free(source);
 }
 
-static const struct history_source_kind kind = {control_read, control_import, control_begin, control_free};
+static const struct history_source_kind kind = {control_read, control_import, control_begin, control_high, control_free};
 
 struct history_source *history_source_of_control(const struct address *address)
 {

@@ -11,6 +11,9 @@ struct history_source_kind {
 		       struct error *error);
 	bool (*begin)(struct history_source *source, const uint8_t (*keys)[BLS_PUBLIC_KEY_SIZE], size_t count,
 		      struct history_counts *counts, struct error *error);
+	/* wanted NULL: it is only read */
+	bool (*high)(struct history_source *source, const struct high_watermark *wanted, struct high_watermark *ret_high,
+		     struct error *error);
 	void (*free)(struct history_source *source);
 };
 

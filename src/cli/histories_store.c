@@ -115,13 +115,27 @@ static bool store_begin(struct history_source *source, const uint8_t (*keys)[BLS
 	return act(source, STORE_BEGIN, &(struct asking){.keys = keys}, count, NULL, counts, error);
 }
 
+static bool store_high(struct history_source *source, const struct high_watermark *wanted, struct high_watermark *ret_high,
+		       struct error *error)
+{
+	struct store_history history = {.action = STORE_READ_HIGH};
+	struct store_history_result result;
+
+	if (wanted)
+		history = (struct store_history){.action = STORE_SET_HIGH, .high = *wanted};
+	if (!slashing_store_history(source->store, &history, 1, &result, error) || !judge(&result, error))
+		return false;
+	*ret_high = result.high;
+	return true;
+}
+
 static void store_free(struct history_source *source)
 {
 	slashing_store_free(source->store);
 	free(source);
 }
 
-static const struct history_source_kind kind = {store_read, store_import, store_begin, store_free};
+static const struct history_source_kind kind = {store_read, store_import, store_begin, store_high, store_free};
 
 struct history_source *history_source_of_store(struct slashing_store *store)
 {

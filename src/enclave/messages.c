@@ -38,6 +38,7 @@ static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_JOB_RESULT] = sizeof(struct message_job_result),
 	[MESSAGE_STORE_CREDENTIALS] = sizeof(struct message_store_credentials),
 	[MESSAGE_STORE_RESULT] = sizeof(struct message_store_result),
+	[MESSAGE_HIGH_WATERMARK] = sizeof(struct message_high_watermark),
 };
 
 size_t message_size(uint32_t type)

@@ -10,6 +10,7 @@
  *   keeper   ── COMMIT ───────────────────────► ledger      a watermark to make durable
  *   keeper   ◄─ COMMIT_RESULT ───────────────── ledger
  *   keeper   ◄─ KEYS ────────────────────────── ledger      at its start: which were deleted through the key manager
+ *   keeper   ◄─ HIGH_WATERMARK ──────────────── ledger      at its start, and when it is another
  *   frontend ── HISTORY ──────► keeper ───────► ledger      what a key has signed: read, raise, retire, enable
  *   frontend ◄─ HISTORY_RESULT  keeper ◄─────── ledger
  *   opener   ── LOAD_BEGIN, LOAD_KEY, LOAD_KEEP, LOAD_END ► keeper   all keys that are to sign from now on
@@ -87,6 +88,7 @@ enum message_type {
 	MESSAGE_JOB_RESULT,
 	MESSAGE_STORE_CREDENTIALS,
 	MESSAGE_STORE_RESULT,
+	MESSAGE_HIGH_WATERMARK,
 	MESSAGE_TYPE_COUNT,
 };
 
@@ -175,7 +177,7 @@ struct message_sign_result {
 	uint32_t verdict; /* enum slashing_verdict, for SIGN_SLASHABLE */
 	uint8_t signing_root[ROOT_SIZE];
 	uint8_t signature[BLS_SIGNATURE_SIZE]; /* SIGN_OK only, else zero */
-	/* SIGN_SLASHABLE: what was asked and what had been signed before, for the message to the operator. */
+	/* SIGN_SLASHABLE: what was asked and what had been signed before, or the high watermark, for the message to the operator. */
 	uint64_t asked_slot, asked_source, asked_target;
 	uint64_t last_slot, last_source, last_target;
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* SIGN_WRONG_NETWORK: the one that is signed for */
@@ -211,7 +213,8 @@ struct message_health_result {
 	uint8_t has_failure;         /* the store failed */
 	uint64_t commit_age_ms;      /* since the last of each */
 	uint64_t failure_age_ms;
-	uint64_t ledger_waiting_ms; /* how long the ledger has owed an answer without giving any; 0 when it owes none */
+	uint64_t ledger_waiting_ms;           /* how long the ledger has owed an answer without giving any; 0 when it owes none */
+	struct high_watermark high_watermark; /* as the ledger said last */
 };
 
 /* ---- keeper ↔ ledger ---- */
@@ -237,6 +240,7 @@ enum commit_status {
 	COMMIT_WRONG_NETWORK, /* the store learned another genesis_validators_root, the one in the answer */
 	COMMIT_RETIRED,       /* the key was retired: nothing is signed with it until it is enabled again */
 	COMMIT_NO_HISTORY,    /* the store knows nothing of the key */
+	COMMIT_ABOVE_HIGH,    /* at or above the high watermark, which the keeper was told before this */
 	COMMIT_STATUS_COUNT,
 };
 
@@ -247,15 +251,23 @@ struct message_commit_result {
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* COMMIT_WRONG_NETWORK only, else zero */
 };
 
+struct message_high_watermark {
+	struct message_header header;
+	struct high_watermark high_watermark;
+};
+
 /* ---- frontend, opener ↔ keeper ↔ ledger: the history of one key, for the key manager and the operator ---- */
 
 enum history_action {
-	HISTORY_READ = 1, /* what it has signed */
-	HISTORY_RAISE,    /* take over what it signed elsewhere; never lowers anything */
-	HISTORY_RETIRE,   /* stop signing with it, at once, and durably before the answer */
-	HISTORY_ENABLE,   /* undo RETIRE */
-	HISTORY_BEGIN,    /* it never signed anything: let it begin. What is known of it stays */
-	HISTORY_NEXT,     /* READ of the first key above this one that has any history */
+	HISTORY_READ = 1,  /* what it has signed */
+	HISTORY_RAISE,     /* take over what it signed elsewhere; never lowers anything */
+	HISTORY_RETIRE,    /* stop signing with it, at once, and durably before the answer */
+	HISTORY_ENABLE,    /* undo RETIRE */
+	HISTORY_BEGIN,     /* it never signed anything: let it begin. What is known of it stays */
+	HISTORY_NEXT,      /* READ of the first key above this one that has any history */
+	HISTORY_READ_HIGH, /* the high watermark, which is not of one key */
+	HISTORY_SET_HIGH,  /* put it where high_watermark says, or take it away */
+	HISTORY_ACTION_COUNT,
 };
 
 struct message_history {
@@ -265,6 +277,7 @@ struct message_history {
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* RAISE: of the imported data. Else zero: that of this signer's network */
 	struct watermark watermark;                 /* RAISE */
 	uint8_t known_only; /* 0 or 1; RETIRE, the keeper says so of a key that it does not hold: leave one without history alone */
+	struct high_watermark high_watermark; /* SET_HIGH */
 };
 
 enum history_status {
@@ -288,6 +301,7 @@ struct message_history_result {
 	uint8_t has_root;                           /* 0 or 1: whether this signer knows the root of its network */
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* of this signer's network */
 	struct watermark watermark;                 /* after the action */
+	struct high_watermark high_watermark;       /* READ_HIGH, SET_HIGH: after the action, and nothing else is set */
 };
 
 /* ---- opener → keeper, opener → frontend ---- */
@@ -509,6 +523,7 @@ union message {
 	struct message_job_result job_result;
 	struct message_store_credentials store_credentials;
 	struct message_store_result store_result;
+	struct message_high_watermark high_watermark;
 };
 
 /* The one size that a message of this type has; 0 for an unknown type. */

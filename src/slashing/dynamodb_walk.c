@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "slashing/dynamodb_walk.h"
 
+#include "slashing/dynamodb_high.h"
 #include "slashing/dynamodb_row.h"
 
 /* A row has some 400 bytes as JSON; the client takes answers of 256 KiB. */
@@ -65,12 +66,16 @@ bool dynamodb_walk_next(struct dynamodb_walk *walk, const uint8_t after[BLS_PUBL
 	bool goes_on = walk->page && !is_zero(after) && memcmp(walk->last, after, sizeof walk->last) == 0;
 	bool has_key;
 
-	if ((!goes_on && !start_after(walk, after, deadline_ms, error)) || !turn_pages(walk, deadline_ms, error))
+	if (!goes_on && !start_after(walk, after, deadline_ms, error))
 		return false;
-	*ret_item = NULL;
-	if (items_left(walk) == 0)
-		return true;
-	*ret_item = json_array_get(json_object_get(walk->page, "Items"), walk->place++);
+	do {
+		*ret_item = NULL;
+		if (!turn_pages(walk, deadline_ms, error))
+			return false;
+		if (items_left(walk) == 0)
+			return true;
+		*ret_item = json_array_get(json_object_get(walk->page, "Items"), walk->place++);
+	} while (dynamodb_high_is_item(*ret_item));
 	if (!dynamodb_read_hex(*ret_item, "pubkey", &has_key, walk->last, sizeof walk->last, error) || !has_key)
 		return error_prefix(error, "row of the slashing table");
 	memcpy(ret_public_key, walk->last, sizeof walk->last);

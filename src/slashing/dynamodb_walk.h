@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Through all rows of a slashing table, page by page, in DynamoDB's own order, which is the same every time. */
+/* Through the rows of all keys of a slashing table, page by page, in DynamoDB's own order, which is the same every time. */
 #pragma once
 
 #include "aws/dynamodb.h"

@@ -52,6 +52,16 @@ enum slashing_verdict slashing_check_attestation(const struct watermark *waterma
 	return SLASHING_SAFE;
 }
 
+bool slashing_is_block_above(const struct high_watermark *high, uint64_t slot)
+{
+	return high->has_slot && slot >= high->slot;
+}
+
+bool slashing_is_attestation_above(const struct high_watermark *high, uint64_t source_epoch, uint64_t target_epoch)
+{
+	return high->has_epoch && (source_epoch >= high->epoch || target_epoch >= high->epoch);
+}
+
 void slashing_record_block(struct watermark *watermark, uint64_t slot, const uint8_t signing_root[ROOT_SIZE])
 {
 	watermark->has_block = true;

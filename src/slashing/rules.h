@@ -18,6 +18,17 @@ struct watermark {
 	uint8_t attestation_root[ROOT_SIZE];
 };
 
+/*
+ * From where on nothing is signed by any key, whatever its own watermark says: a fence that an operator puts up, so that of two signers one
+ * ends where the other begins. {0}: there is none.
+ */
+struct high_watermark {
+	uint8_t has_slot; /* 0 or 1, as has_epoch; no bool, for it crosses walls as it is */
+	uint8_t has_epoch;
+	uint64_t slot;  /* blocks of this slot and above are refused */
+	uint64_t epoch; /* attestations whose source or target is this epoch or above are refused */
+};
+
 /* How a key's history began here. */
 enum history_origin {
 	ORIGIN_UNKNOWN = 0, /* before Ensign wrote it down */
@@ -36,14 +47,19 @@ enum slashing_verdict {
 	SLASHING_REPEAT,        /* the very same message as last time: sign again, nothing to record */
 	SLASHING_BLOCK_TOO_LOW, /* slot <= the last signed slot: a double proposal or an unprovable one */
 	SLASHING_SOURCE_AFTER_TARGET,
-	SLASHING_SOURCE_TOO_LOW, /* source below the last source: could be surrounded */
-	SLASHING_TARGET_TOO_LOW, /* target at or below the last target: a double vote or a surround */
+	SLASHING_SOURCE_TOO_LOW,   /* source below the last source: could be surrounded */
+	SLASHING_TARGET_TOO_LOW,   /* target at or below the last target: a double vote or a surround */
+	SLASHING_BLOCK_ABOVE_HIGH, /* at or above the high watermark: said by those who know it, not by the checks of a watermark */
+	SLASHING_ATTESTATION_ABOVE_HIGH, /* likewise */
 	SLASHING_VERDICT_COUNT,
 };
 
 enum slashing_verdict slashing_check_block(const struct watermark *watermark, uint64_t slot, const uint8_t signing_root[ROOT_SIZE]);
 enum slashing_verdict slashing_check_attestation(const struct watermark *watermark, uint64_t source_epoch, uint64_t target_epoch,
 						 const uint8_t signing_root[ROOT_SIZE]);
+/* Whether a duty is at or above the fence. */
+bool slashing_is_block_above(const struct high_watermark *high, uint64_t slot);
+bool slashing_is_attestation_above(const struct high_watermark *high, uint64_t source_epoch, uint64_t target_epoch);
 /* Record what a SAFE verdict allowed. */
 void slashing_record_block(struct watermark *watermark, uint64_t slot, const uint8_t signing_root[ROOT_SIZE]);
 void slashing_record_attestation(struct watermark *watermark, uint64_t source_epoch, uint64_t target_epoch,

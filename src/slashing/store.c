@@ -31,6 +31,11 @@ bool slashing_store_history(struct slashing_store *store, const struct store_his
 	return store->operations->history(store, histories, count, ret_results, error);
 }
 
+bool slashing_store_high(struct slashing_store *store, uint64_t max_age_ms, struct high_watermark *ret_high, struct error *error)
+{
+	return store->operations->high(store, max_age_ms, ret_high, error);
+}
+
 bool slashing_store_list_retired(struct slashing_store *store, size_t max, struct buffer *ret_keys, struct error *error)
 {
 	return store->operations->list_retired(store, max, ret_keys, error);
@@ -41,6 +46,13 @@ bool slashing_store_prune(struct slashing_store *store, size_t *ret_removed, str
 	if (!store->operations->prune)
 		return error_set(error, ERROR_INPUT, "this kind of slashing store has nothing to prune");
 	return store->operations->prune(store, ret_removed, error);
+}
+
+bool store_is_above(const struct store_commit *commit, const struct high_watermark *high)
+{
+	if (commit->duty == STORE_DUTY_BLOCK)
+		return slashing_is_block_above(high, commit->slot);
+	return slashing_is_attestation_above(high, commit->source_epoch, commit->target_epoch);
 }
 
 enum slashing_verdict store_check(const struct store_commit *commit, const struct watermark *watermark)

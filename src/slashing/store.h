@@ -32,6 +32,7 @@ enum store_outcome {
 	STORE_WRONG_NETWORK, /* of another genesis validators root than the network's */
 	STORE_RETIRED,       /* commits: the key is retired */
 	STORE_NO_HISTORY,    /* commits: the key is not known, and may not begin */
+	STORE_ABOVE_HIGH,    /* commits: at or above the high watermark */
 	STORE_UNKNOWN,       /* histories: there is none of this key, or no further one */
 };
 
@@ -48,6 +49,8 @@ enum store_action {
 	STORE_ENABLE, /* undoes RETIRE, and BEGINs */
 	STORE_BEGIN,  /* it never signed: begins a history (ORIGIN_FRESH) if there is none, else changes nothing */
 	STORE_NEXT, /* READ of the next known key after public_key (all zero: of the first), in the store's own order, which is fixed */
+	STORE_READ_HIGH, /* the high watermark, which is not of one key */
+	STORE_SET_HIGH,  /* puts it where `high` says, or takes it away; that it is above every low one is the caller's to see to */
 };
 
 struct store_history {
@@ -56,6 +59,7 @@ struct store_history {
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* RAISE: of the watermark */
 	struct watermark watermark;                 /* RAISE */
 	bool known_only;                            /* RETIRE: leave a key without any history alone (STORE_UNKNOWN) */
+	struct high_watermark high;                 /* SET_HIGH */
 };
 
 struct store_history_result {
@@ -68,6 +72,7 @@ struct store_history_result {
 	bool has_root;              /* whether the network's root is known, */
 	uint8_t genesis_validators_root[ROOT_SIZE];
 	struct watermark watermark; /* after the action, under the network's root, or where that is not known RAISE's; else empty */
+	struct high_watermark high; /* READ_HIGH, SET_HIGH: after the action; nothing else is set then */
 };
 
 struct slashing_store;
@@ -107,6 +112,13 @@ MUST_USE bool slashing_store_commit(struct slashing_store *store, const struct s
 /* The same for what the key manager asks about histories. */
 MUST_USE bool slashing_store_history(struct slashing_store *store, const struct store_history *histories, size_t count,
 				     struct store_history_result *ret_results, struct error *error);
+
+/*
+ * The high watermark that commits are judged by, read again when what is known of it is older than max_age_ms, which matters only where somebody
+ * else can set it.
+ */
+MUST_USE bool slashing_store_high(struct slashing_store *store, uint64_t max_age_ms, struct high_watermark *ret_high,
+				  struct error *error);
 
 /*
  * Drops histories under another root than the network's where that is known, and gives unused space back. *ret_removed: how many

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "net/deadline.h"
+#include "slashing/dynamodb_high.h"
 #include "slashing/dynamodb_row.h"
 #include "slashing/dynamodb_walk.h"
 #include "slashing/store_backend.h"
@@ -15,6 +16,7 @@ struct dynamodb_store {
 	bool has_root;
 	uint8_t root[ROOT_SIZE];
 	struct dynamodb_walk walk;
+	struct dynamodb_high high;
 };
 
 /*
@@ -77,13 +79,18 @@ static struct error *first(struct error *error, bool ok)
 /* ---- commits ---- */
 
 /* Settled without asking? */
-static bool refuse_at_once(const struct dynamodb_store *store, const struct store_commit *commit, struct store_result *result)
+static bool refuse_at_once(const struct dynamodb_store *store, const struct high_watermark *high, const struct store_commit *commit,
+			   struct store_result *result)
 {
 	static const struct watermark nothing;
 
 	if (store->has_root && !is_same_root(store->root, commit->genesis_validators_root)) {
 		result->outcome = STORE_WRONG_NETWORK;
 		memcpy(result->genesis_validators_root, store->root, ROOT_SIZE);
+		return true;
+	}
+	if (store_is_above(commit, high)) {
+		result->outcome = STORE_ABOVE_HIGH;
 		return true;
 	}
 	/* No condition can compare two values that are both new. */
@@ -152,13 +159,16 @@ static bool commit(struct slashing_store *base, const struct store_commit *commi
 	uint64_t deadline_ms = deadline_after(store->deadline_ms);
 	AUTO_FREE bool *is_settled = (bool *)memory_allocate_zeroed(count + 1, sizeof *is_settled);
 	CLEANUP(wave_done) struct wave wave;
+	struct high_watermark high;
 	bool ok = true;
 
 	wave_init(&wave, count + 1);
-	for (size_t i = 0; i < count; i++) {
-		ret_results[i] = (struct store_result){0};
-		is_settled[i] = refuse_at_once(store, &commits[i], &ret_results[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		ret_results[i] = (struct store_result){.outcome = STORE_FAILED};
+	if (!dynamodb_high_read(&store->high, STORE_DYNAMODB_HIGH_AGE_MAX_MS, deadline_ms, &high, error))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		is_settled[i] = refuse_at_once(store, &high, &commits[i], &ret_results[i]);
 	for (;;) {
 		for (size_t i = 0; i < count; i++) {
 			if (!is_settled[i])
@@ -245,6 +255,8 @@ static enum store_outcome act(const struct dynamodb_store *store, const struct s
 		begin_fresh(store, row, ret_is_new);
 		return STORE_DURABLE;
 	case STORE_NEXT:
+	case STORE_READ_HIGH:
+	case STORE_SET_HIGH:
 		break;
 	}
 	return STORE_FAILED;
@@ -355,6 +367,29 @@ static bool next_history(struct dynamodb_store *store, const struct store_histor
 	return true;
 }
 
+static bool act_on_high(struct dynamodb_store *store, const struct store_history *asked, struct store_history_result *result,
+			uint64_t deadline_ms, struct error *error)
+{
+	fail_history(result);
+	if (asked->action == STORE_SET_HIGH && !dynamodb_high_write(&store->high, &asked->high, deadline_ms, error))
+		return false;
+	if (!dynamodb_high_read(&store->high, 0, deadline_ms, &result->high, error))
+		return false;
+	result->outcome = STORE_DURABLE;
+	return true;
+}
+
+/* Of what is not about one row that is read and replaced. NULL: it is. */
+typedef bool own_way(struct dynamodb_store *store, const struct store_history *asked, struct store_history_result *result,
+		     uint64_t deadline_ms, struct error *error);
+
+static own_way *find_own_way(enum store_action action)
+{
+	if (action == STORE_READ_HIGH || action == STORE_SET_HIGH)
+		return act_on_high;
+	return action == STORE_NEXT ? next_history : NULL;
+}
+
 static bool history(struct slashing_store *base, const struct store_history *histories, size_t count,
 		    struct store_history_result *ret_results, struct error *error)
 {
@@ -366,8 +401,10 @@ static bool history(struct slashing_store *base, const struct store_history *his
 
 	wave_init(&wave, count + 1);
 	for (size_t i = 0; i < count; i++) {
-		is_settled[i] = histories[i].action == STORE_NEXT;
-		ok = (!is_settled[i] || next_history(store, &histories[i], &ret_results[i], deadline_ms, first(error, ok))) && ok;
+		own_way *way = find_own_way(histories[i].action);
+
+		is_settled[i] = way != NULL;
+		ok = (!way || way(store, &histories[i], &ret_results[i], deadline_ms, first(error, ok))) && ok;
 	}
 	for (;;) {
 		for (size_t i = 0; i < count; i++) {
@@ -416,6 +453,15 @@ static void use_root(struct slashing_store *base, const uint8_t genesis_validato
 
 	memcpy(store->root, genesis_validators_root, ROOT_SIZE);
 	store->has_root = true;
+	memcpy(store->high.genesis_validators_root, genesis_validators_root, ROOT_SIZE);
+	store->high.has_root = true;
+}
+
+static bool read_high(struct slashing_store *base, uint64_t max_age_ms, struct high_watermark *ret_high, struct error *error)
+{
+	struct dynamodb_store *store = (struct dynamodb_store *)base;
+
+	return dynamodb_high_read(&store->high, max_age_ms, deadline_after(store->deadline_ms), ret_high, error);
 }
 
 static bool learn_root(struct slashing_store *base, struct error *error)
@@ -440,6 +486,7 @@ static const struct store_operations operations = {
 	.learn_root = learn_root,
 	.commit = commit,
 	.history = history,
+	.high = read_high,
 	.list_retired = list_retired,
 	.free = close_store,
 };
@@ -460,6 +507,7 @@ struct slashing_store *slashing_store_open_dynamodb(const struct store_dynamodb_
 	store->client = client;
 	store->table = memory_copy_text(options->table ? options->table : STORE_DYNAMODB_TABLE);
 	store->walk = (struct dynamodb_walk){.client = client, .table = store->table};
+	store->high = (struct dynamodb_high){.client = client, .table = store->table};
 	store->deadline_ms = options->deadline_ms ? options->deadline_ms : STORE_DYNAMODB_DEADLINE_MS;
 	return &store->base;
 }

@@ -15,6 +15,7 @@
  *   begun_at                 N     seconds since 1970: since when there is a history, however empty
  *   origin                   S     how it began: fresh, imported, quiet
  *
+ * An item of its own holds the high watermark (slashing/dynamodb_high.h).
  * Attributes that are not known are absent, and others than these are left alone. The table needs to allow dynamodb:UpdateItem,
  * dynamodb:BatchGetItem and dynamodb:Scan. It must not be a global table with writers in several regions: conditions hold within a region.
  *
@@ -32,6 +33,11 @@
 #define STORE_DYNAMODB_DEADLINE_MS 3000
 /* One attempt: far more than DynamoDB takes (tens of milliseconds), and three of them fit into the deadline. */
 #define STORE_DYNAMODB_ATTEMPT_MS 1000
+/*
+ * Past this age the high watermark is read again before a group is judged by it, and if it cannot be, the group fails. Whoever has the store
+ * reads it sooner, between two groups, so that a burst does not pay for it.
+ */
+#define STORE_DYNAMODB_HIGH_AGE_MAX_MS 30000
 
 struct store_dynamodb_options {
 	struct aws_endpoint

@@ -4,9 +4,10 @@
 #define STORE_FILE "slashing.sqlite"
 /*
  * 2: retired keys, which an Ensign of version 1 would sign with. 3: the keys that are known, without which one of version 2 would sign; both
- * refuse the file.
+ * refuse the file. 4: the high watermark, which one of version 3 would not heed.
  */
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 4
+#define KEYS_SCHEMA_VERSION 3
 
 /*
  * Numbers are SQLite's signed 64-bit integers and hold unsigned ones bit for bit; all comparing is done in C. Whose watermark there is, is in
@@ -20,7 +21,8 @@ static const char schema[] =
 	" PRIMARY KEY (pubkey, genesis_validators_root)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS Metadata (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS Keys (pubkey BLOB PRIMARY KEY NOT NULL, begun INTEGER NOT NULL, retired INTEGER NOT NULL,"
-	" origin TEXT NOT NULL, begun_s INTEGER NOT NULL) WITHOUT ROWID;";
+	" origin TEXT NOT NULL, begun_s INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS HighWatermark (one INTEGER PRIMARY KEY CHECK (one = 1), slot INTEGER, epoch INTEGER);";
 
 /* From before version 3: who has signed is known, and nobody wrote down since when. */
 static const char migration[] = "CREATE TABLE IF NOT EXISTS RetiredKeys (pubkey BLOB PRIMARY KEY NOT NULL) WITHOUT ROWID;"
@@ -59,7 +61,7 @@ static bool read_version(struct sqlite_store *store, int *ret_version, struct er
 static bool make_schema(struct sqlite_store *store, int version, struct error *error)
 {
 	AUTO_FREE char *sql = memory_format("BEGIN IMMEDIATE; %s %s PRAGMA user_version = %d; COMMIT", schema,
-					    version < STORE_SCHEMA_VERSION ? migration : "", STORE_SCHEMA_VERSION);
+					    version < KEYS_SCHEMA_VERSION ? migration : "", STORE_SCHEMA_VERSION);
 
 	return execute(store, sql, error);
 }
@@ -105,6 +107,13 @@ static bool learn_root(struct slashing_store *base, struct error *error)
 	(void)error;
 	((struct sqlite_store *)base)->learns_root = true;
 	return true;
+}
+
+/* Nobody else can set it. */
+static bool read_high(struct slashing_store *base, uint64_t max_age_ms, struct high_watermark *ret_high, struct error *error)
+{
+	(void)max_age_ms;
+	return store_sqlite_read_high((struct sqlite_store *)base, ret_high, error);
 }
 
 /* Ends the transaction: durable, or as if it had never been. */
@@ -170,6 +179,7 @@ static const struct store_operations operations = {
 	.learn_root = learn_root,
 	.commit = commit,
 	.history = history,
+	.high = read_high,
 	.list_retired = store_sqlite_list_retired,
 	.prune = prune,
 	.free = free_store,

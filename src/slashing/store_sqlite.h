@@ -18,6 +18,8 @@ enum store_statement {
 	STATEMENT_WRITE_WATERMARK,
 	STATEMENT_READ_ROOT,
 	STATEMENT_WRITE_ROOT,
+	STATEMENT_READ_HIGH,
+	STATEMENT_WRITE_HIGH,
 	STATEMENT_READ_KEY,
 	STATEMENT_NEXT_KEY,
 	STATEMENT_LIST_RETIRED,
@@ -79,6 +81,9 @@ MUST_USE bool store_sqlite_write_key(struct sqlite_store *store, const uint8_t p
 				     const struct key_row *row, struct error *error);
 /* Asked each time, not remembered: a transaction that fails takes what it learned with it. */
 MUST_USE bool store_sqlite_read_own_root(struct sqlite_store *store, struct own_root *ret_own, struct error *error);
+/* The high watermark: two numbers, each there or not. */
+MUST_USE bool store_sqlite_read_high(struct sqlite_store *store, struct high_watermark *ret_high, struct error *error);
+MUST_USE bool store_sqlite_write_high(struct sqlite_store *store, const struct high_watermark *high, struct error *error);
 MUST_USE bool store_sqlite_write_learned_root(struct sqlite_store *store, const uint8_t root[ROOT_SIZE], struct error *error);
 
 /* ---- store_sqlite_judge.c; inside a transaction ---- */

@@ -46,10 +46,12 @@ static bool commit_watermark(struct sqlite_store *store, const struct store_comm
 	return store_sqlite_write_watermark(store, &key, &ret_result->watermark, error);
 }
 
-static enum store_outcome judge_key(const struct key_row *row, const struct store_commit *commit)
+static enum store_outcome judge_key(const struct key_row *row, const struct high_watermark *high, const struct store_commit *commit)
 {
 	if (row->is_retired)
 		return STORE_RETIRED;
+	if (store_is_above(commit, high))
+		return STORE_ABOVE_HIGH;
 	return row->has_begun || commit->may_begin ? STORE_DURABLE : STORE_NO_HISTORY;
 }
 
@@ -57,17 +59,19 @@ bool store_sqlite_commit_one(struct sqlite_store *store, const struct store_comm
 			     struct error *error)
 {
 	struct own_root own;
+	struct high_watermark high;
 	struct key_row row;
 
 	*ret_result = (struct store_result){0};
-	if (!store_sqlite_read_own_root(store, &own, error) || !store_sqlite_read_key(store, commit->public_key, &row, error))
+	if (!store_sqlite_read_own_root(store, &own, error) || !store_sqlite_read_high(store, &high, error) ||
+	    !store_sqlite_read_key(store, commit->public_key, &row, error))
 		return false;
 	if (is_foreign(&own, commit->genesis_validators_root)) {
 		ret_result->outcome = STORE_WRONG_NETWORK;
 		memcpy(ret_result->genesis_validators_root, own.root, ROOT_SIZE);
 		return true;
 	}
-	ret_result->outcome = judge_key(&row, commit);
+	ret_result->outcome = judge_key(&row, &high, commit);
 	if (ret_result->outcome != STORE_DURABLE)
 		return true;
 	if (!begin_history(store, commit->public_key, ORIGIN_QUIET, &row, error) ||
@@ -161,6 +165,14 @@ static bool do_act(struct sqlite_store *store, struct question *question, struct
 	return true;
 }
 
+static bool act_on_high(struct sqlite_store *store, const struct store_history *history, struct store_history_result *result,
+			struct error *error)
+{
+	if (history->action == STORE_SET_HIGH && !store_sqlite_write_high(store, &history->high, error))
+		return false;
+	return store_sqlite_read_high(store, &result->high, error);
+}
+
 bool store_sqlite_history_one(struct sqlite_store *store, const struct store_history *history,
 			      struct store_history_result *ret_result, struct error *error)
 {
@@ -169,6 +181,8 @@ bool store_sqlite_history_one(struct sqlite_store *store, const struct store_his
 	struct own_root own;
 
 	*ret_result = (struct store_history_result){0};
+	if (history->action == STORE_READ_HIGH || history->action == STORE_SET_HIGH)
+		return act_on_high(store, history, ret_result, error);
 	if (!store_sqlite_read_own_root(store, &own, error) || !find_key(store, history, ret_result, &question.row, error))
 		return false;
 	ret_result->has_root = own.known;

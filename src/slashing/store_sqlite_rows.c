@@ -16,6 +16,9 @@ static const struct {
 				 "SELECT value FROM Metadata WHERE name = 'genesis_validators_root'"},
 	[STATEMENT_WRITE_ROOT] = {"writing the genesis validators root",
 				  "INSERT INTO Metadata (name, value) VALUES ('genesis_validators_root', ?1)"},
+	[STATEMENT_READ_HIGH] = {"reading the high watermark", "SELECT slot, epoch FROM HighWatermark"},
+	[STATEMENT_WRITE_HIGH] = {"writing the high watermark",
+				  "INSERT OR REPLACE INTO HighWatermark (one, slot, epoch) VALUES (1, ?1, ?2)"},
 	[STATEMENT_READ_KEY] = {"reading a key", "SELECT pubkey, begun, retired, origin, begun_s FROM Keys WHERE pubkey = ?1"},
 	[STATEMENT_NEXT_KEY] =
 		{"reading the next key",
@@ -238,4 +241,36 @@ bool store_sqlite_write_learned_root(struct sqlite_store *store, const uint8_t r
 {
 	bind_blob(store->statements[STATEMENT_WRITE_ROOT], 1, root, ROOT_SIZE);
 	return store_sqlite_step(store, STATEMENT_WRITE_ROOT, error);
+}
+
+/* ---- the high watermark ---- */
+
+bool store_sqlite_read_high(struct sqlite_store *store, struct high_watermark *ret_high, struct error *error)
+{
+	sqlite3_stmt *statement = store->statements[STATEMENT_READ_HIGH];
+	struct high_watermark high = {0};
+	bool found;
+	bool ok = step_row(store, STATEMENT_READ_HIGH, &found, error);
+
+	if (ok && found) {
+		high.has_slot = sqlite3_column_type(statement, 0) != SQLITE_NULL;
+		high.slot = (uint64_t)sqlite3_column_int64(statement, 0);
+		high.has_epoch = sqlite3_column_type(statement, 1) != SQLITE_NULL;
+		high.epoch = (uint64_t)sqlite3_column_int64(statement, 1);
+	}
+	(void)sqlite3_reset(statement);
+	*ret_high = high;
+	return ok;
+}
+
+bool store_sqlite_write_high(struct sqlite_store *store, const struct high_watermark *high, struct error *error)
+{
+	sqlite3_stmt *statement = store->statements[STATEMENT_WRITE_HIGH];
+
+	(void)sqlite3_clear_bindings(statement);
+	if (high->has_slot)
+		(void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)high->slot);
+	if (high->has_epoch)
+		(void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)high->epoch);
+	return store_sqlite_step(store, STATEMENT_WRITE_HIGH, error);
 }

@@ -334,7 +334,7 @@ class Histories(ParentTest):
         roles = enclave.roles()
         key = self.rows[0]["pubkey"]
         self.said(enclave, 400, "action: missing")
-        self.said(enclave, 400, "action: import, begin or read", action="lower")
+        self.said(enclave, 400, "action: unknown: lower", action="lower")
         for pubkeys in [7, ["12"], [None]]:
             self.said(enclave, 400, "pubkeys", action="begin", pubkeys=pubkeys)
         self.said(enclave, 400, "pubkeys", action="read", pubkeys=[key] * 2001)

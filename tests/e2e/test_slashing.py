@@ -50,6 +50,45 @@ class Histories(SignerTest):
         shutil.rmtree(self.folder / name / "store")
 
 
+class HighWatermark(Histories):
+    def high(self, *options, check=0):
+        return self.slashing("high-watermark", "--json", *options, check=check)
+
+    def shown(self, up):
+        with Connection(up) as connection:
+            status, _, answer = connection.request("GET", "/api/v1/eth2/highWatermark")
+        self.assertEqual(status, 200)
+        return json.loads(answer)
+
+    def test_fence(self):
+        """It is put up where keys leave this signer, survives restarts, stops what is at or above it, and nothing else."""
+        up = self.up()
+        key = up["public_keys"][0]
+        self.assertEqual(self.shown(up), {})
+        self.assertEqual(json.loads(self.high().stdout), {})
+        self.assertEqual(self.sign(up, key, block(10))[0], 200)
+        self.assertEqual(self.sign(up, key, attestation(10))[0], 200)
+        for option, number in [("--slot", 10), ("--epoch", 10)]:
+            self.assertIn("signed", self.high(option, number, check=2).stderr)
+        self.high("--slot", 20, "--remove", check=2)
+        self.assertEqual(json.loads(self.high("--slot", 20).stdout), {"slot": "20"})
+        self.assertEqual(json.loads(self.high("--epoch", 15).stdout), {"epoch": "15", "slot": "20"})
+        for _ in range(2):
+            self.assertEqual(self.shown(up), {"epoch": "15", "slot": "20"})
+            self.refused(up, key, block(20), "slot 20 is not below the high watermark, slot 20")
+            self.refused(up, key, block(2000), "high watermark")
+            self.refused(up, key, attestation(15), "high watermark, epoch 15")
+            run("local", "down", "--dir", self.folder / "signer", check=0)
+            self.assertEqual(json.loads(self.high().stdout), {"epoch": "15", "slot": "20"})
+            up = self.up()
+        self.assertEqual(self.sign(up, key, block(19))[0], 200)
+        self.assertEqual(self.sign(up, key, attestation(14))[0], 200)
+        self.assertEqual(json.loads(self.high("--remove").stdout), {})
+        self.assertEqual(self.sign(up, key, block(20))[0], 200)
+        self.assertEqual(self.sign(up, key, attestation(15))[0], 200)
+        self.assertEqual(self.shown(up), {})
+
+
 class FirstStart(Histories):
     def test_new_keys_begin_once(self):
         folder, password, keys = self.keystores()

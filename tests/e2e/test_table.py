@@ -71,6 +71,29 @@ class Fleet(TableTest):
         self.assertEqual({one["public_key"] for one in shown}, set(self.keys))
         self.assertEqual({one["target_epoch"] for one in shown}, {"11", None})
 
+    def test_one_fence_for_all(self):
+        """Put up through one of them, and taken away through the other."""
+        first, second = self.signer("first"), self.signer("second")
+        fence = ["slashing", "high-watermark", "--json"]
+        self.assertEqual(self.sign(second, self.keys[0], attestation(10))[0], 200)
+        self.assertEqual(json.loads(run(*fence, "--dir", self.folder / "first", "--epoch", 12, check=0).stdout), {"epoch": "12"})
+        self.assertIn("high watermark, epoch 12", self.sign(first, self.keys[0], attestation(12))[1]["message"])
+        deadline = time.monotonic() + 60
+        epoch = 1000
+        while self.sign(second, self.keys[1], attestation(epoch))[0] == 200:
+            self.assertLess(time.monotonic(), deadline)
+            epoch += 1
+            time.sleep(1)
+        self.assertEqual(self.sign(second, self.keys[0], attestation(11))[0], 200)
+        self.assertEqual(json.loads(run(*fence, "--dir", self.folder / "second", "--remove", check=0).stdout), {})
+        self.assertEqual(self.sign(second, self.keys[0], attestation(12))[0], 200)
+        while self.sign(first, self.keys[0], attestation(13))[0] != 200:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(1)
+        # It is no key: none of the others is missed because of it.
+        shown = json.loads(run("slashing", "show", "--dir", self.folder / "second", "--json", check=0).stdout)
+        self.assertEqual({one["public_key"] for one in shown}, set(self.keys))
+
     def test_key_without_row(self):
         up = self.signer("signer")
         self.emulator.delete(self.keys[0])

@@ -41,12 +41,28 @@ static void describe_target_too_low(const struct message_sign_result *result, st
 			result->asked_target, result->last_target, result->asked_source, result->last_source);
 }
 
+static void describe_block_above_high(const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)error_set(ret_reason, ERROR_SLASHABLE, "block slot %" PRIu64 " is not below the high watermark, slot %" PRIu64,
+			result->asked_slot, result->last_slot);
+}
+
+static void describe_attestation_above_high(const struct message_sign_result *result, struct error *ret_reason)
+{
+	(void)error_set(ret_reason, ERROR_SLASHABLE,
+			"attestation source epoch %" PRIu64 " and target epoch %" PRIu64
+			" are not both below the high watermark, epoch %" PRIu64,
+			result->asked_source, result->asked_target, result->last_target);
+}
+
 static void (*const verdict_descriptions[SLASHING_VERDICT_COUNT])(const struct message_sign_result *result,
 								  struct error *ret_reason) = {
 	[SLASHING_BLOCK_TOO_LOW] = describe_block_too_low,
 	[SLASHING_SOURCE_AFTER_TARGET] = describe_source_after_target,
 	[SLASHING_SOURCE_TOO_LOW] = describe_source_too_low,
 	[SLASHING_TARGET_TOO_LOW] = describe_target_too_low,
+	[SLASHING_BLOCK_ABOVE_HIGH] = describe_block_above_high,
+	[SLASHING_ATTESTATION_ABOVE_HIGH] = describe_attestation_above_high,
 };
 
 static void describe_slashable(const struct api_call *state, const struct message_sign_result *result, struct error *ret_reason)

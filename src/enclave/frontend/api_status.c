@@ -106,9 +106,40 @@ void api_check_health(struct http_call *call, const char *identifier)
 		answer_without_keeper(call, &error);
 }
 
-/* As Web3Signer answers when none was set. */
+static void append_number(struct buffer *body, const char *name, uint64_t number)
+{
+	buffer_append_format(body, "%s\"%s\":\"%" PRIu64 "\"", body->size > 1 ? "," : "", name, number);
+}
+
+/* On the keeper client's thread. As Web3Signer answers; an empty object where none is set. */
+static void on_high_watermark(void *context, const union message *answer, const struct error *error)
+{
+	struct http_call *call = (struct http_call *)context;
+	const struct high_watermark *high;
+	AUTO_BUFFER struct buffer body = {0};
+
+	if (!answer) {
+		api_answer_error(call, 503, error->message, NULL);
+		return;
+	}
+	high = &answer->health_result.high_watermark;
+	buffer_append_byte(&body, '{');
+	if (high->has_epoch)
+		append_number(&body, "epoch", high->epoch);
+	if (high->has_slot)
+		append_number(&body, "slot", high->slot);
+	buffer_append_byte(&body, '}');
+	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_JSON, .body = buffer_view(&body)});
+}
+
 void api_show_high_watermark(struct http_call *call, const char *identifier)
 {
+	struct message_health request;
+	struct error error;
+
 	(void)identifier;
-	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_JSON, .body = view_of_text("{}")});
+	message_init(&request, MESSAGE_HEALTH, 0);
+	http_call_defer(call);
+	if (!keeper_client_send(api_call_of(call)->api->keeper, &request, on_high_watermark, call, &error))
+		api_answer_error(call, 503, error.message, NULL);
 }

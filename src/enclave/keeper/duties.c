@@ -18,6 +18,13 @@ enum slashing_verdict duty_check(const struct watermark *watermark, const struct
 	return slashing_check_attestation(watermark, commit->source_epoch, commit->target_epoch, commit->signing_root);
 }
 
+bool duty_is_above(const struct high_watermark *high, const struct message_commit *commit)
+{
+	if (commit->duty == DUTY_BLOCK)
+		return slashing_is_block_above(high, commit->slot);
+	return slashing_is_attestation_above(high, commit->source_epoch, commit->target_epoch);
+}
+
 void duty_record(struct watermark *watermark, const struct message_commit *commit)
 {
 	if (commit->duty == DUTY_BLOCK)

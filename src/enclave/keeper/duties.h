@@ -8,6 +8,7 @@
 void duty_fill_commit(struct message_commit *commit, const struct message_sign *request, enum duty duty,
 		      const uint8_t signing_root[ROOT_SIZE], uint64_t id);
 enum slashing_verdict duty_check(const struct watermark *watermark, const struct message_commit *commit);
+bool duty_is_above(const struct high_watermark *high, const struct message_commit *commit);
 /* What a SAFE verdict allowed. */
 void duty_record(struct watermark *watermark, const struct message_commit *commit);
 /* What was asked and what had been signed, for the message to the client. */

@@ -8,10 +8,11 @@
 bool keeper_histories_allows(int asker_fd, uint32_t action)
 {
 	const uint32_t of_both = ACTION_BIT(HISTORY_READ) | ACTION_BIT(HISTORY_RAISE) | ACTION_BIT(HISTORY_BEGIN);
-	const uint32_t of_one =
-		asker_fd == ROLE_FD_OPENER ? ACTION_BIT(HISTORY_NEXT) : ACTION_BIT(HISTORY_RETIRE) | ACTION_BIT(HISTORY_ENABLE);
+	const uint32_t of_opener = ACTION_BIT(HISTORY_NEXT) | ACTION_BIT(HISTORY_READ_HIGH) | ACTION_BIT(HISTORY_SET_HIGH);
+	const uint32_t of_frontend = ACTION_BIT(HISTORY_RETIRE) | ACTION_BIT(HISTORY_ENABLE);
+	const uint32_t of_one = asker_fd == ROLE_FD_OPENER ? of_opener : of_frontend;
 
-	return action <= HISTORY_NEXT && (of_both | of_one) & ACTION_BIT(action);
+	return action < HISTORY_ACTION_COUNT && (of_both | of_one) & ACTION_BIT(action);
 }
 
 static void fill_result(const struct keeper_histories *histories, struct message_history_result *ret_result, uint64_t id,
@@ -71,6 +72,8 @@ static bool unload(struct keeper_histories *histories, const struct message_hist
 /* Nothing is written down, so nothing can be read. */
 static enum history_status answer_without_ledger(uint32_t action, bool was_loaded)
 {
+	if (action == HISTORY_SET_HIGH)
+		return HISTORY_FAILED;
 	if (action == HISTORY_RETIRE)
 		return was_loaded ? HISTORY_OK : HISTORY_UNKNOWN;
 	return action == HISTORY_NEXT ? HISTORY_UNKNOWN : HISTORY_OK;
@@ -110,6 +113,7 @@ bool keeper_histories_ask(struct keeper_histories *histories, int asker_fd, cons
 	memcpy(ret_to_ledger->public_key, request->public_key, sizeof ret_to_ledger->public_key);
 	memcpy(ret_to_ledger->genesis_validators_root, request->genesis_validators_root, ROOT_SIZE);
 	copy_watermark(&ret_to_ledger->watermark, &request->watermark);
+	ret_to_ledger->high_watermark = request->high_watermark;
 	return true;
 }
 
@@ -119,6 +123,8 @@ static void merge(struct keeper_histories *histories, const struct keeper_histor
 {
 	size_t number;
 
+	if (history->action == HISTORY_NEXT || history->action == HISTORY_READ_HIGH || history->action == HISTORY_SET_HIGH)
+		return;
 	if (answer->status == HISTORY_OK && histories->network->genesis_validators_root_known &&
 	    keeper_keys_find_record(histories->keys, history->public_key, &number))
 		slashing_raise(keeper_keys_watermark(histories->keys, number), &answer->watermark);
@@ -145,8 +151,7 @@ bool keeper_histories_answer(struct keeper_histories *histories, const struct me
 	    answer->status >= HISTORY_STATUS_COUNT)
 		return error_set(error, ERROR_PEER, "the ledger answers about a history that was not asked for");
 	history = &histories->under_way[answer->header.id];
-	if (history->action != HISTORY_NEXT)
-		merge(histories, history, answer);
+	merge(histories, history, answer);
 	note_retirement(histories, history, answer);
 	*ret_asker_fd = history->asker_fd;
 	*ret_result = *answer;

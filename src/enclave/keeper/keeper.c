@@ -35,6 +35,7 @@ struct keeper {
 	struct keeper_retired retired;
 	struct keeper_queue *queue;
 	struct keeper_commits commits;
+	struct high_watermark high_watermark; /* as the ledger said last */
 };
 
 /* On any thread: a packet is sent whole, so no lock is needed. */
@@ -107,7 +108,8 @@ static void refuse(struct keeper *keeper, struct keeper_job *job, uint32_t statu
 /*
  * The memory watermark is raised before the ledger is asked: a second, conflicting request that arrives meanwhile is refused here.
  * A repeat goes to the ledger as well, behind the first, so its answer too means "durable". While learning, memory is left alone and
- * the ledger, which judges in order, decides alone: a request of another chain must not spend the key's slots and epochs on ours.
+ * the ledger, which judges in order, decides alone: a request of another chain must not spend the key's slots and epochs on ours. It is
+ * left alone too for what will be refused by the high watermark, if the ledger's is still the one that we know.
  */
 static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct error *error)
 {
@@ -123,7 +125,8 @@ static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct er
 		duty_fill_numbers(&job->result, &job->commit, watermark);
 		return refuse(keeper, job, SIGN_SLASHABLE), true;
 	}
-	if (verdict == SLASHING_SAFE && !is_learning(keeper))
+	job->is_remembered = !is_learning(keeper) && !duty_is_above(&keeper->high_watermark, &job->commit);
+	if (verdict == SLASHING_SAFE && job->is_remembered)
 		duty_record(watermark, &job->commit);
 	keeper_queue_submit(keeper->queue, job, true);
 	return keeper_commits_submit(&keeper->commits, job, error);
@@ -231,6 +234,7 @@ static bool handle_health(struct keeper *keeper, const union message *message, s
 	result.commit_age_ms = age_ms(now_ms, keeper->commits.last_durable_ms);
 	result.failure_age_ms = age_ms(now_ms, keeper->commits.last_failure_ms);
 	result.ledger_waiting_ms = keeper_commits_silent_ms(&keeper->commits, now_ms);
+	result.high_watermark = keeper->high_watermark;
 	return message_send(ROLE_FD_FRONTEND, &result, error);
 }
 
@@ -257,12 +261,41 @@ static void learn_from_answer(struct keeper *keeper, struct keeper_job *job, con
 	duty_merge(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 }
 
+/* The second line holds for what memory did not know yet, too: a store that lies gets no two signatures out of it. */
+static void remember_late(struct keeper *keeper, struct keeper_job *job)
+{
+	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
+	enum slashing_verdict verdict = duty_check(watermark, &job->commit);
+
+	if (verdict == SLASHING_SAFE)
+		duty_record(watermark, &job->commit);
+	if (verdict == SLASHING_SAFE || verdict == SLASHING_REPEAT)
+		return;
+	job->result.status = SIGN_SLASHABLE;
+	job->result.verdict = verdict;
+	duty_fill_numbers(&job->result, &job->commit, watermark);
+}
+
 /* Of what is neither durable nor a conflict. */
 static enum sign_status refusal_of(uint32_t commit_status)
 {
 	if (commit_status == COMMIT_NO_HISTORY)
 		return SIGN_NO_HISTORY;
+	if (commit_status == COMMIT_ABOVE_HIGH)
+		return SIGN_SLASHABLE;
 	return commit_status == COMMIT_RETIRED ? SIGN_RETIRED : SIGN_LEDGER_FAILED;
+}
+
+static void explain_high(const struct keeper *keeper, struct keeper_job *job)
+{
+	const struct watermark high = {
+		.block_slot = keeper->high_watermark.slot,
+		.source_epoch = keeper->high_watermark.epoch,
+		.target_epoch = keeper->high_watermark.epoch,
+	};
+
+	job->result.verdict = job->commit.duty == DUTY_BLOCK ? SLASHING_BLOCK_ABOVE_HIGH : SLASHING_ATTESTATION_ABOVE_HIGH;
+	duty_fill_numbers(&job->result, &job->commit, &high);
 }
 
 static bool handle_commit_result(struct keeper *keeper, const union message *message, struct error *error)
@@ -285,6 +318,10 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 		job->result.status = refusal_of(answer->status);
 	if (answer->status == COMMIT_NO_HISTORY)
 		job->result.quiet_left_ms = quiet_left_ms(keeper, job);
+	if (answer->status == COMMIT_ABOVE_HIGH)
+		explain_high(keeper, job);
+	if (answer->status == COMMIT_DURABLE && !job->is_remembered)
+		remember_late(keeper, job);
 	learn_from_answer(keeper, job, answer);
 	keeper_queue_part_done(keeper->queue, job);
 	return keeper_commits_send_waiting(&keeper->commits, error);
@@ -329,6 +366,13 @@ static bool handle_retired(struct keeper *keeper, const union message *message, 
 		if (!keeper_retired_add(&keeper->retired, message->keys.keys[i]))
 			return error_set(error, ERROR_PEER, "more than %d deleted keys", RETIRED_KEYS_MAX);
 	}
+	return true;
+}
+
+static bool handle_high_watermark(struct keeper *keeper, const union message *message, struct error *error)
+{
+	(void)error;
+	keeper->high_watermark = message->high_watermark.high_watermark;
 	return true;
 }
 
@@ -382,6 +426,7 @@ static const struct keeper_handler {
 	{ROLE_FD_OPENER, MESSAGE_LOAD_KEEP, handle_load_keep},
 	{ROLE_FD_LEDGER, MESSAGE_COMMIT_RESULT, handle_commit_result},
 	{ROLE_FD_LEDGER, MESSAGE_KEYS, handle_retired},
+	{ROLE_FD_LEDGER, MESSAGE_HIGH_WATERMARK, handle_high_watermark},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_BEGIN, handle_load_begin},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_KEY, handle_load_key},
 	{ROLE_FD_OPENER, MESSAGE_LOAD_END, handle_load_end},

@@ -25,7 +25,8 @@ struct ledger {
 	struct store_history histories[LEDGER_GROUP_MAX];
 	struct store_history_result history_results[LEDGER_GROUP_MAX];
 	uint64_t ids[LEDGER_GROUP_MAX];
-	size_t count; /* of the group, which is all commits or all histories */
+	size_t count;         /* of the group, which is all commits or all histories */
+	uint64_t high_due_ms; /* monotonic; when a table's high watermark is to be read again */
 };
 
 /* What the keeper sends: into a group at its count, the group into the store, the answer to one of it. */
@@ -60,9 +61,10 @@ static bool add_commit(struct ledger *ledger, const union message *message)
 static void count_commits(const struct ledger *ledger, uint64_t duration_us)
 {
 	static const enum metrics_commit outcomes[] = {
-		[STORE_DURABLE] = METRICS_DURABLE, [STORE_CONFLICT] = METRICS_CONFLICT,
-		[STORE_FAILED] = METRICS_FAILED,   [STORE_WRONG_NETWORK] = METRICS_WRONG_NETWORK,
-		[STORE_RETIRED] = METRICS_RETIRED, [STORE_NO_HISTORY] = METRICS_NO_HISTORY,
+		[STORE_DURABLE] = METRICS_DURABLE,       [STORE_CONFLICT] = METRICS_CONFLICT,
+		[STORE_FAILED] = METRICS_FAILED,         [STORE_WRONG_NETWORK] = METRICS_WRONG_NETWORK,
+		[STORE_RETIRED] = METRICS_RETIRED,       [STORE_NO_HISTORY] = METRICS_NO_HISTORY,
+		[STORE_ABOVE_HIGH] = METRICS_ABOVE_HIGH,
 	};
 
 	metrics_observe(METRIC_GROUP_SIZE, 0, ledger->count);
@@ -86,9 +88,10 @@ static bool store_commits(struct ledger *ledger, struct error *error)
 static bool answer_commit(const struct ledger *ledger, size_t i, struct error *error)
 {
 	static const enum commit_status statuses[] = {
-		[STORE_DURABLE] = COMMIT_DURABLE, [STORE_CONFLICT] = COMMIT_CONFLICT,
-		[STORE_FAILED] = COMMIT_FAILED,   [STORE_WRONG_NETWORK] = COMMIT_WRONG_NETWORK,
-		[STORE_RETIRED] = COMMIT_RETIRED, [STORE_NO_HISTORY] = COMMIT_NO_HISTORY,
+		[STORE_DURABLE] = COMMIT_DURABLE,       [STORE_CONFLICT] = COMMIT_CONFLICT,
+		[STORE_FAILED] = COMMIT_FAILED,         [STORE_WRONG_NETWORK] = COMMIT_WRONG_NETWORK,
+		[STORE_RETIRED] = COMMIT_RETIRED,       [STORE_NO_HISTORY] = COMMIT_NO_HISTORY,
+		[STORE_ABOVE_HIGH] = COMMIT_ABOVE_HIGH,
 	};
 	const struct store_result *result = &ledger->results[i];
 	struct message_commit_result answer;
@@ -103,8 +106,9 @@ static bool answer_commit(const struct ledger *ledger, size_t i, struct error *e
 /* ---- histories ---- */
 
 static const enum store_action actions[] = {
-	[HISTORY_READ] = STORE_READ,     [HISTORY_RAISE] = STORE_RAISE, [HISTORY_RETIRE] = STORE_RETIRE,
-	[HISTORY_ENABLE] = STORE_ENABLE, [HISTORY_BEGIN] = STORE_BEGIN, [HISTORY_NEXT] = STORE_NEXT,
+	[HISTORY_READ] = STORE_READ,           [HISTORY_RAISE] = STORE_RAISE,       [HISTORY_RETIRE] = STORE_RETIRE,
+	[HISTORY_ENABLE] = STORE_ENABLE,       [HISTORY_BEGIN] = STORE_BEGIN,       [HISTORY_NEXT] = STORE_NEXT,
+	[HISTORY_READ_HIGH] = STORE_READ_HIGH, [HISTORY_SET_HIGH] = STORE_SET_HIGH,
 };
 
 /* The watermark comes from outside this process: a bool that is neither 0 nor 1 must not be read as one. */
@@ -123,6 +127,7 @@ static bool add_history(struct ledger *ledger, const union message *message)
 	*history = (struct store_history){.action = actions[asked->action], .known_only = asked->known_only != 0};
 	memcpy(history->public_key, asked->public_key, sizeof history->public_key);
 	memcpy(history->genesis_validators_root, asked->genesis_validators_root, ROOT_SIZE);
+	history->high = asked->high_watermark;
 	if (is_set(&asked->watermark.has_block))
 		slashing_record_block(&history->watermark, asked->watermark.block_slot, asked->watermark.block_root);
 	if (is_set(&asked->watermark.has_attestation))
@@ -156,6 +161,7 @@ static bool answer_history(const struct ledger *ledger, size_t i, struct error *
 	memcpy(answer.public_key, result->public_key, sizeof answer.public_key);
 	answer.has_root = result->has_root;
 	answer.watermark = result->watermark;
+	answer.high_watermark = result->high;
 	memcpy(answer.genesis_validators_root, result->genesis_validators_root, ROOT_SIZE);
 	return message_send(ROLE_FD_KEEPER, &answer, error);
 }
@@ -235,6 +241,23 @@ static bool handle_opener(struct ledger *ledger, struct error *error)
 	return message_send(ROLE_FD_OPENER, &result, error) || error_prefix(error, "opener");
 }
 
+/* ---- the high watermark of a table, between two groups ---- */
+
+static int idle_ms(const struct ledger *ledger)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	if (!ledger->stores.is_remote)
+		return -1;
+	return ledger->high_due_ms > now_ms ? (int)(ledger->high_due_ms - now_ms) : 0;
+}
+
+static bool use_idleness(struct ledger *ledger, struct error *error)
+{
+	ledger->high_due_ms = clock_monotonic_ms() + LEDGER_HIGH_AGE_MS;
+	return ledger_stores_tell_high(&ledger->stores, 0, error);
+}
+
 /* ---- the loop ---- */
 
 /* The keeper's next one, or credentials, which are dealt with at once. */
@@ -244,9 +267,15 @@ static bool wait_for_message(struct ledger *ledger, struct error *error)
 			       {ROLE_FD_INIT, POLLIN, 0},
 			       {ledger->stores.is_remote ? ROLE_FD_OPENER : -1, POLLIN, 0}};
 
-	while (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
-		if (errno != EINTR)
+	for (;;) {
+		int ready = poll(fds, ARRAY_SIZE(fds), idle_ms(ledger));
+
+		if (ready < 0 && errno != EINTR)
 			return error_set_errno(error, ERROR_IO, "poll");
+		if (ready > 0)
+			break;
+		if (ready == 0 && !use_idleness(ledger, error))
+			return false;
 	}
 	if (fds[1].revents)
 		return error_set(error, ERROR_PEER, "init is gone");
@@ -264,7 +293,8 @@ static bool serve_group(struct ledger *ledger, struct error *error)
 		return false;
 	if (!kind->store(ledger, &problem))
 		log_failure(LOG_LEVEL_ERROR, "commit_failed", &problem);
-	return answer_group(ledger, kind, error);
+	/* What it is judged by, before the answer that says so. */
+	return ledger_stores_tell_high(&ledger->stores, UINT64_MAX, error) && answer_group(ledger, kind, error);
 }
 
 static bool serve(struct ledger *ledger, struct error *error)
@@ -288,7 +318,8 @@ int ledger_main(int argc, char **argv)
 	    !sandbox_enter(ledger->stores.is_remote ? SANDBOX_LEDGER_REMOTE : SANDBOX_LEDGER, &error) || !role_ready(&error))
 		return role_failed(&error);
 	/* After READY, for the keeper is started only then. Without slashing protection it has nothing to do with a ledger. */
-	if (start.slashing_protection && !ledger_stores_tell_retired(&ledger->stores, &error))
+	if (start.slashing_protection &&
+	    (!ledger_stores_tell_retired(&ledger->stores, &error) || !ledger_stores_tell_high(&ledger->stores, UINT64_MAX, &error)))
 		return role_failed(&error);
 	(void)serve(ledger, &error);
 	ledger_stores_done(&ledger->stores);

@@ -112,6 +112,30 @@ bool ledger_stores_tell_retired(struct ledger_stores *stores, struct error *erro
 	return send_retired(&keys, error);
 }
 
+/* ---- the high watermark ---- */
+
+static bool is_same(const struct high_watermark *a, const struct high_watermark *b)
+{
+	return a->has_slot == b->has_slot && a->has_epoch == b->has_epoch && a->slot == b->slot && a->epoch == b->epoch;
+}
+
+static bool may_ask(const struct ledger_stores *stores)
+{
+	return stores->tells_retired && (!stores->is_remote || stores->has_told);
+}
+
+bool ledger_stores_tell_high(struct ledger_stores *stores, uint64_t max_age_ms, struct error *error)
+{
+	struct message_high_watermark message;
+	struct high_watermark high;
+
+	if (!may_ask(stores) || !slashing_store_high(stores->store, max_age_ms, &high, NULL) || is_same(&high, &stores->told))
+		return true;
+	message_init(&message, MESSAGE_HIGH_WATERMARK, 0);
+	message.high_watermark = stores->told = high;
+	return message_send(ROLE_FD_KEEPER, &message, error) || error_prefix(error, "keeper");
+}
+
 /* ---- credentials ---- */
 
 static bool copy_secret(const uint8_t *bytes, uint32_t size, struct secret *ret_secret, struct error *error)
@@ -157,5 +181,5 @@ bool ledger_stores_take_credentials(struct ledger_stores *stores, const struct m
 	if (!stores->tells_retired || stores->has_told)
 		return true;
 	stores->has_told = slashing_store_list_retired(stores->store, RETIRED_KEYS_MAX, &keys, error) && send_retired(&keys, error);
-	return stores->has_told;
+	return stores->has_told && ledger_stores_tell_high(stores, UINT64_MAX, error);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the operator asks about histories, over the control channel: to import an interchange document (EIP-3076), to let keys begin that
- * never signed, to read. The document is parsed here, in a process that ends with the job.
+ * never signed, to read, to put up a fence. The document is parsed here, in a process that ends with the job.
  */
 #include <errno.h>
 #include <poll.h>
@@ -26,6 +26,7 @@ struct survey {
 	const uint8_t *(*key)(const struct survey *survey, size_t i);
 	const struct interchange *interchange;  /* RAISE: also the source of the keys */
 	uint8_t (*keys)[BLS_PUBLIC_KEY_SIZE];   /* else */
+	struct high_watermark high_watermark;   /* SET_HIGH */
 	struct message_history_result *results; /* one each; owned */
 };
 
@@ -52,6 +53,7 @@ static bool ask(const struct survey *survey, uint64_t id, size_t i, struct error
 
 	message_init(&request, MESSAGE_HISTORY, id);
 	request.action = survey->action;
+	request.high_watermark = survey->high_watermark;
 	memcpy(request.public_key, survey->key(survey, i), sizeof request.public_key);
 	if (survey->action == HISTORY_RAISE) {
 		memcpy(request.genesis_validators_root, survey->interchange->genesis_validators_root, ROOT_SIZE);
@@ -304,12 +306,69 @@ static json_t *read_histories(struct opener *opener, json_t *request, struct err
 	return answer;
 }
 
+/* ---- the high watermark ---- */
+
+static void add_number(json_t *object, const char *name, uint64_t number)
+{
+	(void)json_object_set_new(object, name, json_sprintf("%llu", (unsigned long long)number));
+}
+
+/* It is of no key: one question with none in it. */
+static json_t *ask_high(struct survey *survey, struct error *error)
+{
+	const struct high_watermark *high;
+	json_t *answer;
+
+	survey->count = 1;
+	survey->key = key_of_list;
+	survey->keys = memory_allocate_zeroed(1, sizeof *survey->keys);
+	if (!survey_run(survey, error))
+		return NULL;
+	high = &survey->results[0].high_watermark;
+	answer = json_object();
+	if (high->has_slot)
+		add_number(answer, "slot", high->slot);
+	if (high->has_epoch)
+		add_number(answer, "epoch", high->epoch);
+	return answer;
+}
+
+static json_t *read_high(struct opener *opener, json_t *request, struct error *error)
+{
+	AUTO_SURVEY struct survey survey = {.action = HISTORY_READ_HIGH};
+
+	(void)opener;
+	(void)request;
+	return ask_high(&survey, error);
+}
+
+static bool read_number(json_t *request, const char *name, uint8_t *ret_there, uint64_t *ret_number, struct error *error)
+{
+	*ret_there = json_object_get(request, name) != NULL;
+	return !*ret_there || json_read_u64(request, name, ret_number, error);
+}
+
+static json_t *set_high(struct opener *opener, json_t *request, struct error *error)
+{
+	AUTO_SURVEY struct survey survey = {.action = HISTORY_SET_HIGH};
+	struct high_watermark *high = &survey.high_watermark;
+
+	if (!check_permission(opener, error) || !read_number(request, "slot", &high->has_slot, &high->slot, error) ||
+	    !read_number(request, "epoch", &high->has_epoch, &high->epoch, error))
+		return NULL;
+	return ask_high(&survey, error);
+}
+
 bool opener_histories(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error)
 {
 	static const struct {
 		const char *name;
 		json_t *(*answer)(struct opener *opener, json_t *request, struct error *error);
-	} actions[] = {{"import", import}, {"begin", begin}, {"read", read_histories}};
+	} actions[] = {{"import", import},
+		       {"begin", begin},
+		       {"read", read_histories},
+		       {"read_high_watermark", read_high},
+		       {"set_high_watermark", set_high}};
 	const char *name;
 
 	if (!json_read_text(request, "action", &name, error))
@@ -324,5 +383,5 @@ bool opener_histories(struct opener *opener, json_t *request, struct buffer *ret
 			json_write(answer, ret_body);
 		return answer != NULL;
 	}
-	return error_set(error, ERROR_INPUT, "action: import, begin or read, not %.16s", name);
+	return error_set(error, ERROR_INPUT, "action: unknown: %.24s", name);
 }

@@ -147,13 +147,36 @@ static void no_high_watermark_is_an_empty_object(void **state)
 	fixture_stop(&fixture);
 }
 
+static void shows_the_high_watermark(void **state)
+{
+	static const struct {
+		struct high_watermark high;
+		const char *text;
+	} cases[] = {
+		{{.has_slot = 1, .slot = 5}, "{\"slot\":\"5\"}"},
+		{{.has_epoch = 1, .epoch = UINT64_MAX}, "{\"epoch\":\"18446744073709551615\"}"},
+		{{.has_epoch = 1, .epoch = 7, .has_slot = 1}, "{\"epoch\":\"7\",\"slot\":\"0\"}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_ANSWER struct answer answer = {0};
+		struct fixture fixture;
+
+		fixture_start(&fixture, &(struct fixture_options){.health = {.high_watermark = cases[i].high}});
+		fixture_exchange(&fixture, "GET", HIGH_WATERMARK, "", NOTHING, &answer);
+		assert_int_equal(answer.status, 200);
+		assert_true(view_equal_text(answer.body, cases[i].text));
+		fixture_stop(&fixture);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(health_follows_the_ledger),
-		cmocka_unit_test(without_protection_there_is_no_ledger_to_check),
-		cmocka_unit_test(dead_keeper_is_down),
-		cmocka_unit_test(no_high_watermark_is_an_empty_object),
+		cmocka_unit_test(health_follows_the_ledger), cmocka_unit_test(without_protection_there_is_no_ledger_to_check),
+		cmocka_unit_test(dead_keeper_is_down),       cmocka_unit_test(no_high_watermark_is_an_empty_object),
+		cmocka_unit_test(shows_the_high_watermark),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -1054,10 +1054,75 @@ static void a_quiet_key_may_begin(void **state)
 	(void)stop_keeper(&keeper);
 }
 
+static void tell_high(const struct keeper_process *keeper, struct high_watermark high)
+{
+	struct message_high_watermark message;
+	struct error error = {0};
+
+	message_init(&message, MESSAGE_HIGH_WATERMARK, 0);
+	message.high_watermark = high;
+	assert_ok(message_send(keeper->ledger, &message, &error), &error);
+}
+
+/* The ledger decides, and what it refuses leaves no trace: a client that is far ahead must not stop a key. */
+static void what_is_above_the_high_watermark_is_refused_and_forgotten(void **state)
+{
+	const struct high_watermark high = {.has_slot = 1, .slot = 100, .has_epoch = 1, .epoch = 10};
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign request = block_request(&keeper, 1000, 0);
+	struct message_sign_result result;
+	struct message_commit commit;
+
+	(void)state;
+	tell_high(&keeper, high);
+	(void)usleep(50000);
+	send_request(&keeper, &request);
+	commit = receive_commit(&keeper);
+	answer_commit(&keeper, &commit, COMMIT_ABOVE_HIGH, NULL);
+	result = receive_result(&keeper);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	assert_int_equal(result.verdict, SLASHING_BLOCK_ABOVE_HIGH);
+	assert_int_equal(result.asked_slot, 1000);
+	assert_int_equal(result.last_slot, 100);
+	assert_no_signature(&result);
+	request = block_request(&keeper, 50, 0);
+	send_request(&keeper, &request);
+	commit = receive_commit(&keeper);
+	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
+	assert_int_equal(receive_result(&keeper).status, SIGN_OK);
+	(void)stop_keeper(&keeper);
+}
+
+/* The fence may be gone before the keeper hears of it; and still there are no two signatures for one slot. */
+static void a_store_that_lies_about_the_high_watermark_gets_one_signature(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	struct message_sign requests[] = {block_request(&keeper, 1000, 0), block_request(&keeper, 1000, 1)};
+	struct message_sign_result result;
+	struct message_commit commits[2];
+
+	(void)state;
+	tell_high(&keeper, (struct high_watermark){.has_slot = 1, .slot = 100});
+	(void)usleep(50000);
+	for (size_t i = 0; i < 2; i++) {
+		send_request(&keeper, &requests[i]);
+		commits[i] = receive_commit(&keeper);
+	}
+	answer_commit(&keeper, &commits[0], COMMIT_DURABLE, NULL);
+	assert_int_equal(receive_result(&keeper).status, SIGN_OK);
+	answer_commit(&keeper, &commits[1], COMMIT_DURABLE, NULL);
+	result = receive_result(&keeper);
+	assert_int_equal(result.status, SIGN_SLASHABLE);
+	assert_int_equal(result.verdict, SLASHING_BLOCK_TOO_LOW);
+	assert_no_signature(&result);
+	(void)stop_keeper(&keeper);
+}
+
 /* It may read, import and say that a key never signed; to stop a key or to bring one back is the key manager's. */
 static void the_opener_may_ask_for_the_operator(void **state)
 {
-	static const enum history_action allowed[] = {HISTORY_READ, HISTORY_RAISE, HISTORY_BEGIN, HISTORY_NEXT};
+	static const enum history_action allowed[] = {HISTORY_READ, HISTORY_RAISE,     HISTORY_BEGIN,
+						      HISTORY_NEXT, HISTORY_READ_HIGH, HISTORY_SET_HIGH};
 	static const enum history_action forbidden[] = {HISTORY_RETIRE, HISTORY_ENABLE};
 	struct error error = {0};
 
@@ -1331,6 +1396,8 @@ int main(void)
 		cmocka_unit_test(histories_are_bounded),
 		cmocka_unit_test(a_key_without_a_history_is_refused),
 		cmocka_unit_test(a_quiet_key_may_begin),
+		cmocka_unit_test(what_is_above_the_high_watermark_is_refused_and_forgotten),
+		cmocka_unit_test(a_store_that_lies_about_the_high_watermark_gets_one_signature),
 		cmocka_unit_test(the_opener_may_ask_for_the_operator),
 		cmocka_unit_test(without_a_ledger_the_keeper_answers),
 		cmocka_unit_test(lists_its_keys),

@@ -110,6 +110,54 @@ static void another_network_is_told(void **state)
 	assert_int_equal(ask(store, act(1, STORE_READ)).outcome, STORE_UNKNOWN);
 }
 
+static void nothing_is_signed_from_the_high_watermark_on(void **state)
+{
+	struct slashing_store *store = open_on_chain((struct place *)*state, 7);
+	struct store_history set = {.action = STORE_SET_HIGH, .high = {.has_slot = 1, .has_epoch = 1, .slot = 100, .epoch = 10}};
+	struct store_history_result result = ask(store, act(0, STORE_READ_HIGH));
+	struct high_watermark high;
+	struct error error = {0};
+
+	assert_int_equal(result.outcome, STORE_DURABLE);
+	assert_int_equal(result.high.has_slot + result.high.has_epoch, 0);
+	assert_int_equal(commit(store, on_chain(7, block(1, 101, 1))).outcome, STORE_DURABLE);
+	assert_int_equal(ask(store, set).outcome, STORE_DURABLE);
+	/* The next opening knows it as well. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(commit(store, on_chain(7, block(1, 101, 1))).outcome, STORE_ABOVE_HIGH); /* a repeat, too */
+		assert_int_equal(commit(store, on_chain(7, block(2, 100, 1))).outcome, STORE_ABOVE_HIGH);
+		assert_int_equal(commit(store, on_chain(7, block(2, 98 + (uint64_t)i, 1))).outcome, STORE_DURABLE);
+		assert_int_equal(commit(store, on_chain(7, attestation(2, 10, 10, 1))).outcome, STORE_ABOVE_HIGH);
+		assert_int_equal(commit(store, on_chain(7, attestation(2, 9, 10, 1))).outcome, STORE_ABOVE_HIGH);
+		assert_int_equal(commit(store, on_chain(7, attestation(2, 7, 8 + (uint64_t)i, 1))).outcome, STORE_DURABLE);
+		slashing_store_free(store);
+		store = open_on_chain((struct place *)*state, 7);
+	}
+	assert_ok(slashing_store_high(store, UINT64_MAX, &high, &error), &error);
+	assert_int_equal(high.slot, 100);
+	assert_int_equal(high.epoch, 10);
+	/* It is no key's history. */
+	result = ask(store, act(0, STORE_NEXT));
+	for (int i = 0; i < 2; i++) {
+		struct store_history next = {.action = STORE_NEXT};
+
+		assert_int_equal(result.outcome, STORE_DURABLE);
+		memcpy(next.public_key, result.public_key, sizeof next.public_key);
+		result = ask(store, next);
+	}
+	assert_int_equal(result.outcome, STORE_UNKNOWN);
+	set.high = (struct high_watermark){.has_epoch = 1, .epoch = UINT64_MAX};
+	result = ask(store, set);
+	assert_int_equal(result.high.has_slot, 0);
+	assert_int_equal(result.high.epoch, UINT64_MAX);
+	assert_int_equal(commit(store, on_chain(7, block(2, 100, 1))).outcome, STORE_DURABLE);
+	assert_int_equal(commit(store, on_chain(7, attestation(2, 10, UINT64_MAX, 1))).outcome, STORE_ABOVE_HIGH);
+	set.high = (struct high_watermark){0};
+	assert_int_equal(ask(store, set).outcome, STORE_DURABLE);
+	assert_int_equal(commit(store, on_chain(7, attestation(2, 10, UINT64_MAX, 1))).outcome, STORE_DURABLE);
+	slashing_store_free(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +168,7 @@ int main(void)
 		WITH_PLACE(a_group_learns_of_a_key_from_its_first),
 		WITH_PLACE(an_unknown_root_is_no_repeat),
 		WITH_PLACE(another_network_is_told),
+		WITH_PLACE(nothing_is_signed_from_the_high_watermark_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

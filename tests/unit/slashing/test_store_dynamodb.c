@@ -37,6 +37,7 @@ static int tear_down(void **state)
 }
 
 struct fixture {
+	struct test_answer answers[TEST_SERVER_MAX_REQUESTS];
 	struct test_server *server;
 	char host[32];
 	struct slashing_store *store; /* of the chain 7 */
@@ -51,6 +52,9 @@ static void fixture_done(struct fixture *fixture)
 
 #define AUTO_FIXTURE CLEANUP(fixture_done)
 
+#define READ(items) "{\"Responses\":{\"SlashingProtection\":[" items "]},\"UnprocessedKeys\":{}}"
+
+/* The first question is for the high watermark, which commits are judged by for a while: there is none. `answers` are to what follows. */
 static void fixture_make(struct fixture *fixture, const struct test_answer *answers, size_t count, unsigned deadline_ms)
 {
 	struct store_dynamodb_options options = {
@@ -58,14 +62,26 @@ static void fixture_make(struct fixture *fixture, const struct test_answer *answ
 		.credentials = &credentials,
 		.deadline_ms = deadline_ms,
 	};
+	struct high_watermark high;
 	uint8_t root[ROOT_SIZE];
 
-	*fixture = (struct fixture){.server = test_server_new(NULL, NULL, answers, count)};
+	*fixture = (struct fixture){.answers[0] = {.status = 200, .body = READ("")}};
+	assert_in_range(count, 1, TEST_SERVER_MAX_REQUESTS - 1);
+	memcpy(&fixture->answers[1], answers, count * sizeof *answers);
+	fixture->server = test_server_new(NULL, NULL, fixture->answers, count + 1);
 	(void)snprintf(fixture->host, sizeof fixture->host, "localhost:%u", test_server_port(fixture->server));
 	fixture->store = slashing_store_open_dynamodb(&options, &fixture->error);
 	assert_ok(fixture->store != NULL, &fixture->error);
 	memset(root, 7, sizeof root);
 	slashing_store_use_root(fixture->store, root);
+	assert_ok(slashing_store_high(fixture->store, UINT64_MAX, &high, &fixture->error), &fixture->error);
+	assert_int_equal(high.has_slot + high.has_epoch, 0);
+}
+
+/* After the first. */
+static size_t request_count(const struct fixture *fixture)
+{
+	return test_server_request_count(fixture->server) - 1;
 }
 
 #define CANCELLED(reasons)                                                                                                         \
@@ -78,9 +94,53 @@ static const struct test_answer well = {.status = 200, .body = "{}"};
 
 static bool asks_for(const struct fixture *fixture, size_t n, const char *text)
 {
-	const struct buffer *body = &test_server_request(fixture->server, n)->body;
+	const struct buffer *body = &test_server_request(fixture->server, n + 1)->body;
 
 	return memmem(body->data, body->size, text, strlen(text)) != NULL;
+}
+
+/* ---- the high watermark ---- */
+
+static void without_the_high_watermark_nothing_is_durable(void **state)
+{
+	static const struct test_answer answers[] = {
+		{.status = 200, .body = READ("{\"pubkey\":{\"S\":\"high_watermark_" ROOT07 "\"},\"high_slot\":{\"S\":\"5\"}}")},
+		{.status = 400, .body = "{\"__type\":\"AccessDeniedException\"}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		AUTO_FIXTURE struct fixture fixture;
+		struct store_history asked = act(0, STORE_READ_HIGH);
+		struct store_history_result result;
+
+		fixture_make(&fixture, &answers[i], 1, 1000);
+		assert_false(slashing_store_history(fixture.store, &asked, 1, &result, &fixture.error));
+		assert_int_equal(result.outcome, STORE_FAILED);
+	}
+}
+
+/* Which of several answers to a change was lost is not known, so it is read again before anything is judged by it. */
+static void a_change_in_doubt_is_read_again(void **state)
+{
+	static const struct test_answer answers[] = {
+		{.status = 400, .body = "{\"__type\":\"AccessDeniedException\"}"},
+		{.status = 200, .body = READ("")},
+	};
+	const struct store_commit asked = on_chain(7, block(1, 5, 1));
+	struct store_history set = {.action = STORE_SET_HIGH, .high = {.has_slot = 1, .slot = 5}};
+	AUTO_FIXTURE struct fixture fixture;
+	struct store_history_result set_result;
+	struct store_result result;
+
+	(void)state;
+	fixture_make(&fixture, answers, ARRAY_SIZE(answers), 1000);
+	assert_false(slashing_store_history(fixture.store, &set, 1, &set_result, &fixture.error));
+	assert_int_equal(set_result.outcome, STORE_FAILED);
+	assert_true(asks_for(&fixture, 0, "high_watermark_" ROOT07));
+	(void)!slashing_store_commit(fixture.store, &asked, 1, &result, &fixture.error);
+	assert_true(asks_for(&fixture, request_count(&fixture) - 1, "high_watermark_" ROOT07) ||
+		    asks_for(&fixture, request_count(&fixture) - 2, "high_watermark_" ROOT07));
 }
 
 /* ---- commits ---- */
@@ -138,7 +198,7 @@ static void a_refusal_is_judged_by_the_row(void **state)
 			assert_int_equal(result.genesis_validators_root[0], 8);
 		if (result.outcome == STORE_CONFLICT)
 			assert_true(result.watermark.has_block || result.watermark.has_attestation);
-		assert_int_equal(test_server_request_count(fixture.server), 1);
+		assert_int_equal(request_count(&fixture), 1);
 	}
 }
 
@@ -198,7 +258,7 @@ static void the_same_key_waits_for_its_turn(void **state)
 	assert_ok(slashing_store_commit(fixture.store, group, ARRAY_SIZE(group), results, &fixture.error), &fixture.error);
 	for (size_t i = 0; i < ARRAY_SIZE(group); i++)
 		assert_int_equal(results[i].outcome, expected[i]);
-	assert_int_equal(test_server_request_count(fixture.server), 3);
+	assert_int_equal(request_count(&fixture), 3);
 	assert_true(asks_for(&fixture, 0, "\"" KEY("1") "\"") && asks_for(&fixture, 0, "\"" KEY("2") "\""));
 	assert_false(asks_for(&fixture, 1, "\"" KEY("2") "\""));
 	assert_true(asks_for(&fixture, 2, ":target"));
@@ -217,7 +277,6 @@ static void a_root_is_not_learned(void **state)
 
 /* ---- histories ---- */
 
-#define READ(items) "{\"Responses\":{\"SlashingProtection\":[" items "]},\"UnprocessedKeys\":{}}"
 #define ROW(attributes) "{\"pubkey\":{\"S\":\"" KEY("1") "\"}," attributes "}"
 
 static struct store_history_result ask_for(struct fixture *fixture, struct store_history asked, bool expected)
@@ -270,7 +329,7 @@ static void a_lost_answer_is_found_in_the_row(void **state)
 	result = ask_for(&fixture, act(1, STORE_RETIRE), true);
 	assert_int_equal(result.outcome, STORE_DURABLE);
 	assert_true(result.is_retired);
-	assert_int_equal(test_server_request_count(fixture.server), 4);
+	assert_int_equal(request_count(&fixture), 4);
 }
 
 static void histories_in_doubt_are_failures(void **state)
@@ -332,7 +391,7 @@ static void a_row_of_another_network_is_told(void **state)
 		assert_int_equal(result.outcome, STORE_WRONG_NETWORK);
 		assert_int_equal(result.genesis_validators_root[0], 8);
 		assert_false(result.watermark.has_block);
-		assert_int_equal(test_server_request_count(fixture.server), 1);
+		assert_int_equal(request_count(&fixture), 1);
 	}
 }
 
@@ -357,6 +416,8 @@ static void a_row_of_another_network_can_be_retired(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_the_high_watermark_nothing_is_durable),
+		cmocka_unit_test(a_change_in_doubt_is_read_again),
 		cmocka_unit_test(a_refusal_is_judged_by_the_row),
 		cmocka_unit_test(an_answer_that_was_lost_is_asked_for_again),
 		cmocka_unit_test(without_an_answer_nothing_is_durable),

@@ -277,9 +277,9 @@ static void a_newer_file_is_refused(void **state)
 	struct error error = {0};
 
 	slashing_store_free(open_store(place));
-	run_sql(place, "PRAGMA user_version = 4");
+	run_sql(place, "PRAGMA user_version = 5");
 	assert_null(slashing_store_open_sqlite(place->fd, &error));
-	assert_message_contains(&error, "written by a newer Ensign (schema 4, this one knows 3)");
+	assert_message_contains(&error, "written by a newer Ensign (schema 5, this one knows 4)");
 }
 
 /* What was answered is in the file, whatever becomes of the process. */
