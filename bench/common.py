@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the parts of `make bench` share: a signer to measure, raw blst beside every figure, tables."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TOP / "tests/support"), str(TOP / "tests/e2e")]
+BUILD = TOP / os.environ.get("BUILD", "build")
+os.environ.setdefault("ENSIGN_PROGRAMS", str(BUILD / "src/bin"))
+ENSIGN = BUILD / "src/bin/ensign"
+CONNECTIONS = 32
+VOTERS = 400
+# When blst alone was faster by this factor on one side of a part than on the other, the machine was busy with something else.
+NOISE = 1.15
+
+
+def output(*arguments):
+    return subprocess.run([str(word) for word in arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def blst(seconds):
+    """Signatures a second of blst alone, on all cores."""
+    return float(output(BUILD / "bench/bench_blst", seconds))
+
+
+class Signer:
+    """`ensign local` with as many keystores as steady connections; `on_up` is called as soon as it is up."""
+
+    def __init__(self, folder, name="signer", options=(), on_up=lambda up: None):
+        self.folder = folder / name
+        password = folder / "password.txt"
+        password.write_text("bench\n")
+        made = json.loads(output(ENSIGN, "keystore", "create", "--out", folder / f"{name}-keystores", "--password-file", password,
+                                 "--count", CONNECTIONS, "--light", "--json", "--description", "bench"))
+        self.keys = folder / f"{name}-keys.txt"
+        self.keys.write_text("".join(key["public_key"] + "\n" for key in made))
+        self.burst_keys = folder / f"{name}-burst-keys.txt"
+        begun = time.monotonic()
+        up = json.loads(output(ENSIGN, "local", "up", "--dir", self.folder, "--listen", "127.0.0.1:0", "--keystores",
+                               folder / f"{name}-keystores", "--password-file", password, "--json", *options))
+        on_up(up)
+        self.ready_s = time.monotonic() - begun
+        self.target = [*up["url"].removeprefix("https://").rsplit(":", 1), up["ca_file"]]
+
+    def load(self, kind, seconds, first_epoch=1000):
+        return json.loads(output(BUILD / "bench/load", *self.target, self.keys, kind, seconds, first_epoch))
+
+    def add_burst_keys(self):
+        self.burst_keys.write_text(output(BUILD / "tests/e2e/add-keys", self.folder, VOTERS + 1))
+        output(ENSIGN, "local", "reload", "--dir", self.folder)
+        if self.status()["slashing_protection"]:
+            output(ENSIGN, "slashing", "fresh", "--all-loaded", "--dir", self.folder)
+
+    def burst(self, mode, connections, rounds, first_epoch):
+        return json.loads(output(BUILD / "bench/burst", *self.target, self.burst_keys, mode, connections, rounds, first_epoch))
+
+    def status(self):
+        return json.loads(output(ENSIGN, "local", "status", "--dir", self.folder, "--json"))
+
+    def down(self):
+        subprocess.run([ENSIGN, "local", "down", "--dir", self.folder], stdout=subprocess.DEVNULL)
+
+
+def show_table(*rows):
+    """The first row is the head."""
+    print()
+    for row in rows:
+        print(f"  {row[0]:42}", *(f"{cell:>12}" for cell in row[1:]))
