@@ -63,13 +63,13 @@ static struct history_source *open_store(const char *path, const struct network 
 	return source;
 }
 
-static struct history_source *open_named_store(const struct history_place *place, struct error *error)
+static struct history_source *open_named(const struct history_place *place, struct error *error)
 {
 	const struct network *network = network_find(place->network ? place->network : "mainnet", error);
 
 	if (!network)
 		return error_prefix(error, "--network"), NULL;
-	return open_store(place->store, network, error);
+	return place->table ? history_source_of_table(place, network, error) : open_store(place->store, network, error);
 }
 
 static struct history_source *open_control(const char *text, struct error *error)
@@ -100,13 +100,15 @@ static struct history_source *open_folder(const char *dir, struct error *error)
 
 struct history_source *history_source_open(const struct history_place *place, struct error *error)
 {
-	if ((place->dir != NULL) + (place->control != NULL) + (place->store != NULL) > 1)
-		return error_set(error, ERROR_INPUT, "--dir, --control and --store: give one of them"), NULL;
+	if ((place->dir != NULL) + (place->control != NULL) + (place->store != NULL) + (place->table != NULL) > 1)
+		return error_set(error, ERROR_INPUT, "--dir, --control, --store and --table: give one of them"), NULL;
+	if (!place->table && (place->region || place->host || place->ca || place->credentials))
+		return error_set(error, ERROR_INPUT, "--region, --host, --ca and --credentials: only with --table"), NULL;
 	if (place->control)
 		return open_control(place->control, error);
-	if (place->network && !place->store)
-		return error_set(error, ERROR_INPUT, "--network: only with --store; a signer knows its own"), NULL;
-	return place->store ? open_named_store(place, error) : open_folder(place->dir, error);
+	if (place->network && !place->store && !place->table)
+		return error_set(error, ERROR_INPUT, "--network: only with --store or --table; a signer knows its own"), NULL;
+	return place->store || place->table ? open_named(place, error) : open_folder(place->dir, error);
 }
 
 /* ---- what ---- */

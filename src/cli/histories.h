@@ -10,12 +10,18 @@
 #include "slashing/interchange.h"
 #include "slashing/store.h"
 
-/* What a command line says about where they are. Exactly one of the first three may be given; none: the default local signer. */
+/* What a command line says about where they are. At most one of the first four may be given; none: the default local signer. */
 struct history_place {
 	const char *dir;     /* folder of a local signer, up or down */
 	const char *control; /* control channel of a running enclave */
 	const char *store;   /* folder of an embedded store that no enclave has open */
-	const char *network; /* of that store; a local signer's is known. NULL: mainnet */
+	const char *table;   /* DynamoDB table of a fleet, whose signers may be up */
+	const char *network; /* of that store or table; a local signer's is known. NULL: mainnet */
+	/* Of the table; NULL but for the region: the default. */
+	const char *region;
+	const char *host;        /* HOST or HOST:PORT; default: AWS's of the region */
+	const char *ca;          /* PEM file; default: the system's authorities */
+	const char *credentials; /* JSON file; default: AWS_ACCESS_KEY_ID and so on */
 };
 
 #define HISTORY_PLACE_OPTIONS(place)                                                                                               \
@@ -23,8 +29,14 @@ struct history_place {
 		{"control", OPTION_TEXT, &(place).control, "ADDR",                                                                 \
 		 "control channel of a running enclave: vsock:CID:5000, unix:PATH"},                                               \
 		{"store", OPTION_TEXT, &(place).store, "DIR", "folder of an embedded store that no enclave has open"},             \
+		{"table", OPTION_TEXT, &(place).table, "NAME", "a fleet's table in DynamoDB, with your credentials"},              \
+		{"network", OPTION_TEXT, &(place).network, "N", "of that store or table; default mainnet"},                        \
+		{"region", OPTION_TEXT, &(place).region, "R", "of the table"},                                                     \
+		{"host", OPTION_TEXT, &(place).host, "HOST", "of DynamoDB; default dynamodb.REGION.amazonaws.com"},                \
+		{"ca", OPTION_TEXT, &(place).ca, "FILE", "authorities for it, PEM; default: the system's"},                        \
 	{                                                                                                                          \
-		"network", OPTION_TEXT, &(place).network, "N", "of that store; default mainnet"                                    \
+		"credentials", OPTION_TEXT, &(place).credentials, "FILE",                                                          \
+			"{\"access_key_id\",\"secret_access_key\",\"token\"}; default: AWS_ACCESS_KEY_ID and so on"                \
 	}
 
 struct history {
@@ -80,7 +92,7 @@ MUST_USE bool history_source_begin(struct history_source *source, const uint8_t 
 MUST_USE bool history_source_read_high(struct history_source *source, struct high_watermark *ret_high, struct error *error);
 MUST_USE bool history_source_set_high(struct history_source *source, const struct high_watermark *wanted,
 				      struct high_watermark *ret_high, struct error *error);
-/* The store, when it is at hand; NULL for a running signer. Borrowed. */
+/* The store, when it is at hand; NULL for a running signer. Borrowed. A table's is one too. */
 struct slashing_store *history_source_store(struct history_source *source);
 
 /* An interchange file of any size that memory takes. Whatever is wrong with it is ERROR_INPUT. */

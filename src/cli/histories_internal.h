@@ -20,11 +20,16 @@ struct history_source_kind {
 struct history_source {
 	const struct history_source_kind *kind;
 	struct slashing_store *store; /* NULL: a running signer's */
+	struct history_table *table;  /* what a store in DynamoDB borrows; owned; else NULL */
 };
 
 /* Room for so many more. */
 void histories_reserve(struct histories *histories, size_t more);
 
 struct history_source *history_source_of_control(const struct address *address);
+/* `table` of the place is set. */
+struct history_source *history_source_of_table(const struct history_place *place, const struct network *network,
+					       struct error *error);
+void history_table_free(struct history_table *table); /* accepts NULL */
 /* Takes the store. */
 struct history_source *history_source_of_store(struct slashing_store *store);

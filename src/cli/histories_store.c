@@ -132,6 +132,7 @@ static bool store_high(struct history_source *source, const struct high_watermar
 static void store_free(struct history_source *source)
 {
 	slashing_store_free(source->store);
+	history_table_free(source->table);
 	free(source);
 }
 

@@ -94,6 +94,34 @@ class Fleet(TableTest):
         shown = json.loads(run("slashing", "show", "--dir", self.folder / "second", "--json", check=0).stdout)
         self.assertEqual({one["public_key"] for one in shown}, set(self.keys))
 
+    def test_operator(self):
+        """Straight at the table, with credentials of one's own and no signer up: what `first_use: operator` leaves to the operator."""
+        credentials = self.folder / "operator.json"
+        credentials.write_text('{"access_key_id":"OPERATOR","secret_access_key":"secret"}')
+        credentials.chmod(0o600)
+        where = ["--table", NAME, "--region", "us-east-1", "--host", f"localhost:{self.door('operator').port}", "--ca", self.ca.path]
+        mine = [*where, "--credentials", credentials]
+
+        def slashing(verb, *options, check=0):
+            done = run("slashing", verb, *mine, "--json", *options, check=check)
+            return json.loads(done.stdout) if check == 0 else done.stderr
+
+        self.assertEqual(slashing("show"), [])
+        self.assertEqual(slashing("fresh", *self.keys[:2]), {"keys": 2, "new": 2})
+        self.assertEqual(slashing("high-watermark", "--epoch", 50), {"epoch": "50"})
+        self.assertEqual(slashing("raise", "--slot", 100, "--epoch", 20, self.keys[0]), {"keys": 1})
+        self.assertEqual({one["public_key"]: one["target_epoch"] for one in slashing("show")}, {self.keys[0]: "20", self.keys[1]: None})
+        self.assertEqual(self.door("operator").credentials, {"OPERATOR"})
+        up = self.signer("first")
+        self.assertEqual(up["histories_begun"], 1)
+        self.assertIn("20", self.sign(up, self.keys[0], attestation(20))[1]["message"])
+        self.assertEqual(self.sign(up, self.keys[0], attestation(21))[0], 200)
+        self.assertIn("high watermark", self.sign(up, self.keys[0], attestation(50))[1]["message"])
+        self.assertIn("signed source epoch 20 and target epoch 21", slashing("high-watermark", "--epoch", 21, check=2))
+        self.assertIn("--region", run("slashing", "show", "--table", NAME, "--credentials", credentials, check=2).stderr)
+        self.assertIn("only with --table", run("slashing", "show", "--region", "us-east-1", check=2).stderr)
+        self.assertIn("none in the environment", run("slashing", "show", *where, check=1).stderr)
+
     def test_key_without_row(self):
         up = self.signer("signer")
         self.emulator.delete(self.keys[0])

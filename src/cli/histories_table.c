@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slashing table of a fleet, with the operator's own credentials: no signer needs to be up, and none is asked. */
+#include "cli/histories_internal.h"
+
+#include "base/file.h"
+#include "slashing/store_dynamodb.h"
+
+/* A bundle of authorities is some 200 KiB. */
+#define CA_MAX_SIZE (1u << 20)
+/* The operator can wait longer than a block. */
+#define DEADLINE_MS 30000
+
+struct history_table {
+	struct credentials credentials;
+	struct buffer ca_pem;
+	char *host;
+};
+
+void history_table_free(struct history_table *table)
+{
+	if (!table)
+		return;
+	credentials_done(&table->credentials);
+	buffer_done(&table->ca_pem);
+	free(table->host);
+	free(table);
+}
+
+static bool read_credentials(const char *path, struct credentials *ret_credentials, struct error *error)
+{
+	if (path)
+		return credentials_from_file(path, ret_credentials, error) || error_prefix(error, "--credentials");
+	return credentials_from_environment(ret_credentials, error) ||
+	       error_prefix(error, "no --credentials FILE, and none in the environment");
+}
+
+static struct history_table *new_table(const struct history_place *place, struct error *error)
+{
+	struct history_table *table = memory_allocate_zeroed(1, sizeof *table);
+
+	table->host = place->host ? memory_copy_text(place->host) : memory_format("dynamodb.%s.amazonaws.com", place->region);
+	if (read_credentials(place->credentials, &table->credentials, error) &&
+	    (!place->ca || file_read(place->ca, CA_MAX_SIZE, &table->ca_pem, error)))
+		return table;
+	history_table_free(table);
+	return NULL;
+}
+
+struct history_source *history_source_of_table(const struct history_place *place, const struct network *network,
+					       struct error *error)
+{
+	struct store_dynamodb_options options = {.table = place->table, .deadline_ms = DEADLINE_MS};
+	struct history_source *source;
+	struct slashing_store *store;
+	struct history_table *table;
+
+	if (!place->region)
+		return error_set(error, ERROR_INPUT, "--region: missing; the table is of one"), NULL;
+	if (!network->genesis_validators_root_known)
+		return error_set(error, ERROR_INPUT, "--network: a table is of a network whose genesis validators root is known"),
+		       NULL;
+	table = new_table(place, error);
+	if (!table)
+		return NULL;
+	options.endpoint =
+		(struct aws_endpoint){.region = place->region, .host = table->host, .ca_pem = buffer_view(&table->ca_pem)};
+	options.credentials = &table->credentials;
+	store = slashing_store_open_dynamodb(&options, error);
+	if (!store) {
+		history_table_free(table);
+		return NULL;
+	}
+	slashing_store_use_root(store, network->genesis_validators_root);
+	source = history_source_of_store(store);
+	source->table = table;
+	return source;
+}
