@@ -8,6 +8,7 @@
 
 static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
+	{"keys", "the validator keys of a signer: import, list, deactivate, remove", keys_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
 	{"policy", "try out signing policies", policy_main},
 	{"slashing", "what keys have signed: import, export, show (EIP-3076)", slashing_main},
@@ -50,6 +51,24 @@ static const struct command_group keystore_group = {
 	.description = "EIP-2335 keystores.",
 	.commands = keystore_commands,
 	.count = ARRAY_SIZE(keystore_commands),
+};
+
+static const struct command keys_commands[] = {
+	{"import", "seal the keys of keystores into the key table", keys_import_main},
+	{"list", "list the keys", keys_list_main},
+	{"show", "all that the key table says of keys", keys_show_main},
+	{"activate", "sign with keys that were deactivated", keys_activate_main},
+	{"deactivate", "sign with keys no more, and keep their rows", keys_deactivate_main},
+	{"remove", "remove the rows of keys that are not active", keys_remove_main},
+};
+
+static const struct command_group keys_group = {
+	.name = "ensign keys",
+	.description =
+		"The validator keys of a signer, as they lie sealed in its key table (docs/keys.md). A signer that runs takes\n"
+		"changes up at once, without a restart.",
+	.commands = keys_commands,
+	.count = ARRAY_SIZE(keys_commands),
 };
 
 static const struct command policy_commands[] = {
@@ -174,6 +193,11 @@ int local_main(int argc, char **argv)
 int keystore_main(int argc, char **argv)
 {
 	return command_group_run(&keystore_group, argc, argv);
+}
+
+int keys_main(int argc, char **argv)
+{
+	return command_group_run(&keys_group, argc, argv);
 }
 
 int policy_main(int argc, char **argv)

@@ -240,29 +240,35 @@ static bool check_distinct(const struct key_paths *paths, const struct key_rows 
 	return true;
 }
 
-bool key_import(const struct key_source *source, const struct key_seal *seal, key_import_progress progress,
-		struct key_rows *ret_rows, struct error *error)
+bool key_import_paths(const struct key_source *source, const struct key_paths *paths, const struct key_seal *seal,
+		      key_import_progress progress, struct key_rows *ret_rows, struct error *error)
 {
-	AUTO_KEY_PATHS struct key_paths paths = {0};
 	AUTO_KEY_ROWS struct key_rows rows = {0};
 	struct import import = {
 		.source = source,
 		.seal = seal,
-		.paths = &paths,
+		.paths = paths,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.failed_index = SIZE_MAX,
 	};
 
-	if (!key_paths_list(source->keystores, &paths, error))
-		return false;
-	rows.rows = (struct key_row *)memory_allocate_zeroed(paths.count, sizeof *rows.rows);
-	rows.count = paths.count;
+	rows.rows = (struct key_row *)memory_allocate_zeroed(paths->count, sizeof *rows.rows);
+	rows.count = paths->count;
 	import.rows = rows.rows;
-	if (!run_threads(&import, progress, error) || !check_distinct(&paths, &rows, error))
+	if (!run_threads(&import, progress, error) || !check_distinct(paths, &rows, error))
 		return false;
 	*ret_rows = rows;
 	rows = (struct key_rows){0};
 	return true;
+}
+
+bool key_import(const struct key_source *source, const struct key_seal *seal, key_import_progress progress,
+		struct key_rows *ret_rows, struct error *error)
+{
+	AUTO_KEY_PATHS struct key_paths paths = {0};
+
+	return key_paths_list(source->keystores, &paths, error) &&
+	       key_import_paths(source, &paths, seal, progress, ret_rows, error);
 }
 
 bool key_import_new(const struct key_seal *seal, struct key_rows *ret_rows, struct error *error)

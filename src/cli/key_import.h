@@ -42,6 +42,9 @@ MUST_USE bool key_paths_list(const char *folder, struct key_paths *ret_paths, st
  */
 MUST_USE bool key_import(const struct key_source *source, const struct key_seal *seal, key_import_progress progress,
 			 struct key_rows *ret_rows, struct error *error);
+/* The same of these files only, which are at least one. */
+MUST_USE bool key_import_paths(const struct key_source *source, const struct key_paths *paths, const struct key_seal *seal,
+			       key_import_progress progress, struct key_rows *ret_rows, struct error *error);
 /* One new random key. */
 MUST_USE bool key_import_new(const struct key_seal *seal, struct key_rows *ret_rows, struct error *error);
 

@@ -10,6 +10,7 @@
 #include "cli/local_table.h"
 #include "cli/local_up.h"
 #include "cli/policy_file.h"
+#include "cli/progress.h"
 
 static const struct command_help help = {
 	.usage = "ensign local up [--dir D] [--listen HOST:PORT] [--keystores DIR (--passwords DIR | --password-file F)] ...",
@@ -24,9 +25,6 @@ static const struct command_help help = {
 		"\n"
 		"Exit code 2: an option, a keystore or a password is wrong, and nothing was changed. 3: KMS refused the enclave.",
 };
-
-/* Of progress in a log. */
-#define PROGRESS_INTERVAL_MS 5000
 
 #define NOT_GIVEN UINT64_MAX
 
@@ -203,20 +201,7 @@ static bool settle_port(struct local_settings *settings, int *ret_reserved_fd, s
 
 static void show_progress(size_t done, size_t count)
 {
-	static uint64_t shown_ms;
-	uint64_t now_ms = clock_monotonic_ms();
-
-	/* On a terminal one line that changes; in a log a line now and then. Short work is done before anybody wonders. */
-	if (shown_ms == 0)
-		shown_ms = now_ms;
-	if (isatty(STDERR_FILENO)) {
-		(void)fprintf(stderr, "\rdecrypting keystores: %zu of %zu%s", done, count, done == count ? "\n" : "");
-		return;
-	}
-	if (now_ms - shown_ms < PROGRESS_INTERVAL_MS)
-		return;
-	shown_ms = now_ms;
-	(void)fprintf(stderr, "decrypting keystores: %zu of %zu\n", done, count);
+	progress_show("decrypting keystores", done, count);
 }
 
 static struct local_setup setup_of(struct up *up)

@@ -154,7 +154,7 @@ bool manager_forget(const struct settings *settings, const struct address *contr
 	for (size_t i = 0; i < state->forget_count; i++) {
 		struct error problem = {0};
 
-		if (!key_table_deactivate(table, settings->web3signer_uuid, state->forget[i], &problem) &&
+		if (!key_table_set_active(table, settings->web3signer_uuid, state->forget[i], false, &problem) &&
 		    problem.code != ERROR_NOT_FOUND) {
 			*error = problem;
 			return false;

@@ -110,9 +110,10 @@ void key_table_free(struct key_table *table)
 		table->operations->free(table);
 }
 
-bool key_table_deactivate(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
+bool key_table_set_active(struct key_table *table, const char *web3signer_uuid, const char *pubkey, bool is_active,
+			  struct error *error)
 {
 	if (!check_names(web3signer_uuid, pubkey, error))
 		return error_prefix(error, "key table");
-	return table->operations->deactivate(table, web3signer_uuid, pubkey, error) || error_prefix(error, "key table");
+	return table->operations->set_active(table, web3signer_uuid, pubkey, is_active, error) || error_prefix(error, "key table");
 }

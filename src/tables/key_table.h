@@ -57,5 +57,6 @@ MUST_USE bool key_table_list(struct key_table *table, const char *web3signer_uui
 MUST_USE bool key_table_put(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
 /* ERROR_NOT_FOUND when there is no such row. */
 MUST_USE bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);
-/* Its row stays, but is loaded no more. ERROR_NOT_FOUND when there is no such row. */
-MUST_USE bool key_table_deactivate(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);
+/* The row of a key that is not active stays, but is loaded no more. ERROR_NOT_FOUND when there is no such row. */
+MUST_USE bool key_table_set_active(struct key_table *table, const char *web3signer_uuid, const char *pubkey, bool is_active,
+				   struct error *error);

@@ -129,10 +129,13 @@ static bool change_row(struct key_table *table, const char *sql, const char *web
 	return sqlite3_changes(database) == 1 || error_set(error, ERROR_NOT_FOUND, "pubkey %s: is not there", pubkey);
 }
 
-static bool deactivate_row(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
+static bool set_row_active(struct key_table *table, const char *web3signer_uuid, const char *pubkey, bool is_active,
+			   struct error *error)
 {
-	return change_row(table, "UPDATE ValidatorKeys SET active = 'false' WHERE web3signer_uuid = ?1 AND pubkey = ?2",
-			  web3signer_uuid, pubkey, error);
+	static const char activate[] = "UPDATE ValidatorKeys SET active = 'true' WHERE web3signer_uuid = ?1 AND pubkey = ?2";
+	static const char deactivate[] = "UPDATE ValidatorKeys SET active = 'false' WHERE web3signer_uuid = ?1 AND pubkey = ?2";
+
+	return change_row(table, is_active ? activate : deactivate, web3signer_uuid, pubkey, error);
 }
 
 static bool remove_row(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
@@ -149,7 +152,7 @@ static void free_table(struct key_table *table)
 
 struct key_table *key_table_open_sqlite(const char *path, struct error *error)
 {
-	static const struct key_table_operations operations = {list, put, deactivate_row, remove_row, free_table};
+	static const struct key_table_operations operations = {list, put, set_row_active, remove_row, free_table};
 	sqlite3 *database = sqlite_store_open(path, error);
 	struct sqlite_key_table *table;
 
