@@ -182,6 +182,21 @@ bool kms_generate_data_key(const struct kms_client *client, const char *key_id, 
 	return true;
 }
 
+bool kms_generate_data_key_attested(const struct kms_client *client, const char *key_id, struct kms_context context,
+				    struct view attestation_document, struct buffer *ret_ciphertext_for_recipient,
+				    struct buffer *ret_ciphertext, struct error *error)
+{
+	static const char target[] = "TrentService.GenerateDataKey";
+	AUTO_JSON json_t *request = new_request(key_id, context, error);
+	AUTO_JSON json_t *answer = NULL;
+
+	return request && set_text(request, "KeySpec", "AES_256", error) && set_recipient(request, attestation_document, error) &&
+	       call(client, target, request, &answer, error) &&
+	       read_bytes(answer, target, "CiphertextForRecipient", RECIPIENT_CIPHERTEXT_MAX_SIZE, ret_ciphertext_for_recipient,
+			  error) &&
+	       read_bytes(answer, target, "CiphertextBlob", KMS_CIPHERTEXT_MAX_SIZE, ret_ciphertext, error);
+}
+
 bool kms_create_key(const struct kms_client *client, const char *description, const char *policy, char ret_arn[KMS_ARN_SIZE],
 		    struct error *error)
 {

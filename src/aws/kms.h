@@ -31,6 +31,10 @@ MUST_USE bool kms_encrypt(const struct kms_client *client, const char *key_id, s
 /* AES_256 data key: 32 bytes in the clear and its wrapped form. */
 MUST_USE bool kms_generate_data_key(const struct kms_client *client, const char *key_id, struct kms_context context,
 				    struct secret *ret_plaintext, struct buffer *ret_ciphertext, struct error *error);
+/* The same with Recipient: the key in the clear comes as CMS for the key inside `attestation_document`, and nobody else ever has it. */
+MUST_USE bool kms_generate_data_key_attested(const struct kms_client *client, const char *key_id, struct kms_context context,
+					     struct view attestation_document, struct buffer *ret_ciphertext_for_recipient,
+					     struct buffer *ret_ciphertext, struct error *error);
 /* A symmetric key with the given policy (JSON text; NULL: KMS's default). ret_arn is NUL-terminated. */
 MUST_USE bool kms_create_key(const struct kms_client *client, const char *description, const char *policy,
 			     char ret_arn[KMS_ARN_SIZE], struct error *error);

@@ -60,6 +60,7 @@ static const struct command keys_commands[] = {
 	{"activate", "sign with keys that were deactivated", keys_activate_main},
 	{"deactivate", "sign with keys no more, and keep their rows", keys_deactivate_main},
 	{"remove", "remove the rows of keys that are not active", keys_remove_main},
+	{"rewrap", "have the enclave seal keys anew: another data key, another KMS key", keys_rewrap_main},
 };
 
 static const struct command_group keys_group = {

@@ -55,6 +55,7 @@ int keys_show_main(int argc, char **argv);
 int keys_activate_main(int argc, char **argv);
 int keys_deactivate_main(int argc, char **argv);
 int keys_remove_main(int argc, char **argv);
+int keys_rewrap_main(int argc, char **argv);
 int policy_main(int argc, char **argv);
 int policy_check_main(int argc, char **argv);
 int slashing_main(int argc, char **argv);

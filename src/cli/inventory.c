@@ -54,6 +54,24 @@ bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data
 	return true;
 }
 
+bool inventory_control(struct inventory *inventory, struct address *ret_control, struct error *error)
+{
+	AUTO_FREE char *text = memory_format("unix:%s", inventory->folder.control);
+
+	if (!local_daemon_running(inventory->folder.host_pid, NULL))
+		return error_set(error, ERROR_NOT_FOUND, "the signer in %s does not run, and this is for its enclave to do",
+				 inventory->folder.path);
+	return address_parse(text, ret_control, error);
+}
+
+bool inventory_role_credentials(struct inventory *inventory, struct credentials *ret_credentials, struct error *error)
+{
+	AUTO_LOCAL_ENDPOINTS struct local_endpoints endpoints = {0};
+
+	return local_endpoints_read(inventory->folder.endpoints, &endpoints, error) &&
+	       credentials_from_imds(endpoints.imds_url, ret_credentials, error);
+}
+
 bool inventory_tell_signer(struct inventory *inventory, bool *ret_told, struct error *error)
 {
 	AUTO_LOCAL_HOST_STATUS struct local_host_status status = {0};

@@ -39,6 +39,9 @@ MUST_USE bool inventory_list(struct inventory *inventory, bool only_active, stru
 /* A new data key, in the clear and wrapped by KMS, in base64. Of a local signer the simulator has to run. */
 MUST_USE bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
 				     struct error *error);
+/* The running enclave's control channel, and the credentials that let it use KMS. ERROR_NOT_FOUND: the signer does not run. */
+MUST_USE bool inventory_control(struct inventory *inventory, struct address *ret_control, struct error *error);
+MUST_USE bool inventory_role_credentials(struct inventory *inventory, struct credentials *ret_credentials, struct error *error);
 /*
  * Has the signer take up what changed, if it runs (*ret_told). What it cannot take up is an error, though the table has changed.
  */

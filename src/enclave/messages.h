@@ -434,6 +434,7 @@ enum job_kind {
 	JOB_IMPORT,     /* open keystores and seal their keys */
 	JOB_SLASHING,   /* read, import or begin histories */
 	JOB_CREDENTIAL, /* new credentials for the slashing table */
+	JOB_REWRAP,     /* seal rows of the key table anew */
 	JOB_KIND_COUNT,
 };
 

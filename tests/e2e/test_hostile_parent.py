@@ -234,6 +234,41 @@ class BadInit(ParentTest):
         self.accepted_after_all(enclave, roles)
 
 
+class Rewrap(ParentTest):
+    def rewrap(self, enclave, rows, **members):
+        return enclave.ask({"operation": "rewrap", "credential": self.credential(), "encrypted_validator_keys": rows, **members})
+
+    def test_rows(self):
+        """Whoever asks gets rows for the table, sealed with a key that he cannot choose, and neither a row nor a request that is bad harms."""
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        first, second = [dict(row) for row in self.rows]
+        for members, text in [({}, "credential"), ({"credential": self.credential()}, "encrypted_validator_keys"),
+                              ({"credential": self.credential(), "encrypted_validator_keys": 7}, "encrypted_validator_keys"),
+                              ({"credential": self.credential(), "encrypted_validator_keys": [7]}, "encrypted_validator_keys[0]"),
+                              ({"credential": self.credential(), "encrypted_validator_keys": [{}] * 10001}, "10001")]:
+            status, body = enclave.ask({"operation": "rewrap", **members})
+            self.assertEqual(status, 400, body)
+            self.assertIn(text, body["message"])
+        # A data key that the parent names is not used.
+        status, body = self.rewrap(enclave, [first, second], data_key_b64=first["data_key_b64"])
+        self.assertEqual(status, 200, body)
+        self.assertNotEqual(body["data_key_b64"], first["data_key_b64"])
+        self.assertEqual(([row["pubkey"] for row in body["rows"]], body["failed"]), ([first["pubkey"], second["pubkey"]], []))
+        again = self.rewrap(enclave, [first])[1]
+        self.assertNotEqual(again["data_key_b64"], body["data_key_b64"])
+        bad = [{**first, "sealed_key_b64": flipped(first["sealed_key_b64"], 20)}, {**first, "chain": "hoodi"},
+               {**first, "pubkey": second["pubkey"]}, without(first, "data_key_b64"), {**first, "pubkey": "12"}, {}]
+        status, mixed = self.rewrap(enclave, [*bad, second])
+        self.assertEqual(status, 200, mixed)
+        self.assertEqual((len(mixed["failed"]), [row["pubkey"] for row in mixed["rows"]]), (len(bad), [second["pubkey"]]))
+        # What came out opens in an enclave, and its key is the same.
+        chain = body["chain"]
+        self.rows = [{"pubkey": row["pubkey"], "chain": chain, "sealed_key_b64": row["sealed_key_b64"],
+                      "data_key_b64": body["data_key_b64"]} for row in body["rows"]]
+        self.accepted_after_all(enclave, roles)
+
+
 class BadRelay(ParentTest):
     def whole_answer(self, enclave, relay):
         """Bytes that KMS sends for the TLS identity, its first answer."""

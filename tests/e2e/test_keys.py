@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ensign keys`: the key table of a signer that is up, and of one that is down."""
+import contextlib
 import json
+import os
+import pathlib
+import sqlite3
 import subprocess
 import time
 import unittest
 
 from signer import PROGRAMS, Connection, SignerTest, attestation, randao, run
+
+TOOLS = pathlib.Path(os.environ["ENSIGN_TEST_TOOLS"])
 
 
 class Keys(SignerTest):
@@ -115,6 +121,66 @@ class Table(Keys):
         self.assertTrue(self.listed()[up["public_keys"][0]]["active"], "nothing is changed when one of them is wrong")
         done = run("keys", "list", "--dir", self.folder / "nowhere", check=1)
         self.assertIn("no local signer", done.stderr)
+
+
+class Rewrap(Keys):
+    def sample_rows(self, count=3):
+        """As the sample solution's loader writes them; loaded by the running signer."""
+        folder, password, keys = self.keystores(count=count, name="sample")
+        subprocess.run([TOOLS / "add-sample-rows", self.folder / "signer", folder, password], check=True, stdout=subprocess.DEVNULL)
+        run("local", "reload", "--dir", self.folder / "signer", check=0)
+        run("slashing", "fresh", *keys, "--dir", self.folder / "signer", check=0)
+        return keys
+
+    def columns(self):
+        with contextlib.closing(sqlite3.connect(self.folder / "signer/tables.sqlite")) as tables:
+            tables.row_factory = sqlite3.Row
+            return {"0x" + row["pubkey"]: dict(row) for row in tables.execute("select * from ValidatorKeys")}
+
+    def test_sample(self):
+        """Rows of the sample's loader become sealed ones, without keystore, password and mnemonic; and all have one data key."""
+        up = self.up()
+        keys = self.sample_rows()
+        self.assertEqual(self.listed()[keys[0]]["sealed"], "keystore")
+        self.assertEqual(self.sign(up, keys[0], attestation(10))[0], 200)
+        self.assertEqual(self.keys("rewrap", "--dry-run"), {"rewrapped": 4, "failed": [], "dry_run": True})
+        self.assertEqual(self.listed()[keys[0]]["sealed"], "keystore")
+        self.assertEqual(self.keys("rewrap", keys[0]), {"rewrapped": 1, "failed": [], "dry_run": False})
+        self.assertEqual([self.listed()[key]["sealed"] for key in keys], ["data key", "keystore", "keystore"])
+        self.assertEqual(self.keys("rewrap")["rewrapped"], 4)
+        self.assertEqual(self.keys("rewrap")["rewrapped"], 4)
+        rows = self.columns()
+        self.assertEqual(len({row["data_key_b64"] for row in rows.values()}), 1)
+        for key in keys:
+            self.assertIsNone(rows[key]["encrypted_key_password_mnemonic_b64"])
+            self.assertEqual((rows[key]["deposit_json_b64"], rows[key]["active"]), ("W10=", "true"))
+        # They open in a new enclave, and nothing was forgotten.
+        run("local", "down", "--dir", self.folder / "signer", check=0)
+        up = self.up()
+        self.assertEqual(len(up["public_keys"]), 4)
+        self.assertEqual(self.sign(up, keys[0], attestation(10, root="0x" + "99" * 32))[0], 412)
+        self.assertEqual(self.sign(up, keys[1], attestation(10))[0], 200)
+
+    def test_bad_row(self):
+        """It is named and stays as it is; the others are rewrapped."""
+        self.up()
+        keys = self.sample_rows(count=2)
+        with contextlib.closing(sqlite3.connect(self.folder / "signer/tables.sqlite")) as tables:
+            tables.execute("update ValidatorKeys set encrypted_key_password_mnemonic_b64 = (select encrypted_key_password_mnemonic_b64"
+                           " from ValidatorKeys where pubkey = ?) where pubkey = ?", [keys[1][2:], keys[0][2:]])
+            tables.commit()
+        before = self.columns()
+        done = run("keys", "rewrap", "--dir", self.folder / "signer", "--json", check=1)
+        answer = json.loads(done.stdout)
+        self.assertEqual(answer["rewrapped"], 2)
+        self.assertEqual([failed["public_key"] for failed in answer["failed"]], [keys[0]])
+        self.assertIn("holds the key of " + keys[1][2:], answer["failed"][0]["message"])
+        self.assertEqual(self.columns()[keys[0]], before[keys[0]])
+
+    def test_down(self):
+        self.up()
+        run("local", "down", "--dir", self.folder / "signer", check=0)
+        self.assertIn("does not run", self.keys("rewrap", check=1))
 
 
 if __name__ == "__main__":

@@ -221,8 +221,8 @@ static bool finish_import(struct control *control, const struct message_job_resu
 	return imports_fail_all(control, IMPORT_OPENING, message, error);
 }
 
-static bool finish_slashing(struct control *control, const struct message_job_result *result, struct answer *ret_answer,
-			    struct error *error)
+static bool finish_with_body(struct control *control, const struct message_job_result *result, struct answer *ret_answer,
+			     struct error *error)
 {
 	(void)error;
 	if (result->code == ERROR_NONE)
@@ -244,8 +244,8 @@ static bool finish_credential(struct control *control, const struct message_job_
 
 static bool (*const finishers[JOB_KIND_COUNT])(struct control *control, const struct message_job_result *result,
 					       struct answer *ret_answer, struct error *error) = {
-	[JOB_INIT] = finish_init,         [JOB_RELOAD] = finish_reload,         [JOB_IMPORT] = finish_import,
-	[JOB_SLASHING] = finish_slashing, [JOB_CREDENTIAL] = finish_credential,
+	[JOB_INIT] = finish_init,          [JOB_RELOAD] = finish_reload,         [JOB_IMPORT] = finish_import,
+	[JOB_SLASHING] = finish_with_body, [JOB_CREDENTIAL] = finish_credential, [JOB_REWRAP] = finish_with_body,
 };
 
 static bool finish(struct control *control, struct error *error)

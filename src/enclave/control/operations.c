@@ -158,6 +158,12 @@ static struct answer answer_slashing(struct control *control, const struct reque
 	return start_job(control, JOB_SLASHING, request);
 }
 
+/* As soon as there is an enclave: rows that do not load yet may be what is to be rewrapped. */
+static struct answer answer_rewrap(struct control *control, const struct request *request)
+{
+	return start_job(control, JOB_REWRAP, request);
+}
+
 static struct answer answer_credential(struct control *control, const struct request *request)
 {
 	if (!control->is_provisioned)
@@ -185,7 +191,7 @@ static const struct operation {
 	{"init_state", answer_init_state}, {"init", answer_init},     {"status", answer_status},
 	{"reload", answer_reload},         {"import", answer_import}, {"forgotten", answer_forgotten},
 	{"metrics", answer_metrics},       {"log", answer_log},       {"slashing", answer_slashing},
-	{"credential", answer_credential},
+	{"credential", answer_credential}, {"rewrap", answer_rewrap},
 };
 
 static struct answer answer_request(struct control *control, const struct request *request)

@@ -136,16 +136,7 @@ static const struct row_form *form_of(json_t *row, struct error *error)
 	return (void)error_set(error, ERROR_INPUT, "neither sealed_key_b64 nor encrypted_key_password_mnemonic_b64"), NULL;
 }
 
-/* One row of the request, well formed and for this network. */
-struct row {
-	json_t *members;
-	const struct row_form *form;
-	const char *pubkey;
-	const char *chain;
-	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
-};
-
-static bool read_row(const struct opening *opening, json_t *members, struct row *ret_row, struct error *error)
+bool opening_read_row(const struct opening *opening, json_t *members, struct opening_row *ret_row, struct error *error)
 {
 	const char *network = opening->opener->configuration.network.name;
 
@@ -162,6 +153,11 @@ static bool read_row(const struct opening *opening, json_t *members, struct row 
 	return true;
 }
 
+bool opening_open_row(struct opening *opening, const struct opening_row *row, struct secret *ret_secret_key, struct error *error)
+{
+	return row->form->open(opening, row->members, row->pubkey, row->chain, ret_secret_key, error);
+}
+
 static bool keep_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct error *error)
 {
 	struct message_load_keep message;
@@ -172,7 +168,7 @@ static bool keep_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct error
 }
 
 /* A public key has one secret key, so what the keeper holds already need not be opened, whatever its row looks like now. */
-static bool load_row(struct loading *loading, const struct row *row, struct error *error)
+static bool load_row(struct loading *loading, const struct opening_row *row, struct error *error)
 {
 	AUTO_SECRET struct secret secret_key = {0};
 
@@ -180,24 +176,23 @@ static bool load_row(struct loading *loading, const struct row *row, struct erro
 	if (held_keys_has(&loading->held, row->public_key))
 		return keep_key(row->public_key, error);
 	loading->opened++;
-	return row->form->open(loading->opening, row->members, row->pubkey, row->chain, &secret_key, error) &&
-	       send_key(row->public_key, &secret_key, error);
+	return opening_open_row(loading->opening, row, &secret_key, error) && send_key(row->public_key, &secret_key, error);
 }
 
 /* Read every row and do something with it; NULL: nothing more. */
-static bool each_row(struct loading *loading, json_t *rows, bool (*act)(struct loading *, const struct row *, struct error *),
-		     struct error *error)
+static bool each_row(struct loading *loading, json_t *rows,
+		     bool (*act)(struct loading *, const struct opening_row *, struct error *), struct error *error)
 {
 	json_t *members;
 	size_t index;
 
 	json_array_foreach(rows, index, members)
 	{
-		struct row row = {.pubkey = "?"};
+		struct opening_row row = {.pubkey = "?"};
 
 		if (!json_is_object(members))
 			return error_set(error, ERROR_INPUT, "encrypted_validator_keys[%zu]: not an object", index);
-		if (!read_row(loading->opening, members, &row, error) || (act && !act(loading, &row, error)))
+		if (!opening_read_row(loading->opening, members, &row, error) || (act && !act(loading, &row, error)))
 			return error_prefix(error, "encrypted_validator_keys[%zu] (pubkey %.98s)", index, row.pubkey);
 	}
 	return true;

@@ -10,6 +10,7 @@
  *   keeper.c         asks the keeper which keys it has already
  *   known_clients.c  opens the list of known clients
  *   keystores.c      opens what the key manager was given
+ *   rewrap.c         seals rows anew, with another data key
  *   histories.c      asks the ledger what the operator wants to know or to say
  *   table_credentials.c  gives the ledger what it reaches a slashing table with
  */
@@ -45,6 +46,18 @@ struct opening {
 		struct secret key;
 	} data_keys[OPENER_DATA_KEYS_MAX];
 	size_t next_data_key;
+	bool takes_any_kms_key; /* decrypts what is of another KMS key than the configured one, if that lets it */
+};
+
+struct row_form;
+
+/* A row of the key table as a request has it, well formed and for this network. Texts are borrowed from the request. */
+struct opening_row {
+	json_t *members;
+	const struct row_form *form;
+	const char *pubkey;
+	const char *chain;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 };
 
 /* The public keys that the keeper holds, sorted. */
@@ -60,6 +73,9 @@ struct held_keys {
 MUST_USE bool opener_load(struct opener *opener, json_t *request, struct message_job_result *ret_result, struct error *error);
 /* JOB_IMPORT: each keystore ends as a SEALED_KEY or an IMPORT_RESULT to control. */
 MUST_USE bool opener_import(struct opener *opener, json_t *request, struct secret *imports, size_t count, struct error *error);
+
+/* JOB_REWRAP: the answer's body is JSON. */
+MUST_USE bool opener_rewrap(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
 
 /* JOB_SLASHING: the answer's body is JSON. */
 MUST_USE bool opener_histories(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
@@ -84,8 +100,19 @@ MUST_USE bool opening_decrypt_member(struct opening *opening, json_t *object, co
 				     struct secret *ret_plaintext, struct error *error);
 /* The opened data_key_b64 of an object; asked of KMS once for each. Borrowed from `opening`. */
 MUST_USE bool opening_find_data_key(struct opening *opening, json_t *object, struct view *ret_key, struct error *error);
+/* A data key that KMS makes for this enclave and nobody else, and the same wrapped, in base64. */
+MUST_USE bool opening_new_data_key(struct opening *opening, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
+				   struct error *error);
 /* What opens but is not what it should be is the row's fault, not the request's: ERROR_CRYPTO. Returns false. */
 bool opening_blame_content(struct error *error);
+
+/* ---- keys.c ---- */
+
+/* ERROR_INPUT, or ERROR_CRYPTO when it is for another network. */
+MUST_USE bool opening_read_row(const struct opening *opening, json_t *members, struct opening_row *ret_row, struct error *error);
+/* Its secret key, which is that of its public key. */
+MUST_USE bool opening_open_row(struct opening *opening, const struct opening_row *row, struct secret *ret_secret_key,
+			       struct error *error);
 
 /* ---- keeper.c ---- */
 

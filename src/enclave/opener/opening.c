@@ -56,16 +56,32 @@ static bool blame_kms(struct error *error)
 	return error_prefix(error, "answer of KMS: CiphertextForRecipient");
 }
 
-static bool call_kms(struct opening *opening, struct kms_context context, struct view ciphertext, struct view document,
-		     struct buffer *ret_blob, struct error *error)
+static bool count_call(enum metrics_kms operation, uint64_t started_us, bool ok)
 {
-	uint64_t started_us = clock_monotonic_us();
-	bool ok = kms_decrypt_attested(&opening->kms, opening->opener->configuration.kms_key_arn, context, ciphertext, document,
-				       ret_blob, error);
-
-	metrics_add(METRIC_KMS_CALLS, METRICS_KMS_DECRYPT, ok ? METRICS_OK : METRICS_FAILURE, 1);
-	metrics_observe(METRIC_KMS_DURATION, METRICS_KMS_DECRYPT, clock_monotonic_us() - started_us);
+	metrics_add(METRIC_KMS_CALLS, operation, ok ? METRICS_OK : METRICS_FAILURE, 1);
+	metrics_observe(METRIC_KMS_DURATION, operation, clock_monotonic_us() - started_us);
 	return ok;
+}
+
+static bool call_decrypt(struct opening *opening, struct kms_context context, struct view ciphertext, struct view document,
+			 struct buffer *ret_blob, struct error *error)
+{
+	const char *key_id = opening->takes_any_kms_key ? NULL : opening->opener->configuration.kms_key_arn;
+	uint64_t started_us = clock_monotonic_us();
+
+	return count_call(METRICS_KMS_DECRYPT, started_us,
+			  kms_decrypt_attested(&opening->kms, key_id, context, ciphertext, document, ret_blob, error));
+}
+
+static bool attest(struct opening *opening, struct buffer *ret_document, struct error *error)
+{
+	return make_recipient(opening, error) && nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0},
+							    buffer_view(&opening->recipient_spki), ret_document, error);
+}
+
+static bool open_blob(struct opening *opening, const struct buffer *blob, struct secret *ret_plaintext, struct error *error)
+{
+	return cms_open(opening->recipient, buffer_view(blob), ret_plaintext, error) || blame_kms(error);
 }
 
 static bool attested_decrypt(struct opening *opening, struct kms_context context, struct view ciphertext,
@@ -74,11 +90,9 @@ static bool attested_decrypt(struct opening *opening, struct kms_context context
 	AUTO_BUFFER struct buffer document = {0};
 	AUTO_BUFFER struct buffer blob = {0};
 
-	return make_recipient(opening, error) &&
-	       nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0}, buffer_view(&opening->recipient_spki),
-			  &document, error) &&
-	       call_kms(opening, context, ciphertext, buffer_view(&document), &blob, error) &&
-	       (cms_open(opening->recipient, buffer_view(&blob), ret_plaintext, error) || blame_kms(error));
+	return attest(opening, &document, error) &&
+	       call_decrypt(opening, context, ciphertext, buffer_view(&document), &blob, error) &&
+	       open_blob(opening, &blob, ret_plaintext, error);
 }
 
 bool opening_decrypt_member(struct opening *opening, json_t *object, const char *name, struct kms_context context,
@@ -125,5 +139,31 @@ bool opening_find_data_key(struct opening *opening, json_t *object, struct view 
 	key = (struct secret){0};
 	opening->next_data_key = (opening->next_data_key + 1) % OPENER_DATA_KEYS_MAX;
 	*ret_key = secret_view(&slot->key);
+	return true;
+}
+
+bool opening_new_data_key(struct opening *opening, struct secret *ret_data_key, struct buffer *ret_wrapped_b64, struct error *error)
+{
+	const struct configuration *configuration = &opening->opener->configuration;
+	const struct kms_context context = {"fleet", configuration->fleet};
+	AUTO_BUFFER struct buffer document = {0};
+	AUTO_BUFFER struct buffer wrapped = {0};
+	AUTO_BUFFER struct buffer blob = {0};
+	AUTO_SECRET struct secret key = {0};
+	uint64_t started_us;
+
+	if (!attest(opening, &document, error))
+		return error_prefix(error, "data key");
+	started_us = clock_monotonic_us();
+	if (!count_call(METRICS_KMS_GENERATE_DATA_KEY, started_us,
+			kms_generate_data_key_attested(&opening->kms, configuration->kms_key_arn, context, buffer_view(&document),
+						       &blob, &wrapped, error)) ||
+	    !open_blob(opening, &blob, &key, error))
+		return error_prefix(error, "data key");
+	if (key.size != AEAD_KEY_SIZE)
+		return error_set(error, ERROR_PEER, "data key: KMS made one of %zu bytes", key.size);
+	base64_encode(buffer_view(&wrapped), ret_wrapped_b64);
+	*ret_data_key = key;
+	key = (struct secret){0};
 	return true;
 }
