@@ -5,53 +5,21 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <utf8proc.h>
 
-#define UTF8_CHARACTER_MAX_SIZE 4
+#include "eth/nfkd.h"
 
-static bool is_control(utf8proc_int32_t c)
+static bool is_control(int32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
-/* NFKD of the password as code points. Both passes write only to memory that is ours: utf8proc_map() would use the plain heap. */
-static bool decompose(struct view password, struct secret *ret_characters, struct error *error)
-{
-	const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT;
-	utf8proc_ssize_t size = (utf8proc_ssize_t)password.size;
-	utf8proc_ssize_t count = utf8proc_decompose(password.data, size, NULL, 0, options);
-
-	if (count < 0)
-		return error_set(error, ERROR_INPUT, "password: not UTF-8");
-	if (!secret_init(ret_characters, (size_t)count * sizeof(utf8proc_int32_t), error))
-		return false;
-	(void)utf8proc_decompose(password.data, size, (utf8proc_int32_t *)(void *)ret_characters->data, count, options);
-	return true;
-}
-
 bool keystore_password_encode(struct view password, struct secret *ret_bytes, struct error *error)
 {
-	AUTO_SECRET struct secret characters = {0};
-	AUTO_SECRET struct secret room = {0};
-	const utf8proc_int32_t *character;
-	size_t count;
-	size_t size = 0;
-
 	if (password.size > KEYSTORE_PASSWORD_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "password: %zu bytes, at most %d are allowed", password.size,
 				 KEYSTORE_PASSWORD_MAX_SIZE);
-	if (!decompose(password, &characters, error))
-		return false;
-	character = (const utf8proc_int32_t *)(void *)characters.data;
-	count = characters.size / sizeof *character;
-	if (!secret_init(&room, count * UTF8_CHARACTER_MAX_SIZE, error))
-		return false;
-	/* After the decomposition, and not normalised again: what a control code kept apart stays in its order (ERC-2335). */
-	for (size_t i = 0; i < count; i++) {
-		if (!is_control(character[i]))
-			size += (size_t)utf8proc_encode_char(character[i], room.data + size);
-	}
-	return secret_init_copy(ret_bytes, view_of(room.data, size), error);
+	/* Control codes go after the decomposition: what one kept apart stays in its order (ERC-2335). */
+	return nfkd_normalize_text(password, "password", is_control, ret_bytes, error);
 }
 
 static bool check_scrypt(const struct keystore_kdf_parameters *kdf, struct error *error)
