@@ -32,7 +32,7 @@ enum keystore_kdf { KEYSTORE_KDF_SCRYPT, KEYSTORE_KDF_PBKDF2 };
 
 /*
  * Encrypt: scrypt n=2^kdf_cost_log2 r=8 p=1, or PBKDF2 with 2^kdf_cost_log2 rounds (18 is the usual cost of both; tests use
- * less). `path` may be "" for unknown. Appends the JSON text.
+ * less). `path` is one of eth/derivation.h, or "" for unknown. Appends the JSON text.
  */
 MUST_USE bool keystore_encrypt(const struct secret *secret_key, struct view password, enum keystore_kdf kdf, unsigned kdf_cost_log2,
 			       const char *path, const char *description, struct buffer *ret_json, struct error *error);

@@ -3,6 +3,8 @@
 
 #include <openssl/rand.h>
 
+#include "eth/derivation.h"
+
 #define UUID_SIZE 16
 #define UUID_TEXT_SIZE 37
 
@@ -152,24 +154,12 @@ static bool read_crypto(json_t *root, struct keystore_file *file, struct error *
 	       error_prefix(error, "crypto");
 }
 
-/* ERC-2334: m, then decimal numbers below 2^32, with no mark of hardening. "" is what tools write for "unknown". */
+/* "" is what tools write for "unknown". */
 static bool check_path(const char *path, struct error *error)
 {
-	const char *next = path;
+	struct derivation_path ignored;
 
-	if (path[0] == 0)
-		return true;
-	if (*next++ != 'm')
-		return error_set(error, ERROR_INPUT, "path: does not begin with m");
-	while (*next == '/') {
-		size_t digits = strcspn(++next, "/");
-		uint64_t index = 0;
-
-		if (!u64_parse(view_of(next, digits), &index) || index > UINT32_MAX)
-			return error_set(error, ERROR_INPUT, "path: not numbers below 2^32");
-		next += digits;
-	}
-	return *next == 0 || error_set(error, ERROR_INPUT, "path: not numbers below 2^32");
+	return path[0] == 0 || derivation_path_parse(view_of_text(path), &ignored, error);
 }
 
 /* The members beside `crypto`. path and uuid are required by the schema, but files without them are in use (Teku reads them). */
