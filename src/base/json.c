@@ -237,16 +237,36 @@ json_t *json_text_of_any(const char *text)
 	return json_stringn(buffer_text(&ascii), ascii.size);
 }
 
+json_t *json_text_of_hex(const char *prefix, struct view bytes)
+{
+	AUTO_FREE char *digits = (char *)memory_allocate(2 * bytes.size + 1);
+	AUTO_FREE char *text = NULL;
+
+	hex_encode(bytes, digits);
+	text = memory_format("%s%s", prefix, digits);
+	return json_string(text);
+}
+
 static int append_chunk(const char *chunk, size_t size, void *context)
 {
 	buffer_append((struct buffer *)context, view_of(chunk, size));
 	return 0;
 }
 
+static void write_json(const json_t *json, size_t flags, struct buffer *ret_text)
+{
+	if (json_dump_callback(json, append_chunk, ret_text, flags | JSON_ENCODE_ANY) != 0)
+		abort(); /* only for a value that is no JSON, which is a bug of the caller */
+}
+
 void json_write(const json_t *json, struct buffer *ret_text)
 {
-	if (json_dump_callback(json, append_chunk, ret_text, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
-		abort(); /* only for a value that is no JSON, which is a bug of the caller */
+	write_json(json, JSON_COMPACT, ret_text);
+}
+
+void json_write_spaced(const json_t *json, struct buffer *ret_text)
+{
+	write_json(json, JSON_ENSURE_ASCII, ret_text);
 }
 
 bool json_write_secret(const json_t *json, struct secret *ret_text, struct error *error)

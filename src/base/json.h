@@ -57,7 +57,11 @@ MUST_USE bool json_read_text_secret(json_t *object, const char *name, struct sec
  * byte outside ASCII becomes a question mark.
  */
 MUST_USE json_t *json_text_of_any(const char *text);
+/* A JSON string of `prefix` and the hex of `bytes`. */
+MUST_USE json_t *json_text_of_hex(const char *prefix, struct view bytes);
 /* Compact text of `json`, appended. */
 void json_write(const json_t *json, struct buffer *ret_text);
+/* The same with a space behind commas and colons, as Python writes it. */
+void json_write_spaced(const json_t *json, struct buffer *ret_text);
 /* For JSON with secrets: the compact text as a secret. */
 MUST_USE bool json_write_secret(const json_t *json, struct secret *ret_text, struct error *error);

@@ -78,6 +78,13 @@ static bool read_public_key(const uint8_t bytes[BLS_PUBLIC_KEY_SIZE], blst_p1_af
 	       blst_p1_affine_in_g1(ret_point);
 }
 
+bool bls_public_key_valid(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	blst_p1_affine point;
+
+	return read_public_key(public_key, &point);
+}
+
 /* Infinity is what the zero key signs; no valid key makes it. */
 static bool read_signature(const uint8_t bytes[BLS_SIGNATURE_SIZE], blst_p2_affine *ret_point)
 {

@@ -22,6 +22,8 @@ MUST_USE bool bls_public_key_derive(const uint8_t secret_key[BLS_SECRET_KEY_SIZE
 /* Signs a 32-byte signing root. The key must be valid (checked at load). */
 void bls_sign(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t signing_root[32],
 	      uint8_t ret_signature[BLS_SIGNATURE_SIZE]);
+/* KeyValidate of the draft, section 2.5: a point of the subgroup that is not infinity. */
+MUST_USE bool bls_public_key_valid(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 /* KeyValidate + verify: false for any malformed, infinite or out-of-subgroup point too. */
 MUST_USE bool bls_verify(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct view message,
 			 const uint8_t signature[BLS_SIGNATURE_SIZE]);

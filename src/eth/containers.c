@@ -73,13 +73,46 @@ void sync_aggregator_selection_data_root(const struct sync_aggregator_selection_
 	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
 }
 
+/* The members that DepositMessage and DepositData share. */
+static void deposit_chunks(const struct deposit_message *message, uint8_t (*ret_fields)[ROOT_SIZE])
+{
+	public_key_root(message->pubkey, ret_fields[0]);
+	memcpy(ret_fields[1], message->withdrawal_credentials, ROOT_SIZE);
+	ssz_uint64_chunk(message->amount, ret_fields[2]);
+}
+
 void deposit_message_root(const struct deposit_message *message, uint8_t ret_root[ROOT_SIZE])
 {
 	uint8_t fields[3][ROOT_SIZE];
 
-	public_key_root(message->pubkey, fields[0]);
-	memcpy(fields[1], message->withdrawal_credentials, ROOT_SIZE);
-	ssz_uint64_chunk(message->amount, fields[2]);
+	deposit_chunks(message, fields);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}
+
+static void signature_root(const uint8_t signature[SSZ_SIGNATURE_SIZE], uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t chunks[SSZ_SIGNATURE_SIZE / ROOT_SIZE][ROOT_SIZE];
+
+	memcpy(chunks, signature, sizeof chunks);
+	ssz_merkleize(chunks, ARRAY_SIZE(chunks), ret_root);
+}
+
+void deposit_data_root(const struct deposit_data *data, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[4][ROOT_SIZE];
+
+	deposit_chunks(&data->message, fields);
+	signature_root(data->signature, fields[3]);
+	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
+}
+
+void bls_to_execution_change_root(const struct bls_to_execution_change *message, uint8_t ret_root[ROOT_SIZE])
+{
+	uint8_t fields[3][ROOT_SIZE];
+
+	ssz_uint64_chunk(message->validator_index, fields[0]);
+	public_key_root(message->from_bls_pubkey, fields[1]);
+	short_bytes_chunk(message->to_execution_address, EXECUTION_ADDRESS_SIZE, fields[2]);
 	ssz_merkleize(fields, ARRAY_SIZE(fields), ret_root);
 }
 

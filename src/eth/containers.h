@@ -29,8 +29,9 @@ struct beacon_block_header {
 };
 
 #define EXECUTION_ADDRESS_SIZE 20
-/* A compressed BLS public key, as a member of a container. */
+/* A compressed BLS public key and a signature, as members of a container. */
 #define SSZ_PUBLIC_KEY_SIZE 48
+#define SSZ_SIGNATURE_SIZE 96
 
 struct voluntary_exit {
 	uint64_t epoch;
@@ -52,6 +53,19 @@ struct deposit_message {
 	uint8_t pubkey[SSZ_PUBLIC_KEY_SIZE];
 	uint8_t withdrawal_credentials[ROOT_SIZE];
 	uint64_t amount; /* Gwei */
+};
+
+/* DepositData: what the deposit contract takes. */
+struct deposit_data {
+	struct deposit_message message; /* its members are DepositData's own, in this order */
+	uint8_t signature[SSZ_SIGNATURE_SIZE];
+};
+
+/* capella: withdrawals of a validator go to an execution address from then on. */
+struct bls_to_execution_change {
+	uint64_t validator_index;
+	uint8_t from_bls_pubkey[SSZ_PUBLIC_KEY_SIZE];
+	uint8_t to_execution_address[EXECUTION_ADDRESS_SIZE];
 };
 
 /* ValidatorRegistrationV1 of builder-specs. */
@@ -86,6 +100,8 @@ void uint64_root(uint64_t value, uint8_t ret_root[ROOT_SIZE]);
 void voluntary_exit_root(const struct voluntary_exit *message, uint8_t ret_root[ROOT_SIZE]);
 void sync_aggregator_selection_data_root(const struct sync_aggregator_selection_data *data, uint8_t ret_root[ROOT_SIZE]);
 void deposit_message_root(const struct deposit_message *message, uint8_t ret_root[ROOT_SIZE]);
+void deposit_data_root(const struct deposit_data *data, uint8_t ret_root[ROOT_SIZE]);
+void bls_to_execution_change_root(const struct bls_to_execution_change *message, uint8_t ret_root[ROOT_SIZE]);
 void validator_registration_root(const struct validator_registration *registration, uint8_t ret_root[ROOT_SIZE]);
 void payload_attestation_data_root(const struct payload_attestation_data *data, uint8_t ret_root[ROOT_SIZE]);
 void proposer_preferences_root(const struct proposer_preferences *preferences, uint8_t ret_root[ROOT_SIZE]);

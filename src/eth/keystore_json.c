@@ -226,17 +226,9 @@ static bool make_uuid(char ret_text[UUID_TEXT_SIZE], struct error *error)
 	return true;
 }
 
-static json_t *json_hex(struct view bytes)
-{
-	AUTO_FREE char *text = (char *)memory_allocate(2 * bytes.size + 1);
-
-	hex_encode(bytes, text);
-	return json_string(text);
-}
-
 static json_t *kdf_parameters_json(const struct keystore_kdf_parameters *kdf)
 {
-	json_t *salt = json_hex(buffer_view(&kdf->salt));
+	json_t *salt = json_text_of_hex("", buffer_view(&kdf->salt));
 
 	if (kdf->function == KEYSTORE_KDF_SCRYPT)
 		return json_pack("{s:i, s:I, s:I, s:I, s:o}", "dklen", KEYSTORE_DERIVED_KEY_SIZE, "n", (json_int_t)kdf->n, "r",
@@ -249,9 +241,10 @@ static json_t *crypto_json(const struct keystore_file *file)
 {
 	return json_pack("{s:{s:s, s:o, s:s}, s:{s:s, s:{}, s:o}, s:{s:s, s:{s:o}, s:o}}", "kdf", "function",
 			 KDFS[file->kdf.function].name, "params", kdf_parameters_json(&file->kdf), "message", "", "checksum",
-			 "function", "sha256", "params", "message", json_hex(view_of(file->checksum, sizeof file->checksum)),
-			 "cipher", "function", "aes-128-ctr", "params", "iv", json_hex(view_of(file->iv, sizeof file->iv)),
-			 "message", json_hex(buffer_view(&file->ciphertext)));
+			 "function", "sha256", "params", "message",
+			 json_text_of_hex("", view_of(file->checksum, sizeof file->checksum)), "cipher", "function", "aes-128-ctr",
+			 "params", "iv", json_text_of_hex("", view_of(file->iv, sizeof file->iv)), "message",
+			 json_text_of_hex("", buffer_view(&file->ciphertext)));
 }
 
 bool keystore_file_write(const struct keystore_file *file, const char *path, const char *description, struct buffer *ret_json,
@@ -263,8 +256,8 @@ bool keystore_file_write(const struct keystore_file *file, const char *path, con
 	if (!check_path(path, error) || !make_uuid(uuid, error))
 		return false;
 	root = json_pack("{s:o, s:o, s:s, s:s, s:i}", "crypto", crypto_json(file), "pubkey",
-			 json_hex(view_of(file->public_key, sizeof file->public_key)), "path", path, "uuid", uuid, "version",
-			 KEYSTORE_VERSION);
+			 json_text_of_hex("", view_of(file->public_key, sizeof file->public_key)), "path", path, "uuid", uuid,
+			 "version", KEYSTORE_VERSION);
 	if (!root)
 		return error_set(error, ERROR_BUG, "keystore: cannot be written as JSON");
 	if (description && json_object_set_new(root, "description", json_string(description)) != 0)

@@ -317,11 +317,27 @@ static void test_write(void **state)
 	assert_ok(json_write_secret(json, &secret, &error), &error);
 	assert_true(view_equal_text(secret_view(&secret), "{\"b\":[1,\"x\\ny\",null],\"a\":true}"));
 	buffer_clear(&text);
+	json_write_spaced(json, &text);
+	assert_string_equal(buffer_text(&text), "{\"b\": [1, \"x\\ny\", null], \"a\": true}");
+	buffer_clear(&text);
 	json_write(number, &text);
 	assert_string_equal(buffer_text(&text), "5");
 	assert_false(json_write_secret(NULL, &none, &error));
 	assert_int_equal(error.code, ERROR_BUG);
 	assert_null(none.data);
+}
+
+static void test_text_of_hex(void **state)
+{
+	static const uint8_t bytes[] = {0, 0xab, 0x1f};
+	AUTO_JSON json_t *bare = json_text_of_hex("", view_of(bytes, sizeof bytes));
+	AUTO_JSON json_t *marked = json_text_of_hex("0x", view_of(bytes, sizeof bytes));
+	AUTO_JSON json_t *empty = json_text_of_hex("0x", view_of(NULL, 0));
+
+	(void)state;
+	assert_string_equal(json_string_value(bare), "00ab1f");
+	assert_string_equal(json_string_value(marked), "0x00ab1f");
+	assert_string_equal(json_string_value(empty), "0x");
 }
 
 static void test_text_of_any(void **state)
@@ -398,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_read_base64),
 		cmocka_unit_test(test_read_secrets),
 		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_text_of_hex),
 		cmocka_unit_test(test_text_of_any),
 		cmocka_unit_test(test_done_accepts_null),
 	};

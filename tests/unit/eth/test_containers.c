@@ -92,6 +92,25 @@ static void deposit_case(json_t *value, uint8_t ret_root[ROOT_SIZE])
 	deposit_message_root(&message, ret_root);
 }
 
+static void deposit_data_case(json_t *value, uint8_t ret_root[ROOT_SIZE])
+{
+	struct deposit_data data = {.message.amount = read_u64(value, "amount")};
+
+	read_bytes(value, "pubkey", data.message.pubkey, sizeof data.message.pubkey);
+	read_root(value, "withdrawal_credentials", data.message.withdrawal_credentials);
+	read_bytes(value, "signature", data.signature, sizeof data.signature);
+	deposit_data_root(&data, ret_root);
+}
+
+static void bls_to_execution_change_case(json_t *value, uint8_t ret_root[ROOT_SIZE])
+{
+	struct bls_to_execution_change message = {.validator_index = read_u64(value, "validator_index")};
+
+	read_bytes(value, "from_bls_pubkey", message.from_bls_pubkey, sizeof message.from_bls_pubkey);
+	read_bytes(value, "to_execution_address", message.to_execution_address, sizeof message.to_execution_address);
+	bls_to_execution_change_root(&message, ret_root);
+}
+
 static void registration_case(json_t *value, uint8_t ret_root[ROOT_SIZE])
 {
 	struct validator_registration registration = {
@@ -173,6 +192,8 @@ static void test_small_containers(void **state)
 	check_file("ssz/phase0/VoluntaryExit.json", voluntary_exit_case);
 	check_file("ssz/altair/SyncAggregatorSelectionData.json", sync_selection_case);
 	check_file("ssz/phase0/DepositMessage.json", deposit_case);
+	check_file("ssz/phase0/DepositData.json", deposit_data_case);
+	check_file("ssz/capella/BLSToExecutionChange.json", bls_to_execution_change_case);
 	check_file("ssz/bellatrix/ValidatorRegistrationV1.json", registration_case);
 	check_file("ssz/gloas/PayloadAttestationData.json", payload_attestation_case);
 	check_file("ssz/gloas/ProposerPreferences.json", preferences_case);
