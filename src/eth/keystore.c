@@ -65,11 +65,16 @@ static bool apply_cipher(const struct secret *derived_key, const uint8_t iv[KEYS
 	return error_set(error, ERROR_CRYPTO, "AES-128-CTR failed");
 }
 
-static bool derive_key(const struct keystore_kdf_parameters *kdf, struct view password, struct secret *ret_key, struct error *error)
+/* `cache` may be NULL. */
+static bool derive_key(struct keystore_kdf_cache *cache, const struct keystore_kdf_parameters *kdf, struct view password,
+		       struct secret *ret_key, struct error *error)
 {
 	AUTO_SECRET struct secret encoded = {0};
 
-	return keystore_password_encode(password, &encoded, error) && keystore_kdf_derive(kdf, &encoded, ret_key, error);
+	if (!keystore_password_encode(password, &encoded, error))
+		return false;
+	return cache ? keystore_kdf_derive_cached(cache, kdf, &encoded, ret_key, error)
+		     : keystore_kdf_derive(kdf, &encoded, ret_key, error);
 }
 
 /* The IV is not under the checksum: a changed one gives another key, which only the public key can tell. */
@@ -106,13 +111,19 @@ static bool open_file(const struct keystore_file *file, const struct secret *der
 	return true;
 }
 
-bool keystore_decrypt(struct view json, struct view password, struct keystore_secret *ret_secret, struct error *error)
+bool keystore_decrypt_cached(struct keystore_kdf_cache *cache, struct view json, struct view password,
+			     struct keystore_secret *ret_secret, struct error *error)
 {
 	AUTO_KEYSTORE_FILE struct keystore_file file = {0};
 	AUTO_SECRET struct secret derived_key = {0};
 
-	return keystore_file_parse(json, &file, error) && derive_key(&file.kdf, password, &derived_key, error) &&
+	return keystore_file_parse(json, &file, error) && derive_key(cache, &file.kdf, password, &derived_key, error) &&
 	       open_file(&file, &derived_key, ret_secret, error);
+}
+
+bool keystore_decrypt(struct view json, struct view password, struct keystore_secret *ret_secret, struct error *error)
+{
+	return keystore_decrypt_cached(NULL, json, password, ret_secret, error);
 }
 
 static bool choose_kdf(enum keystore_kdf kdf, unsigned cost_log2, struct keystore_kdf_parameters *ret_kdf, struct error *error)
@@ -145,15 +156,59 @@ static bool seal_file(const struct secret *secret_key, const struct secret *deri
 	return compute_checksum(derived_key, buffer_view(&file->ciphertext), file->checksum, error);
 }
 
+struct keystore_batch {
+	struct keystore_kdf_parameters kdf;
+	struct secret derived_key;
+};
+
+struct keystore_batch *keystore_batch_new(struct view password, enum keystore_kdf kdf, unsigned kdf_cost_log2, struct error *error)
+{
+	struct keystore_batch *batch = (struct keystore_batch *)memory_allocate_zeroed(1, sizeof *batch);
+
+	if (choose_kdf(kdf, kdf_cost_log2, &batch->kdf, error) &&
+	    derive_key(NULL, &batch->kdf, password, &batch->derived_key, error))
+		return batch;
+	keystore_batch_free(batch);
+	return NULL;
+}
+
+void keystore_batch_free(struct keystore_batch *batch)
+{
+	if (!batch)
+		return;
+	buffer_done(&batch->kdf.salt);
+	secret_done(&batch->derived_key);
+	free(batch);
+}
+
+static bool check_secret_key(const struct secret *secret_key, uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE], struct error *error)
+{
+	if (secret_key->size != BLS_SECRET_KEY_SIZE)
+		return error_set(error, ERROR_INPUT, "secret key: %zu bytes, expected %d", secret_key->size, BLS_SECRET_KEY_SIZE);
+	return bls_public_key_derive(secret_key->data, ret_public_key, error);
+}
+
+bool keystore_batch_encrypt(const struct keystore_batch *batch, const struct secret *secret_key, const char *path,
+			    const char *description, struct buffer *ret_json, struct error *error)
+{
+	AUTO_KEYSTORE_FILE struct keystore_file file = {.kdf = batch->kdf, .has_public_key = true};
+
+	/* A copy, for the file owns its salt. */
+	file.kdf.salt = (struct buffer){0};
+	buffer_append(&file.kdf.salt, buffer_view(&batch->kdf.salt));
+	return check_secret_key(secret_key, file.public_key, error) && seal_file(secret_key, &batch->derived_key, &file, error) &&
+	       keystore_file_write(&file, path, description, ret_json, error);
+}
+
 bool keystore_encrypt(const struct secret *secret_key, struct view password, enum keystore_kdf kdf, unsigned kdf_cost_log2,
 		      const char *path, const char *description, struct buffer *ret_json, struct error *error)
 {
-	AUTO_KEYSTORE_FILE struct keystore_file file = {.has_public_key = true};
-	AUTO_SECRET struct secret derived_key = {0};
+	AUTO_KEYSTORE_BATCH struct keystore_batch *batch = NULL;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 
-	if (secret_key->size != BLS_SECRET_KEY_SIZE)
-		return error_set(error, ERROR_INPUT, "secret key: %zu bytes, expected %d", secret_key->size, BLS_SECRET_KEY_SIZE);
-	return bls_public_key_derive(secret_key->data, file.public_key, error) &&
-	       choose_kdf(kdf, kdf_cost_log2, &file.kdf, error) && derive_key(&file.kdf, password, &derived_key, error) &&
-	       seal_file(secret_key, &derived_key, &file, error) && keystore_file_write(&file, path, description, ret_json, error);
+	/* Before the costly part. */
+	if (!check_secret_key(secret_key, public_key, error))
+		return false;
+	batch = keystore_batch_new(password, kdf, kdf_cost_log2, error);
+	return batch && keystore_batch_encrypt(batch, secret_key, path, description, ret_json, error);
 }

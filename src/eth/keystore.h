@@ -28,6 +28,26 @@ void keystore_secret_done(struct keystore_secret *secret);
  */
 MUST_USE bool keystore_decrypt(struct view json, struct view password, struct keystore_secret *ret_secret, struct error *error);
 
+/*
+ * Derived keys of a batch. deposit-cli writes all keystores of a run with one salt, so one derivation (0.5 s and 256 MiB) opens them
+ * all. Bounded: the oldest entry goes first; most batches have one password and one salt. Entries are in protected memory, and as secret as
+ * the passwords, of which they hold a fast hash: call _done as soon as the batch is read. {0} is empty. Not to be shared by threads.
+ */
+#define KEYSTORE_KDF_CACHE_SIZE 8
+
+struct keystore_kdf_cache {
+	struct secret entries[KEYSTORE_KDF_CACHE_SIZE];
+	size_t next; /* the entry that the next derivation replaces */
+};
+
+/* Wipes; leaves an empty cache. Accepts NULL and {0}. */
+void keystore_kdf_cache_done(struct keystore_kdf_cache *cache);
+#define AUTO_KEYSTORE_KDF_CACHE CLEANUP(keystore_kdf_cache_done)
+
+/* As keystore_decrypt(); derives only what is not in the cache. What a wrong password derives is kept too. */
+MUST_USE bool keystore_decrypt_cached(struct keystore_kdf_cache *cache, struct view json, struct view password,
+				      struct keystore_secret *ret_secret, struct error *error);
+
 enum keystore_kdf { KEYSTORE_KDF_SCRYPT, KEYSTORE_KDF_PBKDF2 };
 
 /*
@@ -36,5 +56,27 @@ enum keystore_kdf { KEYSTORE_KDF_SCRYPT, KEYSTORE_KDF_PBKDF2 };
  */
 MUST_USE bool keystore_encrypt(const struct secret *secret_key, struct view password, enum keystore_kdf kdf, unsigned kdf_cost_log2,
 			       const char *path, const char *description, struct buffer *ret_json, struct error *error);
+
+/*
+ * For many keystores with one password: one salt and one derivation for all, an IV of its own for each, as deposit-cli does it. Who learns the
+ * password of one keystore has that of all, batch or not; the salt still keeps them apart from everybody else's.
+ */
+struct keystore_batch;
+/* Derives the key: as costly as one keystore_encrypt(). NULL on failure. */
+MUST_USE struct keystore_batch *keystore_batch_new(struct view password, enum keystore_kdf kdf, unsigned kdf_cost_log2,
+						   struct error *error);
+/* One keystore of the batch; otherwise as keystore_encrypt(). */
+MUST_USE bool keystore_batch_encrypt(const struct keystore_batch *batch, const struct secret *secret_key, const char *path,
+				     const char *description, struct buffer *ret_json, struct error *error);
+/* Wipes. Accepts NULL. */
+void keystore_batch_free(struct keystore_batch *batch);
+
+static inline void keystore_batch_cleanup(struct keystore_batch **batch)
+{
+	keystore_batch_free(*batch);
+}
+
+#define AUTO_KEYSTORE_BATCH CLEANUP(keystore_batch_cleanup)
+
 /* The password's bytes as they go into the KDF (exposed for tests of the encoding rules). */
 MUST_USE bool keystore_password_encode(struct view password, struct secret *ret_bytes, struct error *error);

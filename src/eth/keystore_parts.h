@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What keystore.c is made of: the JSON, the password's bytes, the key derivation. */
+/* What keystore.c is made of: the JSON, the password's bytes, the key derivation and its cache. */
 #pragma once
 
 #include "eth/keystore.h"
@@ -45,3 +45,6 @@ MUST_USE bool keystore_kdf_check(const struct keystore_kdf_parameters *kdf, stru
 /* Parameters must have been checked. `password` is encoded already. ret_key is KEYSTORE_DERIVED_KEY_SIZE bytes. */
 MUST_USE bool keystore_kdf_derive(const struct keystore_kdf_parameters *kdf, const struct secret *password, struct secret *ret_key,
 				  struct error *error);
+/* The same, from the cache when it was derived before. */
+MUST_USE bool keystore_kdf_derive_cached(struct keystore_kdf_cache *cache, const struct keystore_kdf_parameters *kdf,
+					 const struct secret *password, struct secret *ret_key, struct error *error);
