@@ -3,6 +3,12 @@
 
 #include "base/bytes.h"
 
+/* "--name", or "-n" for a name of one letter. */
+static const char *dashes_of(const struct option *option)
+{
+	return option->name[1] ? "--" : "-";
+}
+
 static const struct option *find_option(const struct option *options, size_t count, const char *word, size_t size)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -19,14 +25,20 @@ static bool store_value(const struct option *option, const char *value, struct e
 		return true;
 	}
 	if (!u64_parse(view_of_text(value), (uint64_t *)option->target))
-		return error_set(error, ERROR_INPUT, "--%s: %s is not a number", option->name, value);
+		return error_set(error, ERROR_INPUT, "%s%s: %s is not a number", dashes_of(option), option->name, value);
 	return true;
 }
 
-/* Handles argv[*index], which begins with "--"; may eat the word behind it. */
+/* Where the name in an option's word begins. */
+static const char *name_in(const char *word)
+{
+	return word[1] == '-' ? word + 2 : word + 1;
+}
+
+/* Handles argv[*index], an option; may eat the word behind it. */
 static bool parse_option(const struct option *options, size_t count, int argc, char **argv, int *index, struct error *error)
 {
-	const char *word = argv[*index] + 2;
+	const char *word = name_in(argv[*index]);
 	const char *equals = strchr(word, '=');
 	size_t name_size = equals ? (size_t)(equals - word) : strlen(word);
 	const struct option *option = find_option(options, count, word, name_size);
@@ -42,9 +54,15 @@ static bool parse_option(const struct option *options, size_t count, int argc, c
 	if (equals)
 		return store_value(option, equals + 1, error);
 	if (*index + 1 >= argc)
-		return error_set(error, ERROR_INPUT, "--%s wants a value: %s", option->name, option->argument);
+		return error_set(error, ERROR_INPUT, "%s%s wants a value: %s", dashes_of(option), option->name, option->argument);
 	*index += 1;
 	return store_value(option, argv[*index], error);
+}
+
+/* "-n", and there is such an option. */
+static bool is_letter(const struct option *options, size_t count, const char *word)
+{
+	return word[0] == '-' && word[1] != 0 && word[1] != '-' && word[2] == 0 && find_option(options, count, word + 1, 1);
 }
 
 bool options_parse(const struct option *options, size_t count, int argc, char **argv, const char **positionals,
@@ -55,9 +73,9 @@ bool options_parse(const struct option *options, size_t count, int argc, char **
 
 	*ret_help = false;
 	for (int i = 1; i < argc; i++) {
-		bool is_option = !options_ended && strncmp(argv[i], "--", 2) == 0;
+		bool is_option = !options_ended && (strncmp(argv[i], "--", 2) == 0 || is_letter(options, count, argv[i]));
 
-		if (is_option && argv[i][2] == 0) {
+		if (is_option && strcmp(argv[i], "--") == 0) {
 			options_ended = true;
 			continue;
 		}
@@ -87,7 +105,7 @@ void options_print_help(FILE *stream, const struct command_help *help, const str
 	if (count)
 		(void)fprintf(stream, "\noptions:\n");
 	for (size_t i = 0; i < count; i++) {
-		int used = fprintf(stream, "  --%s%s%s", options[i].name, options[i].argument ? " " : "",
+		int used = fprintf(stream, "  %s%s%s%s", dashes_of(&options[i]), options[i].name, options[i].argument ? " " : "",
 				   options[i].argument ? options[i].argument : "");
 
 		(void)fprintf(stream, "%*s%s\n", used < 28 ? 28 - used : 2, "", options[i].help);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Command lines from const tables: every program and subcommand lists its options once, and both the parser and --help read
- * that list. Long options only, as `--name VALUE` or `--name=VALUE`; `--` ends them. Before that, a word that begins with "-" is
+ * that list. `--name VALUE` or `--name=VALUE`, and `-n VALUE` for the few whose name is one letter; `--` ends them. Before that, a word that begins with "-" is
  * an option or an error, but for "-" itself.
  */
 #pragma once
@@ -15,7 +15,7 @@ enum option_kind {
 };
 
 struct option {
-	const char *name; /* without the dashes */
+	const char *name; /* without the dashes; one letter is written with one dash */
 	enum option_kind kind;
 	void *target;
 	const char *argument; /* placeholder in the help, NULL for a flag */

@@ -8,7 +8,7 @@
 
 static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
-	{"keys", "the validator keys of a signer: import, list, deactivate, remove", keys_main},
+	{"keys", "the validator keys of a signer: generate, import, list, rewrap, remove", keys_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
 	{"policy", "try out signing policies", policy_main},
 	{"slashing", "what keys have signed: import, export, show (EIP-3076)", slashing_main},
@@ -54,12 +54,14 @@ static const struct command_group keystore_group = {
 };
 
 static const struct command keys_commands[] = {
+	{"generate", "make new validator keys and their deposits", keys_generate_main},
 	{"import", "seal the keys of keystores into the key table", keys_import_main},
 	{"list", "list the keys", keys_list_main},
 	{"show", "all that the key table says of keys", keys_show_main},
 	{"activate", "sign with keys that were deactivated", keys_activate_main},
 	{"deactivate", "sign with keys no more, and keep their rows", keys_deactivate_main},
 	{"remove", "remove the rows of keys that are not active", keys_remove_main},
+	{"export-deposits", "write the deposits of keys for the launchpad", keys_export_deposits_main},
 	{"rewrap", "have the enclave seal keys anew: another data key, another KMS key", keys_rewrap_main},
 };
 
@@ -106,7 +108,7 @@ static void print_group(FILE *stream, const struct command_group *group)
 {
 	(void)fprintf(stream, "usage: %s COMMAND [options]\n\n%s\n\ncommands:\n", group->name, group->description);
 	for (size_t i = 0; i < group->count; i++)
-		(void)fprintf(stream, "  %-13s %s\n", group->commands[i].name, group->commands[i].summary);
+		(void)fprintf(stream, "  %-15s %s\n", group->commands[i].name, group->commands[i].summary);
 	(void)fprintf(stream, "\n%s COMMAND --help explains one.\n", group->name);
 }
 

@@ -55,6 +55,8 @@ int keys_show_main(int argc, char **argv);
 int keys_activate_main(int argc, char **argv);
 int keys_deactivate_main(int argc, char **argv);
 int keys_remove_main(int argc, char **argv);
+int keys_generate_main(int argc, char **argv);
+int keys_export_deposits_main(int argc, char **argv);
 int keys_rewrap_main(int argc, char **argv);
 int policy_main(int argc, char **argv);
 int policy_check_main(int argc, char **argv);

@@ -116,18 +116,18 @@ static char *password_path(const struct key_source *source, const char *keystore
 	return memory_format("%s/%.*s.txt", source->passwords, (int)(strlen(name) - strlen(".json")), name);
 }
 
-static bool seal_row(const struct key_seal *seal, const struct keystore_secret *secret, struct key_row *ret_row,
-		     struct error *error)
+bool key_seal_row(const struct key_seal *seal, const struct secret *secret_key, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
+		  struct key_row *ret_row, struct error *error)
 {
 	AUTO_BUFFER struct buffer sealed = {0};
 	AUTO_BUFFER struct buffer text = {0};
 	char time[CLOCK_TEXT_SIZE];
 	struct key_row row = {.active = true};
 
-	hex_encode(view_of(secret->public_key, sizeof secret->public_key), row.pubkey);
+	hex_encode(view_of(public_key, BLS_PUBLIC_KEY_SIZE), row.pubkey);
 	(void)snprintf(row.web3signer_uuid, sizeof row.web3signer_uuid, "%s", seal->web3signer_uuid);
 	(void)snprintf(row.chain, sizeof row.chain, "%s", seal->chain);
-	if (!sealed_key_seal(seal->data_key, row.pubkey, seal->chain, &secret->secret_key, &sealed, error))
+	if (!sealed_key_seal(seal->data_key, row.pubkey, seal->chain, secret_key, &sealed, error))
 		return false;
 	base64_encode(buffer_view(&sealed), &text);
 	clock_format(clock_realtime_ms(), time);
@@ -138,7 +138,8 @@ static bool seal_row(const struct key_seal *seal, const struct keystore_secret *
 	return true;
 }
 
-static bool import_one(const struct import *import, const char *path, struct key_row *ret_row, struct error *error)
+static bool import_one(const struct import *import, struct keystore_kdf_cache *cache, const char *path, struct key_row *ret_row,
+		       struct error *error)
 {
 	AUTO_FREE char *password_file = password_path(import->source, path);
 	AUTO_KEYSTORE_SECRET struct keystore_secret secret = {0};
@@ -146,8 +147,8 @@ static bool import_one(const struct import *import, const char *path, struct key
 	AUTO_BUFFER struct buffer json = {0};
 
 	if (!file_read(path, KEYSTORE_MAX_SIZE, &json, error) || !password_file_read(password_file, &password, error) ||
-	    !keystore_decrypt(buffer_view(&json), secret_view(&password), &secret, error) ||
-	    !seal_row(import->seal, &secret, ret_row, error))
+	    !keystore_decrypt_cached(cache, buffer_view(&json), secret_view(&password), &secret, error) ||
+	    !key_seal_row(import->seal, &secret.secret_key, secret.public_key, ret_row, error))
 		return error_prefix(error, "%s", path);
 	return true;
 }
@@ -166,6 +167,8 @@ static void note_failure(struct import *import, size_t index, const struct error
 static void *import_thread(void *argument)
 {
 	struct import *import = (struct import *)argument;
+	/* A batch that deposit-cli wrote with one salt costs each thread one derivation. */
+	AUTO_KEYSTORE_KDF_CACHE struct keystore_kdf_cache cache = {0};
 
 	while (!atomic_load(&import->stop)) {
 		size_t index = atomic_fetch_add(&import->next, 1);
@@ -173,7 +176,7 @@ static void *import_thread(void *argument)
 
 		if (index >= import->paths->count)
 			break;
-		if (!import_one(import, import->paths->paths[index], &import->rows[index], &error))
+		if (!import_one(import, &cache, import->paths->paths[index], &import->rows[index], &error))
 			note_failure(import, index, &error);
 		(void)atomic_fetch_add(&import->done, 1);
 	}
@@ -281,7 +284,7 @@ bool key_import_new(const struct key_seal *seal, struct key_rows *ret_rows, stru
 		return false;
 	rows.rows = (struct key_row *)memory_allocate_zeroed(1, sizeof *rows.rows);
 	rows.count = 1;
-	if (!seal_row(seal, &secret, &rows.rows[0], error))
+	if (!key_seal_row(seal, &secret.secret_key, secret.public_key, &rows.rows[0], error))
 		return false;
 	*ret_rows = rows;
 	rows = (struct key_rows){0};

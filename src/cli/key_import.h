@@ -23,6 +23,10 @@ struct key_seal {
 	const char *data_key_b64; /* the same wrapped by KMS */
 };
 
+/* A new, active row for a key, sealed. */
+MUST_USE bool key_seal_row(const struct key_seal *seal, const struct secret *secret_key,
+			   const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct key_row *ret_row, struct error *error);
+
 /* Called now and then from the calling thread; may be NULL. */
 typedef void (*key_import_progress)(size_t done, size_t count);
 

@@ -32,7 +32,8 @@ struct create {
 	bool light;
 	bool as_json;
 	struct secret password;
-	json_t *made; /* array of {"public_key","file"} */
+	struct keystore_batch *batch; /* one key derivation for all of them */
+	json_t *made;                 /* array of {"public_key","file"} */
 };
 
 static bool check(const struct create *create, struct error *error)
@@ -61,8 +62,7 @@ static bool write_keystore(struct create *create, const struct secret *secret_ke
 	path = memory_format("%s/0x%s.json", create->out, hex);
 	if (file_exists(path))
 		return error_set(error, ERROR_INPUT, "%s: exists already", path);
-	if (!keystore_encrypt(secret_key, secret_view(&create->password), create->light ? KEYSTORE_KDF_PBKDF2 : KEYSTORE_KDF_SCRYPT,
-			      create->light ? LIGHT_COST_LOG2 : COST_LOG2, "", create->description, &json, error))
+	if (!keystore_batch_encrypt(create->batch, secret_key, "", create->description, &json, error))
 		return false;
 	if (!file_write_atomic(path, buffer_view(&json), 0600, error))
 		return false;
@@ -120,6 +120,11 @@ static int run(struct create *create)
 		return command_fail(&error, NULL), EXIT_CODE_USAGE;
 	if (!folder_make(create->out, 0700, &error))
 		return command_fail(&error, NULL);
+	create->batch =
+		keystore_batch_new(secret_view(&create->password), create->light ? KEYSTORE_KDF_PBKDF2 : KEYSTORE_KDF_SCRYPT,
+				   create->light ? LIGHT_COST_LOG2 : COST_LOG2, &error);
+	if (!create->batch)
+		return command_fail(&error, NULL);
 	done = create->secret_key_file ? create_given(create, &error) : create_random(create, &error);
 	if (!done)
 		return command_fail(&error, "%zu keystores were made before that.", json_array_size(create->made));
@@ -152,6 +157,7 @@ int keystore_create_main(int argc, char **argv)
 		return code;
 	create.made = json_array();
 	code = run(&create);
+	keystore_batch_free(create.batch);
 	secret_done(&create.password);
 	json_decref(create.made);
 	return code;

@@ -11,6 +11,8 @@ import unittest
 
 from signer import PROGRAMS, Connection, SignerTest, attestation, randao, run
 
+OWN_VECTORS = pathlib.Path(os.environ["ENSIGN_OWN_VECTORS"])
+ADDRESS = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 TOOLS = pathlib.Path(os.environ["ENSIGN_TEST_TOOLS"])
 
 
@@ -121,6 +123,104 @@ class Table(Keys):
         self.assertTrue(self.listed()[up["public_keys"][0]]["active"], "nothing is changed when one of them is wrong")
         done = run("keys", "list", "--dir", self.folder / "nowhere", check=1)
         self.assertIn("no local signer", done.stderr)
+
+
+class Generate(Keys):
+    def generate(self, *options, check=0):
+        return self.keys("generate", "--withdrawal-address", ADDRESS, *options, check=check)
+
+    def deposits(self, *options, name="deposits"):
+        (self.folder / name).mkdir()
+        answer = self.keys("export-deposits", "--out", self.folder / name, *options)
+        return answer, json.loads(pathlib.Path(answer["file"]).read_text())
+
+    def test_vectors(self):
+        """From a mnemonic to the file for the launchpad, as deposit-cli makes it."""
+        for name in ["hoodi_0x01_first1024", "hoodi_0x02_odd_gwei", "mainnet_0x01_passphrase", "mainnet_0x02_2048eth", "hoodi_0x02_max_index"]:
+            vector = json.loads((OWN_VECTORS / f"deposit/generated/{name}.json").read_text())
+            case = vector["input"]
+            with self.subTest(name=name):
+                run("local", "up", "--dir", self.folder / name, "--listen", "127.0.0.1:0", "--network", case["network"], check=0)
+                place = ["--dir", self.folder / name]
+                for file, text in [("mnemonic", case["mnemonic"]), ("passphrase", case["passphrase"])]:
+                    (self.folder / file).touch(mode=0o600)
+                    (self.folder / file).write_text(text + "\n")
+                options = ["--passphrase-file", self.folder / "passphrase"] if case["passphrase"] else []
+                if case["withdrawal_prefix"] in ["0x02", "02", 2]:
+                    options.append("--compounding")
+                run("keys", "generate", "-n", case["count"], "--first-index", case["first_index"], "--withdrawal-address",
+                    case["withdrawal_address"], "--amount-gwei", case["amount_gwei"], "--mnemonic-file", self.folder / "mnemonic",
+                    *options, *place, check=0)
+                keys = [deposit["pubkey"] for deposit in vector["deposit_data"]]
+                out = self.folder / f"{name}-out"
+                out.mkdir()
+                done = run("keys", "export-deposits", *keys, "--out", out, "--json", *place, check=0)
+                made = json.loads(pathlib.Path(json.loads(done.stdout)["file"]).read_text())
+                # Whose file it is like is the one thing that differs.
+                self.assertEqual([{**one, "deposit_cli_version": "1.3.0"} for one in made], vector["deposit_data"])
+                run("local", "down", *place, check=0)
+
+    def test_new_mnemonic(self):
+        """Written before any key is, used by the next run, and the keys of a new one sign at once."""
+        up = self.up()
+        mnemonic = self.folder / "mnemonic.txt"
+        self.assertEqual(self.generate("-n", 2, "--mnemonic-out", mnemonic, "--dry-run")["dry_run"], True)
+        self.assertFalse(mnemonic.exists())
+        made = self.generate("-n", 3, "--mnemonic-out", mnemonic)["public_keys"]
+        self.assertEqual((len(made), mnemonic.stat().st_mode & 0o777, len(mnemonic.read_text().split())), (3, 0o400, 24))
+        self.assertEqual(self.sign(up, made[0], attestation(10))[0], 200)
+        self.assertIn("exists", self.generate("-n", 1, "--mnemonic-out", mnemonic, check=2))
+        again = self.generate("-n", 4, "--mnemonic-file", mnemonic)
+        self.assertEqual((again["already_present"], len(again["public_keys"])), (3, 1))
+        # What an old mnemonic's keys signed nobody knows here.
+        self.assertEqual(self.sign(up, again["public_keys"][0], attestation(10))[0], 412)
+        fresh = self.generate("-n", 5, "--mnemonic-file", mnemonic, "--fresh")["public_keys"]
+        self.assertEqual(self.sign(up, fresh[0], attestation(10))[0], 200)
+        answer, deposits = self.deposits()
+        self.assertEqual((answer["deposits"], {"0x" + one["pubkey"] for one in deposits}),
+                         (5, {*made, *again["public_keys"], *fresh}))
+        self.assertEqual({one["withdrawal_credentials"][24:] for one in deposits}, {ADDRESS[2:].lower()})
+        self.assertIn("has no deposit", self.keys("export-deposits", up["public_keys"][0], "--out", self.folder, check=1))
+
+    def test_interrupted(self):
+        up = self.up()
+        mnemonic = self.folder / "mnemonic.txt"
+        command = [PROGRAMS / "ensign", "keys", "generate", "-n", "300", "--withdrawal-address", ADDRESS, "--dir", self.folder / "signer"]
+        source = ["--mnemonic-out", mnemonic]
+        for _ in range(3):
+            with subprocess.Popen([str(word) for word in [*command, *source]], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as making:
+                time.sleep(0.6)
+                making.kill()
+            rows = self.listed()
+            if len(rows) > 1:
+                self.assertTrue(mnemonic.exists())
+            self.assertTrue(all(row["sealed"] == "data key" and row["has_deposit"] for key, row in rows.items()
+                                if key not in up["public_keys"]))
+            if mnemonic.exists():
+                source = ["--mnemonic-file", mnemonic, "--fresh"]
+        run(*command[1:], *source, check=0)
+        self.assertEqual(len(self.listed()), 301)
+        self.assertEqual(self.status()["key_count"], 301)
+
+    def test_mistakes(self):
+        self.up()
+        new = ["--mnemonic-out", self.folder / "new.txt"]
+        bad = self.folder / "bad.txt"
+        bad.touch(mode=0o600)
+        bad.write_text(" ".join(["abandon"] * 12))
+        for arguments, text in [
+            (["-n", 0, *new], "-n"), (["-n", 1], "--mnemonic-out"), (["-n", 1, *new, "--mnemonic-file", bad], "give one of them"),
+            (["-n", 1, "--mnemonic-file", bad], "checksum"), (["-n", 1, *new, "--amount-gwei", 999999999], "amount"),
+            (["-n", 1, *new, "--chain", "hoodi"], "the signer's network is mainnet"),
+            (["-n", 2, "--first-index", 2**32 - 1, *new], "--first-index"),
+        ]:
+            with self.subTest(arguments=arguments):
+                self.assertIn(text, self.generate(*arguments, check=2))
+        for address in ["0x71c7656EC7ab88b098defB751B7401B5f6d8976F", "0x12", ADDRESS[2:]]:
+            self.assertIn("--withdrawal-address", self.keys("generate", "-n", 1, *new, "--withdrawal-address", address, check=2))
+        self.assertFalse((self.folder / "new.txt").exists())
+        self.assertEqual(len(self.listed()), 1)
 
 
 class Rewrap(Keys):
