@@ -10,6 +10,7 @@ static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
 	{"keys", "the validator keys of a signer: generate, import, list, rewrap, remove", keys_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
+	{"attest", "check what an enclave attests", attest_main},
 	{"policy", "try out signing policies", policy_main},
 	{"slashing", "what keys have signed: import, export, show (EIP-3076)", slashing_main},
 	{"sign", "have a signer sign a request from a file", sign_main},
@@ -72,6 +73,17 @@ static const struct command_group keys_group = {
 		"changes up at once, without a restart.",
 	.commands = keys_commands,
 	.count = ARRAY_SIZE(keys_commands),
+};
+
+static const struct command attest_commands[] = {
+	{"verify", "check where keys were born", attest_verify_main},
+};
+
+static const struct command_group attest_group = {
+	.name = "ensign attest",
+	.description = "Attestation documents of enclaves.",
+	.commands = attest_commands,
+	.count = ARRAY_SIZE(attest_commands),
 };
 
 static const struct command policy_commands[] = {
@@ -201,6 +213,11 @@ int keystore_main(int argc, char **argv)
 int keys_main(int argc, char **argv)
 {
 	return command_group_run(&keys_group, argc, argv);
+}
+
+int attest_main(int argc, char **argv)
+{
+	return command_group_run(&attest_group, argc, argv);
 }
 
 int policy_main(int argc, char **argv)

@@ -48,6 +48,8 @@ int local_reload_main(int argc, char **argv);
 int local_down_main(int argc, char **argv);
 int keystore_main(int argc, char **argv);
 int keystore_create_main(int argc, char **argv);
+int attest_main(int argc, char **argv);
+int attest_verify_main(int argc, char **argv);
 int keys_main(int argc, char **argv);
 int keys_import_main(int argc, char **argv);
 int keys_list_main(int argc, char **argv);

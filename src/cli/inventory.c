@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/inventory.h"
 
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "base/file.h"
+#include "cli/certificate_file.h"
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
+#include "net/control_call.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+/* The longest job: 32 keystores of the usual cost under emulation. */
+#define ANSWER_TIMEOUT_MS 300000
+/* What the enclave's control takes for one at most. */
+#define ANSWER_MAX_SIZE (4u << 20)
+/* Somebody else's job: a reload takes seconds. */
+#define BUSY_TIMEOUT_MS 60000
+#define BUSY_PAUSE_US 100000
 
 void inventory_done(struct inventory *inventory)
 {
@@ -54,7 +68,7 @@ bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data
 	return true;
 }
 
-bool inventory_control(struct inventory *inventory, struct address *ret_control, struct error *error)
+static bool find_control(struct inventory *inventory, struct address *ret_control, struct error *error)
 {
 	AUTO_FREE char *text = memory_format("unix:%s", inventory->folder.control);
 
@@ -64,12 +78,47 @@ bool inventory_control(struct inventory *inventory, struct address *ret_control,
 	return address_parse(text, ret_control, error);
 }
 
-bool inventory_role_credentials(struct inventory *inventory, struct credentials *ret_credentials, struct error *error)
+/* Of the instance's role, as the host gets them. */
+static bool add_credential(struct inventory *inventory, json_t *request, struct error *error)
 {
 	AUTO_LOCAL_ENDPOINTS struct local_endpoints endpoints = {0};
+	AUTO_CREDENTIALS struct credentials credentials = {0};
+	json_t *credential;
 
-	return local_endpoints_read(inventory->folder.endpoints, &endpoints, error) &&
-	       credentials_from_imds(endpoints.imds_url, ret_credentials, error);
+	if (!local_endpoints_read(inventory->folder.endpoints, &endpoints, error) ||
+	    !credentials_from_imds(endpoints.imds_url, &credentials, error))
+		return false;
+	credential = credentials_to_json(&credentials, error);
+	if (credential)
+		(void)json_object_set_new(request, "credential", credential);
+	return credential != NULL;
+}
+
+json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, struct error *error)
+{
+	AUTO_WIPED_BUFFER struct buffer text = {0};
+	uint64_t deadline_ms = clock_monotonic_ms() + BUSY_TIMEOUT_MS;
+	struct address control;
+	unsigned status;
+	json_t *body;
+
+	if (!find_control(inventory, &control, error) || !add_credential(inventory, request, error))
+		return NULL;
+	json_write(request, &text);
+	for (;;) {
+		body = control_call(&control, buffer_view(&text), ANSWER_MAX_SIZE, CONNECT_TIMEOUT_MS, ANSWER_TIMEOUT_MS, &status,
+				    error);
+		if (body || status != CONTROL_STATUS_CONFLICT || clock_monotonic_ms() > deadline_ms)
+			return body;
+		(void)usleep(BUSY_PAUSE_US);
+	}
+}
+
+X509 *inventory_attestation_root(struct inventory *inventory, struct error *error)
+{
+	AUTO_FREE char *path = memory_format("%s/attestation-root.pem", inventory->folder.sim);
+
+	return certificate_file_read(path, error);
 }
 
 bool inventory_tell_signer(struct inventory *inventory, bool *ret_told, struct error *error)

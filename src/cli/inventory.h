@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "attestation/document.h"
 #include "cli/commands.h"
 #include "cli/key_import.h"
 #include "cli/local_folder.h"
@@ -39,9 +40,13 @@ MUST_USE bool inventory_list(struct inventory *inventory, bool only_active, stru
 /* A new data key, in the clear and wrapped by KMS, in base64. Of a local signer the simulator has to run. */
 MUST_USE bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
 				     struct error *error);
-/* The running enclave's control channel, and the credentials that let it use KMS. ERROR_NOT_FOUND: the signer does not run. */
-MUST_USE bool inventory_control(struct inventory *inventory, struct address *ret_control, struct error *error);
-MUST_USE bool inventory_role_credentials(struct inventory *inventory, struct credentials *ret_credentials, struct error *error);
+/*
+ * Has the running enclave do a job (docs/protocols.md): `request` with the credentials that let it use KMS added. The answer's body, a new
+ * reference. ERROR_NOT_FOUND: the signer does not run.
+ */
+MUST_USE json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, struct error *error);
+/* The root that the enclave's attestation documents lead to; caller frees. NULL on failure. */
+MUST_USE X509 *inventory_attestation_root(struct inventory *inventory, struct error *error);
 /*
  * Has the signer take up what changed, if it runs (*ret_told). What it cannot take up is an error, though the table has changed.
  */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/inventory.h"
+#include "cli/keys_generate.h"
 
 #include "base/file.h"
 #include "cli/local_fresh.h"
 #include "cli/progress.h"
 #include "eth/execution_address.h"
 #include "eth/mnemonic.h"
-#include "tables/key_birth.h"
 
 static const struct command_help help = {
-	.usage = "ensign keys generate -n N --withdrawal-address A (--mnemonic-out F | --mnemonic-file F) [--compounding] ...",
+	.usage = "ensign keys generate -n N --withdrawal-address A (--mnemonic-out F | --mnemonic-file F | --inside) "
+		 "[--compounding] ...",
 	.description = "Makes validator keys: a mnemonic (BIP-39), the signing keys m/12381/3600/i/0/0 of its tree (EIP-2333, "
 		       "EIP-2334), a signed\n"
 		       "deposit for each. The keys are sealed into the key table, where the running signer takes them up, and the "
@@ -35,35 +35,14 @@ static const struct command_help help = {
 /* The owner may read it, and nobody change it: as deposit-cli does with what it writes. */
 #define MNEMONIC_MODE 0400
 
-struct request {
-	struct inventory_place place;
-	uint64_t count;
-	uint64_t first_index;
-	const char *chain;
-	const char *withdrawal_address;
-	bool is_compounding;
-	uint64_t amount_gwei;
-	const char *mnemonic_out;
-	const char *mnemonic_file;
-	const char *passphrase_file;
-	bool fresh;
-	bool dry_run;
-	bool as_json;
-};
-
-struct outcome {
-	json_t *made; /* public keys */
-	size_t present;
-};
-
-static void outcome_done(struct outcome *outcome)
+static void outcome_done(struct generate_outcome *outcome)
 {
 	json_decref(outcome->made);
 }
 
 /* ---- what is asked ---- */
 
-static bool check(const struct request *request, struct error *error)
+static bool check(const struct generate_request *request, struct error *error)
 {
 	if (request->count == 0 || request->count > COUNT_MAX)
 		return error_set(error, ERROR_INPUT, "-n: how many keys, 1 to %d", COUNT_MAX);
@@ -72,15 +51,20 @@ static bool check(const struct request *request, struct error *error)
 	if (!request->withdrawal_address)
 		return error_set(error, ERROR_INPUT,
 				 "--withdrawal-address: missing; it is where the stake comes back to, for ever");
+	if (request->inside)
+		return generate_inside_check(request, error);
+	if (request->recovery_key || request->births_out)
+		return error_set(error, ERROR_INPUT, "--recovery-key and --births-out: only with --inside");
 	if ((request->mnemonic_out != NULL) == (request->mnemonic_file != NULL))
-		return error_set(error, ERROR_INPUT, "--mnemonic-out F for a new mnemonic or --mnemonic-file F: give one of them");
+		return error_set(error, ERROR_INPUT,
+				 "--mnemonic-out F for a new mnemonic, --mnemonic-file F or --inside: give one of them");
 	if (request->mnemonic_out && file_exists(request->mnemonic_out))
 		return error_set(error, ERROR_INPUT, "--mnemonic-out: %s exists; with --mnemonic-file it is used",
 				 request->mnemonic_out);
 	return true;
 }
 
-static bool make_plan(const struct request *request, const struct inventory *inventory, struct key_birth_plan *ret_plan,
+static bool make_plan(const struct generate_request *request, const struct inventory *inventory, struct key_birth_plan *ret_plan,
 		      struct error *error)
 {
 	uint8_t address[EXECUTION_ADDRESS_SIZE];
@@ -94,13 +78,13 @@ static bool make_plan(const struct request *request, const struct inventory *inv
 
 /* ---- the seed ---- */
 
-static bool read_passphrase(const struct request *request, struct secret *ret_passphrase, struct error *error)
+static bool read_passphrase(const struct generate_request *request, struct secret *ret_passphrase, struct error *error)
 {
 	return !request->passphrase_file || password_file_read(request->passphrase_file, ret_passphrase, error);
 }
 
 /* A new mnemonic is in its file before any key is anywhere. */
-static bool read_mnemonic(const struct request *request, struct secret *ret_mnemonic, struct error *error)
+static bool read_mnemonic(const struct generate_request *request, struct secret *ret_mnemonic, struct error *error)
 {
 	AUTO_SECRET struct secret line = {0};
 
@@ -117,7 +101,7 @@ static bool read_mnemonic(const struct request *request, struct secret *ret_mnem
 	       error_prefix(error, "--mnemonic-out");
 }
 
-static bool plant_tree(const struct request *request, struct derivation_tree *ret_tree, struct error *error)
+static bool plant_tree(const struct generate_request *request, struct derivation_tree *ret_tree, struct error *error)
 {
 	AUTO_SECRET struct secret mnemonic = {0};
 	AUTO_SECRET struct secret passphrase = {0};
@@ -131,13 +115,13 @@ static bool plant_tree(const struct request *request, struct derivation_tree *re
 /* ---- the keys ---- */
 
 struct making {
-	const struct request *request;
+	const struct generate_request *request;
 	struct inventory *inventory;
 	const struct key_birth_plan *plan;
 	const struct derivation_tree *tree;
 	const struct key_seal *seal;
 	const struct key_rows *present;
-	struct outcome *outcome;
+	struct generate_outcome *outcome;
 };
 
 static bool add_row(const struct making *making, uint32_t index, struct key_rows *rows, struct error *error)
@@ -164,9 +148,9 @@ static bool add_row(const struct making *making, uint32_t index, struct key_rows
 }
 
 /* Keys that are born here never signed anything; of an old mnemonic somebody has to say so. */
-static bool is_fresh(const struct request *request)
+static bool is_fresh(const struct generate_request *request)
 {
-	return request->mnemonic_out || request->fresh;
+	return request->inside || request->mnemonic_out || request->fresh;
 }
 
 static bool put_rows(const struct making *making, struct key_rows *rows, struct error *error)
@@ -197,26 +181,35 @@ static bool make_all(const struct making *making, struct error *error)
 	return true;
 }
 
-static bool run(const struct request *request, struct outcome *outcome, struct error *error)
+static bool make_outside(const struct generate_request *request, struct inventory *inventory, const struct key_birth_plan *plan,
+			 struct generate_outcome *outcome, struct error *error)
 {
-	AUTO_INVENTORY struct inventory inventory = {0};
 	AUTO_DERIVATION_TREE struct derivation_tree tree = {0};
 	AUTO_BUFFER struct buffer wrapped_b64 = {0};
 	AUTO_SECRET struct secret data_key = {0};
 	AUTO_KEY_ROWS struct key_rows present = {0};
-	struct key_birth_plan plan;
 	struct key_seal seal;
-	const struct making making = {request, &inventory, &plan, &tree, &seal, &present, outcome};
-	struct history_counts counts;
-	bool told;
+	const struct making making = {request, inventory, plan, &tree, &seal, &present, outcome};
 
-	if (!inventory_open(&request->place, &inventory, error) || !make_plan(request, &inventory, &plan, error) ||
-	    !inventory_list(&inventory, false, &present, error) ||
-	    (!request->dry_run && !inventory_new_data_key(&inventory, &data_key, &wrapped_b64, error)) ||
+	if (!inventory_list(inventory, false, &present, error) ||
+	    (!request->dry_run && !inventory_new_data_key(inventory, &data_key, &wrapped_b64, error)) ||
 	    !plant_tree(request, &tree, error))
 		return false;
-	seal = (struct key_seal){inventory.web3signer_uuid, inventory.chain, secret_view(&data_key), buffer_text(&wrapped_b64)};
-	if (!make_all(&making, error))
+	seal = (struct key_seal){inventory->web3signer_uuid, inventory->chain, secret_view(&data_key), buffer_text(&wrapped_b64)};
+	return make_all(&making, error);
+}
+
+static bool run(const struct generate_request *request, struct generate_outcome *outcome, struct error *error)
+{
+	AUTO_INVENTORY struct inventory inventory = {0};
+	struct history_counts counts;
+	struct key_birth_plan plan;
+	bool told;
+
+	if (!inventory_open(&request->place, &inventory, error) || !make_plan(request, &inventory, &plan, error))
+		return false;
+	if (request->inside ? !generate_inside(request, &inventory, &plan, outcome, error)
+			    : !make_outside(request, &inventory, &plan, outcome, error))
 		return false;
 	if (request->dry_run)
 		return true;
@@ -224,7 +217,7 @@ static bool run(const struct request *request, struct outcome *outcome, struct e
 	       (!told || !is_fresh(request) || local_fresh_settle(&inventory.folder, NULL, &counts, error));
 }
 
-static void print(const struct request *request, const struct outcome *outcome)
+static void print(const struct generate_request *request, const struct generate_outcome *outcome)
 {
 	AUTO_JSON json_t *object = NULL;
 	AUTO_BUFFER struct buffer text = {0};
@@ -250,12 +243,13 @@ static void print(const struct request *request, const struct outcome *outcome)
 			"Without a slashing protection history they sign nothing slashable: ensign slashing import FILE, or, if "
 			"they\nnever signed anything: ensign slashing fresh KEY…\n");
 	if (request->mnemonic_out)
-		(void)fprintf(stderr, "The mnemonic is in %s. Move it off this machine.\n", request->mnemonic_out);
+		(void)fprintf(stderr, "The mnemonic is in %s%s. Move it off this machine.\n", request->mnemonic_out,
+			      request->inside ? ", encrypted to the recovery key" : "");
 }
 
 int keys_generate_main(int argc, char **argv)
 {
-	struct request request = {.amount_gwei = GWEI_DEFAULT};
+	struct generate_request request = {.amount_gwei = GWEI_DEFAULT};
 	const struct option options[] = {
 		{"n", OPTION_NUMBER, &request.count, "N", "how many keys"},
 		{"chain", OPTION_TEXT, &request.chain, "C", "network; checked against the signer's"},
@@ -267,6 +261,11 @@ int keys_generate_main(int argc, char **argv)
 		{"mnemonic-file", OPTION_TEXT, &request.mnemonic_file, "F", "use this mnemonic"},
 		{"passphrase-file", OPTION_TEXT, &request.passphrase_file, "F", "of the mnemonic; default none"},
 		{"first-index", OPTION_NUMBER, &request.first_index, "I", "the first key's place in the tree; default 0"},
+		{"inside", OPTION_FLAG, &request.inside, NULL, "make them in the enclave; only it ever has them"},
+		{"recovery-key", OPTION_TEXT, &request.recovery_key, "PEM",
+		 "inside: RSA public key that --mnemonic-out is encrypted to (CMS); without it the mnemonic is not kept"},
+		{"births-out", OPTION_TEXT, &request.births_out, "F",
+		 "inside: what the enclave attests of them, for `ensign attest verify`"},
 		{"fresh", OPTION_FLAG, &request.fresh, NULL, "keys of --mnemonic-file never signed anything, anywhere"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL,
 		 "change nothing, print the keys; of a new mnemonic they are examples"},
@@ -274,7 +273,7 @@ int keys_generate_main(int argc, char **argv)
 		{"json", OPTION_FLAG, &request.as_json, NULL,
 		 "print {\"public_keys\":[…],\"already_present\":N,\"dry_run\":false}"},
 	};
-	CLEANUP(outcome_done) struct outcome outcome = {.made = json_array()};
+	CLEANUP(outcome_done) struct generate_outcome outcome = {.made = json_array()};
 	struct error error = {0};
 	bool done;
 	int code;
@@ -285,7 +284,7 @@ int keys_generate_main(int argc, char **argv)
 	if (!check(&request, &error))
 		return command_fail(&error, "usage: %s", help.usage);
 	if (!run(&request, &outcome, &error))
-		return command_fail(&error, request.mnemonic_out && file_exists(request.mnemonic_out)
+		return command_fail(&error, !request.inside && request.mnemonic_out && file_exists(request.mnemonic_out)
 						    ? "The mnemonic is written: the same with --mnemonic-file goes on with it."
 						    : NULL);
 	print(&request, &outcome);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/inventory.h"
 
-#include <unistd.h>
-
-#include "base/clock.h"
 #include "cli/progress.h"
 #include "net/control_call.h"
 
@@ -25,14 +22,6 @@ static const struct command_help help = {
 /* Rows in one request: what the enclave opens in a moment, and what takes it half a second each. */
 #define SEALED_CHUNK 5000
 #define KEYSTORE_CHUNK 32
-#define CONNECT_TIMEOUT_MS 5000
-/* 32 keystores of the usual cost under emulation. */
-#define ANSWER_TIMEOUT_MS 300000
-#define ANSWER_MAX_SIZE (4u << 20)
-/* Somebody else's job: a reload takes seconds. */
-#define BUSY_TIMEOUT_MS 60000
-#define BUSY_PAUSE_US 100000
-
 struct outcome {
 	size_t rewrapped;
 	json_t *failed; /* [{"public_key","message"}] */
@@ -62,43 +51,15 @@ static json_t *json_of(const struct key_row *row)
 	return object;
 }
 
-static bool write_request(struct inventory *inventory, const struct key_row *const *rows, size_t count, struct buffer *ret_text,
-			  struct error *error)
-{
-	AUTO_CREDENTIALS struct credentials credentials = {0};
-	AUTO_JSON json_t *request = json_pack("{s:s}", "operation", "rewrap");
-	json_t *credential, *list = json_array();
-
-	(void)json_object_set_new(request, "encrypted_validator_keys", list);
-	for (size_t i = 0; i < count; i++)
-		(void)json_array_append_new(list, json_of(rows[i]));
-	if (!inventory_role_credentials(inventory, &credentials, error))
-		return false;
-	credential = credentials_to_json(&credentials, error);
-	if (!credential)
-		return false;
-	(void)json_object_set_new(request, "credential", credential);
-	json_write(request, ret_text);
-	return true;
-}
-
 static json_t *call(struct inventory *inventory, const struct key_row *const *rows, size_t count, struct error *error)
 {
-	AUTO_WIPED_BUFFER struct buffer text = {0};
-	uint64_t deadline_ms = clock_monotonic_ms() + BUSY_TIMEOUT_MS;
-	struct address control;
-	unsigned status;
-	json_t *body;
+	AUTO_JSON json_t *request = json_pack("{s:s}", "operation", "rewrap");
+	json_t *list = json_array();
 
-	if (!inventory_control(inventory, &control, error) || !write_request(inventory, rows, count, &text, error))
-		return NULL;
-	for (;;) {
-		body = control_call(&control, buffer_view(&text), ANSWER_MAX_SIZE, CONNECT_TIMEOUT_MS, ANSWER_TIMEOUT_MS, &status,
-				    error);
-		if (body || status != CONTROL_STATUS_CONFLICT || clock_monotonic_ms() > deadline_ms)
-			return body;
-		(void)usleep(BUSY_PAUSE_US);
-	}
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(list, json_of(rows[i]));
+	(void)json_object_set_new(request, "encrypted_validator_keys", list);
+	return inventory_ask_enclave(inventory, request, error);
 }
 
 /* The row as it was, with its key sealed in the new way. */

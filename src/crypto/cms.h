@@ -2,8 +2,8 @@
 /*
  * KMS's CiphertextForRecipient: CMS EnvelopedData (RFC 5652) in BER, one RSA recipient named by the SHA-256 of its
  * SubjectPublicKeyInfo, RSAES-OAEP SHA-256, AES-256-CBC. Read with OpenSSL's ASN.1 decoder (cms_fields.h) and opened with EVP
- * rather than with CMS_decrypt(), so that content key and plaintext are nowhere but on the secure heap. Sealed only by the
- * simulator.
+ * rather than with CMS_decrypt(), so that content key and plaintext are nowhere but on the secure heap. Sealed by the simulator,
+ * and where a mnemonic leaves the enclave.
  */
 #pragma once
 

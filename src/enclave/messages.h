@@ -435,6 +435,7 @@ enum job_kind {
 	JOB_SLASHING,   /* read, import or begin histories */
 	JOB_CREDENTIAL, /* new credentials for the slashing table */
 	JOB_REWRAP,     /* seal rows of the key table anew */
+	JOB_GENERATE,   /* make new keys */
 	JOB_KIND_COUNT,
 };
 

@@ -234,6 +234,28 @@ class BadInit(ParentTest):
         self.accepted_after_all(enclave, roles)
 
 
+class Generate(ParentTest):
+    def test_requests(self):
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        good = {"operation": "generate", "credential": self.credential(), "count": 2, "withdrawal_address": "0x" + "12" * 20,
+                "compounding": False, "amount_gwei": 32000000000}
+        for name, value in [("credential", None), ("count", 0), ("count", 1001), ("count", -1), ("count", "x"), ("withdrawal_address", "0x12"),
+                            ("withdrawal_address", None), ("compounding", 1), ("amount_gwei", 0), ("amount_gwei", 2**62),
+                            ("recovery_public_key_b64", "?"), ("recovery_public_key_b64", "AAAA"), ("recovery_public_key_b64", 7)]:
+            status, body = enclave.ask({**good, name: value})
+            self.assertEqual(status, 400, (name, value, body))
+            self.assertIn(name.removesuffix("_gwei").removesuffix("_b64"), body["message"])
+        status, body = enclave.ask(good)
+        self.assertEqual(status, 200, body)
+        self.assertEqual((len(body["rows"]), "mnemonic_cms_b64" in body), (2, False))
+        # Each time others.
+        other = enclave.ask(good)[1]
+        self.assertEqual(len({row["pubkey"] for row in [*body["rows"], *other["rows"]]}), 4)
+        self.assertNotEqual(body["data_key_b64"], other["data_key_b64"])
+        self.accepted_after_all(enclave, roles)
+
+
 class Rewrap(ParentTest):
     def rewrap(self, enclave, rows, **members):
         return enclave.ask({"operation": "rewrap", "credential": self.credential(), "encrypted_validator_keys": rows, **members})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ensign keys`: the key table of a signer that is up, and of one that is down."""
+import base64
 import contextlib
 import json
 import os
@@ -221,6 +222,92 @@ class Generate(Keys):
             self.assertIn("--withdrawal-address", self.keys("generate", "-n", 1, *new, "--withdrawal-address", address, check=2))
         self.assertFalse((self.folder / "new.txt").exists())
         self.assertEqual(len(self.listed()), 1)
+
+
+class Inside(Keys):
+    """Keys that are born in the enclave."""
+
+    def setUp(self):
+        super().setUp()
+        self.started = self.up()
+        self.births = self.folder / "births.json"
+        self.root = self.folder / "signer/sim/attestation-root.pem"
+
+    def generate(self, *options, check=0):
+        return self.keys("generate", "--inside", "--withdrawal-address", ADDRESS, *options, check=check)
+
+    def recovery_key(self):
+        private, public = self.folder / "recovery.key", self.folder / "recovery.pem"
+        for command in [["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072", "-out", private],
+                        ["pkey", "-in", private, "-pubout", "-out", public]]:
+            subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
+        return private, public
+
+    def verify(self, path, *options, check=0):
+        return run("attest", "verify", path, "--root", self.root, *options, check=check)
+
+    def test_birth(self):
+        """They sign, their deposits are good, the enclave says that they are its own, and the mnemonic makes them again."""
+        private, public = self.recovery_key()
+        mnemonic = self.folder / "mnemonic.cms"
+        made = self.generate("-n", 3, "--compounding", "--recovery-key", public, "--mnemonic-out", mnemonic, "--births-out",
+                             self.births)["public_keys"]
+        self.assertEqual(self.sign(self.started, made[0], attestation(10))[0], 200)
+        rows = self.listed()
+        self.assertEqual({(rows[key]["sealed"], rows[key]["has_deposit"]) for key in made}, {("data key", True)})
+        self.assertEqual(self.keys("export-deposits", *made, "--out", self.folder)["deposits"], 3)
+        found = json.loads(self.verify(self.births, "--json", "--pcr0", self.started["measurement"]["PCR0"]).stdout)
+        self.assertEqual((found["keys"], found["recoverable"]), (3, True))
+        words = subprocess.run(["openssl", "cms", "-decrypt", "-inform", "DER", "-inkey", private, "-in", mnemonic], check=True,
+                               capture_output=True, text=True).stdout
+        self.assertEqual(len(words.split()), 24)
+        recovered = self.folder / "recovered.txt"
+        recovered.touch(mode=0o600)
+        recovered.write_text(words)
+        again = self.keys("generate", "-n", 4, "--withdrawal-address", ADDRESS, "--mnemonic-file", recovered)
+        self.assertEqual((again["already_present"], len(again["public_keys"])), (3, 1))
+        # They open in the next enclave too.
+        run("local", "down", "--dir", self.folder / "signer", check=0)
+        self.assertEqual(self.sign(self.up(), made[1], attestation(11))[0], 200)
+
+    def test_lies(self):
+        """What was changed of a statement, or signed by somebody else, does not hold."""
+        self.generate("-n", 2, "--births-out", self.births)
+        good = json.loads(self.births.read_text())
+        self.assertIn("never left", self.verify(self.births).stdout)
+        self.assertIn("root", run("attest", "verify", self.births, check=1).stderr)
+        self.assertIn("PCR0", self.verify(self.births, "--pcr0", "00" * 48, check=1).stderr)
+        document = bytearray(base64.b64decode(good["attestation_document_b64"]))
+        document[len(document) // 2] ^= 1
+        for name, value in [("public_keys", good["public_keys"][::-1]), ("public_keys", good["public_keys"][:1]),
+                            ("withdrawal_credentials", "0x01" + "00" * 31), ("recovery_public_key_b64", "AAAA"),
+                            ("attestation_document_b64", base64.b64encode(document).decode()),
+                            ("attestation_document_b64", "AAAA")]:
+            with self.subTest(name=name, value=value):
+                changed = self.folder / "changed.json"
+                changed.write_text(json.dumps({**good, name: value}))
+                self.verify(changed, check=1)
+        for value, text in [([], "empty"), ([7], "public_keys[0]"), ("x", "public_keys")]:
+            changed.write_text(json.dumps({**good, "public_keys": value}))
+            self.assertIn(text, self.verify(changed, check=2).stderr)
+
+    def test_mistakes(self):
+        weak = self.folder / "weak.pem"
+        subprocess.run(f"openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 | openssl pkey -pubout -out {weak}", shell=True,
+                       check=True, capture_output=True)
+        new = self.folder / "new.cms"
+        for options, code, text in [
+            (["-n", 1001], 2, "at most 1000"), (["-n", 1, "--dry-run"], 2, "--dry-run"), (["-n", 1, "--first-index", 3], 2, "--first-index"),
+            (["-n", 1, "--mnemonic-out", new], 2, "give both or none"), (["-n", 1, "--recovery-key", weak], 2, "give both or none"),
+            (["-n", 1, "--recovery-key", self.births, "--mnemonic-out", new], 2, "births.json"),
+            (["-n", 1, "--recovery-key", weak, "--mnemonic-out", new], 2, "at least 2048 bits"),
+        ]:
+            with self.subTest(options=options):
+                self.assertIn(text, self.generate(*options, check=code))
+        self.assertFalse(new.exists())
+        self.assertEqual(len(self.listed()), 1)
+        run("local", "down", "--dir", self.folder / "signer", check=0)
+        self.assertIn("does not run", self.generate("-n", 1, check=1))
 
 
 class Rewrap(Keys):

@@ -63,7 +63,7 @@ struct job {
 	char *data_key_b64;            /* IMPORT: what the keys are sealed with; owned */
 	bool has_result;
 	struct message_job_result result;
-	json_t *body; /* SLASHING, REWRAP: that came with the result; owned */
+	json_t *body; /* SLASHING, REWRAP, GENERATE: that came with the result; owned */
 };
 
 enum import_state {

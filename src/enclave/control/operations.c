@@ -164,6 +164,11 @@ static struct answer answer_rewrap(struct control *control, const struct request
 	return start_job(control, JOB_REWRAP, request);
 }
 
+static struct answer answer_generate(struct control *control, const struct request *request)
+{
+	return start_job(control, JOB_GENERATE, request);
+}
+
 static struct answer answer_credential(struct control *control, const struct request *request)
 {
 	if (!control->is_provisioned)
@@ -191,7 +196,7 @@ static const struct operation {
 	{"init_state", answer_init_state}, {"init", answer_init},     {"status", answer_status},
 	{"reload", answer_reload},         {"import", answer_import}, {"forgotten", answer_forgotten},
 	{"metrics", answer_metrics},       {"log", answer_log},       {"slashing", answer_slashing},
-	{"credential", answer_credential}, {"rewrap", answer_rewrap},
+	{"credential", answer_credential}, {"rewrap", answer_rewrap}, {"generate", answer_generate},
 };
 
 static struct answer answer_request(struct control *control, const struct request *request)

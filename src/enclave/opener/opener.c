@@ -86,6 +86,8 @@ static bool run_task(struct opener *opener, struct task *task, struct message_jo
 		return false;
 	if (opener->job.kind == JOB_IMPORT)
 		return opener_import(opener, request, task->imports, opener->job.import_count, error);
+	if (opener->job.kind == JOB_GENERATE)
+		return opener_generate(opener, request, ret_body, error);
 	if (opener->job.kind == JOB_REWRAP)
 		return opener_rewrap(opener, request, ret_body, error);
 	if (opener->job.kind == JOB_SLASHING)

@@ -10,6 +10,7 @@
  *   keeper.c         asks the keeper which keys it has already
  *   known_clients.c  opens the list of known clients
  *   keystores.c      opens what the key manager was given
+ *   births.c         makes new keys
  *   rewrap.c         seals rows anew, with another data key
  *   histories.c      asks the ledger what the operator wants to know or to say
  *   table_credentials.c  gives the ledger what it reaches a slashing table with
@@ -74,7 +75,8 @@ MUST_USE bool opener_load(struct opener *opener, json_t *request, struct message
 /* JOB_IMPORT: each keystore ends as a SEALED_KEY or an IMPORT_RESULT to control. */
 MUST_USE bool opener_import(struct opener *opener, json_t *request, struct secret *imports, size_t count, struct error *error);
 
-/* JOB_REWRAP: the answer's body is JSON. */
+/* JOB_GENERATE, JOB_REWRAP: the answer's body is JSON. */
+MUST_USE bool opener_generate(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
 MUST_USE bool opener_rewrap(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
 
 /* JOB_SLASHING: the answer's body is JSON. */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "attestation/birth_statement.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/certificate_file.h"
+#include "cli/commands.h"
+
+static const struct command_help help = {
+	.usage = "ensign attest verify FILE [--root PEM] [--pcr0 HEX] [--json]",
+	.description =
+		"Checks where validator keys were born: FILE is what `ensign keys generate --inside --births-out FILE` wrote. The "
+		"enclave's\n"
+		"attestation document has to be signed under AWS's root (or --root, for a local signer "
+		"SIGNER/sim/attestation-root.pem)\n"
+		"and has to name exactly these keys, these withdrawal credentials and this recovery key. Prints the image that "
+		"made\n"
+		"them; --pcr0 says which it has to be. A debug enclave, whose PCRs are zero, proves nothing and is refused.\n"
+		"\n"
+		"  ensign attest verify births.json --pcr0 $(jq -r .PCR0 image.json)\n"
+		"\n"
+		"Exit code 1: it does not hold.",
+};
+
+/* A thousand public keys are 100 KiB. */
+#define BIRTHS_MAX_SIZE (4u << 20)
+#define DOCUMENT_MAX_SIZE 16384
+#define RECOVERY_KEY_MAX_SIZE 4096
+
+struct births {
+	json_t *object;
+	struct buffer document;
+	struct buffer recovery_spki;
+	uint8_t (*public_keys)[BLS_PUBLIC_KEY_SIZE];
+	struct birth_statement statement;
+};
+
+static void births_done(struct births *births)
+{
+	json_decref(births->object);
+	buffer_done(&births->document);
+	buffer_done(&births->recovery_spki);
+	free(births->public_keys);
+}
+
+static bool read_keys(struct births *births, struct error *error)
+{
+	json_t *list, *item;
+	size_t index;
+
+	if (!json_read_array(births->object, "public_keys", &list, error))
+		return false;
+	births->public_keys = memory_allocate_zeroed(json_array_size(list) + 1, sizeof *births->public_keys);
+	json_array_foreach(list, index, item)
+	{
+		const char *text = json_string_value(item);
+
+		if (text && strncmp(text, "0x", 2) == 0)
+			text += 2;
+		if (!text || !hex_decode(view_of_text(text), births->public_keys[index], BLS_PUBLIC_KEY_SIZE))
+			return error_set(error, ERROR_INPUT, "public_keys[%zu]: not 96 hex digits", index);
+	}
+	births->statement.public_keys = (const uint8_t(*)[BLS_PUBLIC_KEY_SIZE])births->public_keys;
+	births->statement.count = json_array_size(list);
+	return births->statement.count > 0 || error_set(error, ERROR_INPUT, "public_keys: empty");
+}
+
+static bool read_births(const char *path, struct births *births, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	if (!file_read(path, BIRTHS_MAX_SIZE, &text, error))
+		return error->code = ERROR_INPUT, false;
+	births->object = json_parse_object(buffer_view(&text), path, error);
+	if (!births->object)
+		return false;
+	if (!read_keys(births, error) ||
+	    !json_read_hex(births->object, "withdrawal_credentials", births->statement.withdrawal_credentials,
+			   BIRTH_CREDENTIALS_SIZE, error) ||
+	    !json_read_base64(births->object, "attestation_document_b64", DOCUMENT_MAX_SIZE, &births->document, error) ||
+	    (json_object_get(births->object, "recovery_public_key_b64") &&
+	     !json_read_base64(births->object, "recovery_public_key_b64", RECOVERY_KEY_MAX_SIZE, &births->recovery_spki, error)))
+		return error_prefix(error, "%s", path);
+	births->statement.recovery_spki = buffer_view(&births->recovery_spki);
+	return true;
+}
+
+static bool judge(const struct births *births, const char *root_path, const char *pcr0, struct attestation_document *ret_document,
+		  struct error *error)
+{
+	AUTO_CERTIFICATE X509 *root = root_path ? certificate_file_read(root_path, error) : attestation_aws_root(error);
+	uint8_t wanted[NSM_PCR_SIZE];
+
+	if (!root)
+		return error_prefix(error, "--root");
+	if (pcr0 && !hex_decode(view_of_text(pcr0), wanted, sizeof wanted))
+		return error_set(error, ERROR_INPUT, "--pcr0: not %d hex digits", 2 * NSM_PCR_SIZE);
+	if (!birth_statement_verify(&births->statement, buffer_view(&births->document), root, ret_document, error)) {
+		error->code = ERROR_CRYPTO; /* a document that cannot be read proves as little as one that is wrong */
+		return error_prefix(error, "attestation document");
+	}
+	if (attestation_is_debug(ret_document))
+		return error_set(error, ERROR_CRYPTO, "the enclave was in debug mode, so whoever ran it could read its memory");
+	if (pcr0 && memcmp(ret_document->pcrs[0], wanted, sizeof wanted) != 0)
+		return error_set(error, ERROR_CRYPTO, "they were born in another image: PCR0 is not the one of --pcr0");
+	return true;
+}
+
+static void print(const struct births *births, const struct attestation_document *document, bool as_json)
+{
+	char pcr0[2 * NSM_PCR_SIZE + 1], time[CLOCK_TEXT_SIZE];
+	AUTO_JSON json_t *object = NULL;
+	AUTO_BUFFER struct buffer text = {0};
+
+	hex_encode(view_of(document->pcrs[0], NSM_PCR_SIZE), pcr0);
+	clock_format(document->timestamp_ms, time);
+	if (!as_json) {
+		(void)printf("%zu keys were born in the enclave\n  PCR0      %s\n  module    %s\n  time      %s\n  recovery  %s\n",
+			     births->statement.count, pcr0, document->module_id, time,
+			     births->recovery_spki.size ? "the mnemonic left, encrypted to the recovery key"
+							: "the mnemonic never left");
+		return;
+	}
+	object = json_pack("{s:I, s:s, s:s, s:s, s:b}", "keys", (json_int_t)births->statement.count, "PCR0", pcr0, "module_id",
+			   document->module_id, "time", time, "recoverable", births->recovery_spki.size > 0);
+	json_write(object, &text);
+	(void)puts(buffer_text(&text));
+}
+
+int attest_verify_main(int argc, char **argv)
+{
+	CLEANUP(births_done) struct births births = {0};
+	const char *file = NULL, *root = NULL, *pcr0 = NULL;
+	bool as_json = false;
+	const struct option options[] = {
+		{"root", OPTION_TEXT, &root, "PEM", "certificate of the attestation root; default AWS's"},
+		{"pcr0", OPTION_TEXT, &pcr0, "HEX", "measurement that the image has to have"},
+		{"json", OPTION_FLAG, &as_json, NULL, "print one JSON object"},
+	};
+	struct attestation_document document;
+	struct error error = {0};
+	size_t count;
+	bool done;
+	int code;
+
+	command_parse_words(&help, options, ARRAY_SIZE(options), argc, argv, &file, 1, &count, &done, &code);
+	if (done)
+		return code;
+	if (count == 0) {
+		(void)error_set(&error, ERROR_INPUT, "FILE: missing");
+		return command_fail(&error, "usage: %s", help.usage);
+	}
+	if (!read_births(file, &births, &error) || !judge(&births, root, pcr0, &document, &error))
+		return command_fail(&error, NULL);
+	print(&births, &document, as_json);
+	return EXIT_CODE_OK;
+}
