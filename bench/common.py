@@ -70,3 +70,52 @@ def show_table(*rows):
     print()
     for row in rows:
         print(f"  {row[0]:42}", *(f"{cell:>12}" for cell in row[1:]))
+
+
+def children():
+    """pid: parent pid, of every process"""
+    parents = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                pass
+    return parents
+
+
+def memory(pid):
+    figures = {}
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+        name, value = line.split(":")
+        figures[name] = int(value.split()[0]) / 1024
+    return figures["Pss"], figures["Rss"]
+
+
+def memory_of_roles(status):
+    """MiB of each process; the programs are not dumpable, so a user who is not root gets none."""
+    parents = children()
+    enclave = [status["enclave_pid"]]
+    for pid in enclave:
+        enclave += sorted(child for child, parent in parents.items() if parent == pid)
+    roles = []
+    for pid, program in [(status["simulator_pid"], "ensign-sim"), (status["host_pid"], "ensign-host"),
+                         *((pid, "enclave") for pid in enclave)]:
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            pss, rss = memory(pid)
+        except OSError:
+            continue
+        role = words[2] if words[1] == "--role" else "init"
+        roles.append({"role": f"enclave: {role}" if program == "enclave" else program, "pss_mib": pss, "rss_mib": rss})
+    return roles
+
+
+def show_memory(roles):
+    if not roles:
+        print("  needs root: the programs are not dumpable")
+        return
+    for role in roles:
+        print(f"  {role['role']:22} PSS {role['pss_mib']:7.1f}   RSS {role['rss_mib']:7.1f}")
+    together = sum(role["pss_mib"] for role in roles if role["role"].startswith("enclave"))
+    print(f"  {'the enclave together':22} PSS {together:7.1f}")

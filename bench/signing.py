@@ -9,11 +9,10 @@ Signatures: a steady load, bursts of votes with a block in the middle, start-up 
 import http.client
 import json
 import os
-import pathlib
 import ssl
 
 import common
-from common import CONNECTIONS, NOISE, VOTERS, Signer, show_table
+from common import CONNECTIONS, NOISE, VOTERS, Signer, memory_of_roles, show_memory, show_table
 
 SECONDS = os.environ.get("BENCH_SECONDS", "5")
 ROUNDS = os.environ.get("BENCH_ROUNDS", "150")
@@ -49,45 +48,6 @@ def first_signature(up):
     answer = connection.getresponse()
     answer.read()
     assert answer.status == 200, answer.status
-
-
-def children():
-    """pid: parent pid, of every process"""
-    parents = {}
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                pass
-    return parents
-
-
-def memory(pid):
-    figures = {}
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        name, value = line.split(":")
-        figures[name] = int(value.split()[0]) / 1024
-    return figures["Pss"], figures["Rss"]
-
-
-def memory_of_roles(status):
-    """MiB of each process; the programs are not dumpable, so a user who is not root gets none."""
-    parents = children()
-    enclave = [status["enclave_pid"]]
-    for pid in enclave:
-        enclave += sorted(child for child, parent in parents.items() if parent == pid)
-    roles = []
-    for pid, program in [(status["simulator_pid"], "ensign-sim"), (status["host_pid"], "ensign-host"),
-                         *((pid, "enclave") for pid in enclave)]:
-        try:
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            pss, rss = memory(pid)
-        except OSError:
-            continue
-        role = words[2] if words[1] == "--role" else "init"
-        roles.append({"role": f"enclave: {role}" if program == "enclave" else program, "pss_mib": pss, "rss_mib": rss})
-    return roles
 
 
 def beside_blst(rates, measure):
@@ -164,15 +124,5 @@ def show(results):
     if any(figures["is_noisy"] for figures in [*results["steady"], *results["bursts"]]):
         print(f"\nnoisy: blst alone was faster on one side of it than on the other, by more than {NOISE - 1:.0%}")
     print(f"\n`local up` with {CONNECTIONS} keystores to first signature: {results['first_signature_s']:.2f} s")
-    show_memory(results["memory"])
-
-
-def show_memory(roles):
     print("memory of each process after the steady load, MiB (PSS counts shared pages once):")
-    if not roles:
-        print("  needs root: the programs are not dumpable")
-        return
-    for role in roles:
-        print(f"  {role['role']:22} PSS {role['pss_mib']:7.1f}   RSS {role['rss_mib']:7.1f}")
-    together = sum(role["pss_mib"] for role in roles if role["role"].startswith("enclave"))
-    print(f"  {'the enclave together':22} PSS {together:7.1f}")
+    show_memory(results["memory"])
