@@ -266,6 +266,8 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 						      setup->settings->table_connect));
 	if (setup->settings->metrics_listen[0])
 		(void)json_object_set_new(object, "metrics_listen", json_string(metrics));
+	/* Whoever changes a local signer's tables tells it: `ensign keys`, `ensign local`. */
+	(void)json_object_set_new(object, "tables_poll_s", json_integer(0));
 	(void)json_object_set_new(object, "log_format", json_string(setup->settings->log_is_json ? "json" : "text"));
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');

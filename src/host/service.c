@@ -15,6 +15,7 @@
 #include "host/launcher.h"
 #include "host/metrics_server.h"
 #include "host/supervisor.h"
+#include "host/table_watch.h"
 #include "net/relay.h"
 
 /* Trouble of a relay is told at most so often: a client without patience could otherwise fill the disk. */
@@ -48,10 +49,12 @@ struct service {
 	struct supervisor *supervisor;
 	struct enclave_log *enclave_log;
 	struct metrics_server *metrics;
+	struct table_watch *table_watch;
 };
 
 static void service_done(struct service *service)
 {
+	table_watch_free(service->table_watch);
 	metrics_server_free(service->metrics);
 	enclave_log_free(service->enclave_log);
 	supervisor_free(service->supervisor);
@@ -292,6 +295,22 @@ static bool observe(struct service *service, struct error *error)
 	return true;
 }
 
+static void on_tables_changed(void *context)
+{
+	struct service *service = context;
+
+	supervisor_reload(service->supervisor);
+}
+
+/* Before the first launch reads the tables, so that no change falls between the two. */
+static bool watch_tables(struct service *service, struct error *error)
+{
+	if (service->settings->tables_poll_s == 0)
+		return true;
+	service->table_watch = table_watch_new(service->base, service->settings, on_tables_changed, service, error);
+	return service->table_watch != NULL;
+}
+
 static bool start(struct service *service, struct error *error)
 {
 	struct supervisor_options options = {
@@ -319,7 +338,8 @@ bool service_run(const struct settings *settings, struct error *error)
 	service.base = event_base_new();
 	if (!service.base)
 		return error_set(error, ERROR_IO, "cannot make an event loop");
-	if (!add_relays(&service, error) || !start(&service, error) || !observe(&service, error) || !watch_signals(&service, error))
+	if (!add_relays(&service, error) || !watch_tables(&service, error) || !start(&service, error) ||
+	    !observe(&service, error) || !watch_signals(&service, error))
 		return false;
 	if (event_base_dispatch(service.base) < 0)
 		return error_set(error, ERROR_IO, "the event loop failed");

@@ -49,7 +49,7 @@ static const struct text_member {
 	{MEMBER(nsm), read_address},
 };
 
-static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format"};
+static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format", "tables_poll_s"};
 static const char *const relay_members[] = {"name", "listen", "connect"};
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
@@ -190,6 +190,18 @@ static bool read_log_format(json_t *object, struct settings *settings, struct er
 	       error_set(error, ERROR_INPUT, "log_format: neither text nor json");
 }
 
+static bool read_tables_poll(json_t *object, struct settings *settings, struct error *error)
+{
+	uint64_t seconds = SETTINGS_TABLES_POLL_DEFAULT_S;
+
+	if (json_object_get(object, "tables_poll_s") && !json_read_u64(object, "tables_poll_s", &seconds, error))
+		return false;
+	if (seconds > SETTINGS_TABLES_POLL_MAX_S)
+		return error_set(error, ERROR_INPUT, "tables_poll_s: more than %d", SETTINGS_TABLES_POLL_MAX_S);
+	settings->tables_poll_s = (unsigned)seconds;
+	return true;
+}
+
 bool settings_parse(struct view json, struct settings *ret_settings, struct error *error)
 {
 	AUTO_FREE struct settings *settings = memory_allocate_zeroed(1, sizeof *settings);
@@ -197,7 +209,8 @@ bool settings_parse(struct view json, struct settings *ret_settings, struct erro
 
 	if (!object || !check_member_names(object, error) || !read_text_members(object, settings, error) ||
 	    !read_credentials(object, settings, error) || !read_relays(object, settings, error) ||
-	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error))
+	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error) ||
+	    !read_tables_poll(object, settings, error))
 		return false;
 	*ret_settings = *settings;
 	return true;

@@ -17,6 +17,9 @@
 #define SETTINGS_NAME_SIZE 33 /* a relay's name: 1 to 32 of a-z, 0-9, - */
 #define SETTINGS_MAX_RELAYS 16
 #define SETTINGS_URL_SIZE 256
+/* A row that somebody adds or takes out is in force by then; of 10,000 rows a look takes some 50 ms. */
+#define SETTINGS_TABLES_POLL_DEFAULT_S 30
+#define SETTINGS_TABLES_POLL_MAX_S 86400
 /* The relay that the enclave reaches KMS through; there must be one. */
 #define SETTINGS_KMS_RELAY "kms"
 /* The one that it reaches the slashing table of a fleet through, if it uses one. */
@@ -48,6 +51,8 @@ struct settings {
 	char imds_url[SETTINGS_URL_SIZE];
 	bool has_metrics; /* "metrics_listen", which may be left out: no metrics port */
 	struct address metrics_listen;
+	/* "tables_poll_s", which may be left out: how often the tables are looked at for changes; 0: never */
+	unsigned tables_poll_s;
 	bool log_is_json; /* "log_format", which may be left out: "text" or "json" */
 	struct relay_settings relays[SETTINGS_MAX_RELAYS];
 	size_t relay_count;

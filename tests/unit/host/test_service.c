@@ -258,13 +258,70 @@ static void what_prevents_the_start_is_told(void **state)
 	assert_int_equal(fixture_start_count(fixture), 0);
 }
 
+static json_int_t reload_number(const struct host_fixture *fixture)
+{
+	AUTO_JSON json_t *status = fixture_read_json(fixture, "run/status.json");
+
+	return json_integer_value(json_object_get(json_object_get(status, "last_reload"), "number"));
+}
+
+static void wait_for_reload(const struct host_fixture *fixture, json_int_t number)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
+
+	while (clock_monotonic_ms() < deadline_ms && reload_number(fixture) < number)
+		(void)usleep(5000);
+	assert_int_equal(reload_number(fixture), number);
+}
+
+/* Whoever changes a row tells nobody: a new key, one that is taken out, another TLS identity; and once each. */
+static void changed_tables_are_read_again(void **state)
+{
+	struct host_fixture *fixture = *state;
+	AUTO_FREE char *away = memory_format("%s.away", fixture->settings.key_table);
+	struct error error = {0};
+	pid_t host;
+
+	fixture->settings.tables_poll_s = 1;
+	host = start(fixture);
+	wait_for_state(fixture, "serving");
+	(void)sleep(2);
+	assert_int_equal(reload_number(fixture), 0);
+	fixture_put_key(fixture, 0x77, true, true);
+	wait_for_reload(fixture, 1);
+	fixture_put_key(fixture, 0x78, true, false); /* inactive: nothing that the enclave would get */
+	(void)sleep(2);
+	assert_int_equal(reload_number(fixture), 1);
+	fixture_put_key(fixture, 0x77, true, false);
+	wait_for_reload(fixture, 2);
+	{
+		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table, &error);
+		AUTO_TLS_ROW struct tls_row row = {.key_id = TLS_TABLE_KEY_ID};
+
+		assert_ok(table != NULL, &error);
+		row.encrypted_tls_key_b64 = memory_copy_text("YW5vdGhlcg==");
+		row.cert_pem = memory_copy_text("Y2VydA==");
+		assert_ok(tls_table_put(table, &row, &error), &error);
+	}
+	wait_for_reload(fixture, 3);
+	/* A table that is gone for a while is no change, and nothing is unloaded for it. */
+	assert_int_equal(rename(fixture->settings.key_table, away), 0);
+	(void)sleep(2);
+	assert_int_equal(rename(away, fixture->settings.key_table), 0);
+	(void)sleep(2);
+	assert_int_equal(reload_number(fixture), 3);
+	wait_for_state(fixture, "serving");
+	assert_int_equal(kill(host, SIGTERM), 0);
+	assert_int_equal(wait_for_exit(host), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(serves_clients_and_ends_clean),   HOST_TEST(lets_the_enclave_out_to_kms),
 		HOST_TEST(clients_come_back_after_a_crash), HOST_TEST(only_one_host_a_folder),
 		HOST_TEST(few_descriptors_cut_the_limit),   HOST_TEST(does_not_start_without_descriptors),
-		HOST_TEST(what_prevents_the_start_is_told),
+		HOST_TEST(what_prevents_the_start_is_told), HOST_TEST(changed_tables_are_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

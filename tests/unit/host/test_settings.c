@@ -91,6 +91,24 @@ static void reads_environment_credentials(void **state)
 	assert_int_equal(settings.credential_source, CREDENTIAL_SOURCE_ENVIRONMENT);
 }
 
+static void the_tables_are_looked_at_every_so_often(void **state)
+{
+	AUTO_JSON json_t *object = good_object();
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_int_equal(settings.tables_poll_s, SETTINGS_TABLES_POLL_DEFAULT_S);
+	for (json_int_t seconds = 0; seconds < 2; seconds++) {
+		assert_int_equal(json_object_set_new(object, "tables_poll_s", json_integer(seconds)), 0);
+		assert_ok(parse(object, &settings, &error), &error);
+		assert_int_equal(settings.tables_poll_s, seconds);
+	}
+	assert_refused("tables_poll_s", json_integer(SETTINGS_TABLES_POLL_MAX_S + 1), "more than");
+	assert_refused("tables_poll_s", json_integer(-1), "tables_poll_s");
+}
+
 static void every_member_is_wanted(void **state)
 {
 	AUTO_JSON json_t *object = good_object();
@@ -196,10 +214,15 @@ static void reads_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_the_example),         cmocka_unit_test(reads_environment_credentials),
-		cmocka_unit_test(every_member_is_wanted),    cmocka_unit_test(unknown_members_are_refused),
-		cmocka_unit_test(bad_values_are_refused),    cmocka_unit_test(bad_relays_are_refused),
-		cmocka_unit_test(malformed_text_is_refused), cmocka_unit_test(reads_a_file),
+		cmocka_unit_test(reads_the_example),
+		cmocka_unit_test(reads_environment_credentials),
+		cmocka_unit_test(the_tables_are_looked_at_every_so_often),
+		cmocka_unit_test(every_member_is_wanted),
+		cmocka_unit_test(unknown_members_are_refused),
+		cmocka_unit_test(bad_values_are_refused),
+		cmocka_unit_test(bad_relays_are_refused),
+		cmocka_unit_test(malformed_text_is_refused),
+		cmocka_unit_test(reads_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
