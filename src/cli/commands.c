@@ -61,6 +61,7 @@ static const struct command keys_commands[] = {
 	{"show", "all that the key table says of keys", keys_show_main},
 	{"activate", "sign with keys that were deactivated", keys_activate_main},
 	{"deactivate", "sign with keys no more, and keep their rows", keys_deactivate_main},
+	{"assign", "give keys to another signer of the table", keys_assign_main},
 	{"remove", "remove the rows of keys that are not active", keys_remove_main},
 	{"export-deposits", "write the deposits of keys for the launchpad", keys_export_deposits_main},
 	{"rewrap", "have the enclave seal keys anew: another data key, another KMS key", keys_rewrap_main},

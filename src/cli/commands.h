@@ -56,6 +56,7 @@ int keys_list_main(int argc, char **argv);
 int keys_show_main(int argc, char **argv);
 int keys_activate_main(int argc, char **argv);
 int keys_deactivate_main(int argc, char **argv);
+int keys_assign_main(int argc, char **argv);
 int keys_remove_main(int argc, char **argv);
 int keys_generate_main(int argc, char **argv);
 int keys_export_deposits_main(int argc, char **argv);

@@ -39,7 +39,7 @@ bool inventory_open(const struct inventory_place *place, struct inventory *ret_i
 	if (!local_settings_read(inventory->folder.settings, &inventory->settings, error))
 		return false;
 	inventory->table = key_table_open_sqlite(inventory->folder.tables, error);
-	inventory->web3signer_uuid = LOCAL_UUID;
+	inventory->web3signer_uuid = place->uuid ? place->uuid : LOCAL_UUID;
 	inventory->chain = inventory->settings.network.name;
 	return inventory->table != NULL;
 }

@@ -14,12 +14,14 @@
 
 /* What a command line says about where it is. */
 struct inventory_place {
-	const char *dir; /* folder of a local signer, up or down; NULL: the default one */
+	const char *dir;  /* folder of a local signer, up or down; NULL: the default one */
+	const char *uuid; /* web3signer_uuid of the rows; NULL: that signer's own */
 };
 
 #define INVENTORY_PLACE_OPTIONS(place)                                                                                             \
+	{"dir", OPTION_TEXT, &(place).dir, "D", "folder of a local signer, up or down; default ~/.local/state/ensign/local"},      \
 	{                                                                                                                          \
-		"dir", OPTION_TEXT, &(place).dir, "D", "folder of a local signer, up or down; default ~/.local/state/ensign/local" \
+		"uuid", OPTION_TEXT, &(place).uuid, "UUID", "rows of this signer in its table; default its own"                    \
 	}
 
 struct inventory {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ensign keys activate`, `deactivate` and `remove`: the same on each of some rows. */
+/* `ensign keys activate`, `deactivate`, `assign` and `remove`: the same on each of some rows. */
 #include "cli/inventory.h"
 
 struct change {
@@ -7,7 +7,8 @@ struct change {
 	const char *past; /* "deactivated" */
 	/* Whether the row has to be changed; false with an error: it must not be. */
 	bool (*wants)(const struct key_row *row, struct error *error);
-	bool (*apply)(struct inventory *inventory, const struct key_row *row, struct error *error);
+	bool (*apply)(struct inventory *inventory, const struct key_row *row, const char *to, struct error *error);
+	bool has_target; /* --to UUID */
 };
 
 static bool wants_activation(const struct key_row *row, struct error *error)
@@ -16,8 +17,9 @@ static bool wants_activation(const struct key_row *row, struct error *error)
 	return !row->active;
 }
 
-static bool activate(struct inventory *inventory, const struct key_row *row, struct error *error)
+static bool activate(struct inventory *inventory, const struct key_row *row, const char *to, struct error *error)
 {
+	(void)to;
 	return key_table_set_active(inventory->table, row->web3signer_uuid, row->pubkey, true, error);
 }
 
@@ -27,8 +29,9 @@ static bool wants_deactivation(const struct key_row *row, struct error *error)
 	return row->active;
 }
 
-static bool deactivate(struct inventory *inventory, const struct key_row *row, struct error *error)
+static bool deactivate(struct inventory *inventory, const struct key_row *row, const char *to, struct error *error)
 {
+	(void)to;
 	return key_table_set_active(inventory->table, row->web3signer_uuid, row->pubkey, false, error);
 }
 
@@ -38,9 +41,22 @@ static bool wants_removal(const struct key_row *row, struct error *error)
 	return !row->active || error_set(error, ERROR_INPUT, "0x%s: is active; deactivate it first", row->pubkey);
 }
 
-static bool remove_row(struct inventory *inventory, const struct key_row *row, struct error *error)
+static bool remove_row(struct inventory *inventory, const struct key_row *row, const char *to, struct error *error)
 {
+	(void)to;
 	return key_table_delete(inventory->table, row->web3signer_uuid, row->pubkey, error);
+}
+
+static bool wants_assignment(const struct key_row *row, struct error *error)
+{
+	(void)row;
+	(void)error;
+	return true;
+}
+
+static bool assign(struct inventory *inventory, const struct key_row *row, const char *to, struct error *error)
+{
+	return key_table_assign(inventory->table, row->web3signer_uuid, row->pubkey, to, error);
 }
 
 static const struct change activation = {
@@ -52,6 +68,7 @@ static const struct change activation = {
 	"activated",
 	wants_activation,
 	activate,
+	false,
 };
 
 static const struct change deactivation = {
@@ -63,6 +80,22 @@ static const struct change deactivation = {
 	"deactivated",
 	wants_deactivation,
 	deactivate,
+	false,
+};
+
+static const struct change assignment = {
+	.help = {"ensign keys assign PUBKEY… --to UUID [--uuid UUID] [--dry-run] [--dir D] [--json]",
+		 "Gives keys to another signer of the same table, in one step each: a row is always one signer's. A signer that "
+		 "runs and loses\n"
+		 "them stops signing with them at once; who gets them has to know what they signed (a table of histories that both "
+		 "share,\n"
+		 "or `ensign slashing export` here and `import` there).\n"
+		 "\n"
+		 "  ensign keys assign 0x93247f… --to 6b1f4e2a-0c57-4f0e-9d3c-2f4d1b6a7c10"},
+	.past = "assigned",
+	.wants = wants_assignment,
+	.apply = assign,
+	.has_target = true,
 };
 
 static const struct change removal = {
@@ -75,6 +108,7 @@ static const struct change removal = {
 	"removed",
 	wants_removal,
 	remove_row,
+	false,
 };
 
 /* All are looked at before the first is changed. */
@@ -95,10 +129,10 @@ static bool plan(const struct change *change, const struct key_rows *rows, char 
 }
 
 static bool apply(const struct change *change, struct inventory *inventory, const struct key_row *const *wanted, size_t count,
-		  struct error *error)
+		  const char *to, struct error *error)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!change->apply(inventory, wanted[i], error))
+		if (!change->apply(inventory, wanted[i], to, error))
 			return error_prefix(error, "after %zu of %zu keys, which stay %s", i, count, change->past);
 	}
 	return true;
@@ -125,7 +159,7 @@ static void print(const struct change *change, const struct key_row *const *want
 }
 
 static int run(const struct change *change, const char *const *words, size_t count, const struct inventory_place *place,
-	       bool dry_run, bool as_json)
+	       const char *to, bool dry_run, bool as_json)
 {
 	AUTO_FREE char(*pubkeys)[KEY_TABLE_PUBKEY_SIZE] = NULL;
 	AUTO_FREE const struct key_row **wanted = memory_allocate_zeroed(count + 1, sizeof *wanted);
@@ -135,14 +169,14 @@ static int run(const struct change *change, const char *const *words, size_t cou
 	size_t wanted_count;
 	bool told;
 
-	if (count == 0) {
-		(void)error_set(&error, ERROR_INPUT, "PUBKEY: missing");
+	if (count == 0 || (change->has_target && !to)) {
+		(void)error_set(&error, ERROR_INPUT, "%s: missing", count == 0 ? "PUBKEY" : "--to");
 		return command_fail(&error, "usage: %s", change->help.usage);
 	}
 	if (!inventory_open(place, &inventory, &error) || !inventory_list(&inventory, false, &rows, &error) ||
 	    !inventory_parse_keys(&rows, words, count, &pubkeys, &error) ||
 	    !plan(change, &rows, pubkeys, count, wanted, &wanted_count, &error) ||
-	    (!dry_run && !apply(change, &inventory, wanted, wanted_count, &error)))
+	    (!dry_run && !apply(change, &inventory, wanted, wanted_count, to, &error)))
 		return command_fail(&error, NULL);
 	print(change, wanted, wanted_count, dry_run, as_json);
 	if (!dry_run && wanted_count > 0 && !inventory_tell_signer(&inventory, &told, &error))
@@ -155,18 +189,20 @@ static int parse_and_run(const struct change *change, int argc, char **argv)
 	static const char *words[INVENTORY_WORDS_MAX];
 	struct inventory_place place = {0};
 	bool dry_run = false, as_json = false;
+	const char *to = NULL;
 	const struct option options[] = {
 		{"dry-run", OPTION_FLAG, &dry_run, NULL, "change nothing, say what would be changed"},
 		INVENTORY_PLACE_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print one JSON object"},
+		{"to", OPTION_TEXT, &to, "UUID", "the signer that gets them"},
 	};
+	size_t option_count = ARRAY_SIZE(options) - (change->has_target ? 0 : 1); /* the last one is of assign alone */
 	size_t count;
 	bool done;
 	int code;
 
-	command_parse_words(&change->help, options, ARRAY_SIZE(options), argc, argv, words, ARRAY_SIZE(words), &count, &done,
-			    &code);
-	return done ? code : run(change, words, count, &place, dry_run, as_json);
+	command_parse_words(&change->help, options, option_count, argc, argv, words, ARRAY_SIZE(words), &count, &done, &code);
+	return done ? code : run(change, words, count, &place, to, dry_run, as_json);
 }
 
 int keys_activate_main(int argc, char **argv)
@@ -177,6 +213,11 @@ int keys_activate_main(int argc, char **argv)
 int keys_deactivate_main(int argc, char **argv)
 {
 	return parse_and_run(&deactivation, argc, argv);
+}
+
+int keys_assign_main(int argc, char **argv)
+{
+	return parse_and_run(&assignment, argc, argv);
 }
 
 int keys_remove_main(int argc, char **argv)

@@ -110,6 +110,14 @@ void key_table_free(struct key_table *table)
 		table->operations->free(table);
 }
 
+bool key_table_assign(struct key_table *table, const char *web3signer_uuid, const char *pubkey, const char *to_uuid,
+		      struct error *error)
+{
+	if (!check_names(web3signer_uuid, pubkey, error) || !check_names(to_uuid, pubkey, error))
+		return error_prefix(error, "key table");
+	return table->operations->assign(table, web3signer_uuid, pubkey, to_uuid, error) || error_prefix(error, "key table");
+}
+
 bool key_table_set_active(struct key_table *table, const char *web3signer_uuid, const char *pubkey, bool is_active,
 			  struct error *error)
 {

@@ -57,6 +57,12 @@ MUST_USE bool key_table_list(struct key_table *table, const char *web3signer_uui
 MUST_USE bool key_table_put(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
 /* ERROR_NOT_FOUND when there is no such row. */
 MUST_USE bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);
+/*
+ * Give a row to another signer, in one step: it is always one's or the other's. ERROR_NOT_FOUND when there is no such row, ERROR_INPUT when the
+ * other has one of this key.
+ */
+MUST_USE bool key_table_assign(struct key_table *table, const char *web3signer_uuid, const char *pubkey, const char *to_uuid,
+			       struct error *error);
 /* The row of a key that is not active stays, but is loaded no more. ERROR_NOT_FOUND when there is no such row. */
 MUST_USE bool key_table_set_active(struct key_table *table, const char *web3signer_uuid, const char *pubkey, bool is_active,
 				   struct error *error);

@@ -10,6 +10,8 @@ struct key_table_operations {
 	bool (*put)(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
 	bool (*set_active)(struct key_table *table, const char *web3signer_uuid, const char *pubkey, bool is_active,
 			   struct error *error);
+	bool (*assign)(struct key_table *table, const char *web3signer_uuid, const char *pubkey, const char *to_uuid,
+		       struct error *error);
 	bool (*remove)(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);
 	void (*free)(struct key_table *table);
 };

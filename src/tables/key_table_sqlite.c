@@ -138,6 +138,25 @@ static bool set_row_active(struct key_table *table, const char *web3signer_uuid,
 	return change_row(table, is_active ? activate : deactivate, web3signer_uuid, pubkey, error);
 }
 
+static bool assign_row(struct key_table *table, const char *web3signer_uuid, const char *pubkey, const char *to_uuid,
+		       struct error *error)
+{
+	static const char sql[] = "UPDATE ValidatorKeys SET web3signer_uuid = ?3 WHERE web3signer_uuid = ?1 AND pubkey = ?2";
+	sqlite3 *database = database_of(table);
+	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
+	int status;
+
+	if (!statement || !sqlite_store_bind_text(statement, 1, web3signer_uuid, error) ||
+	    !sqlite_store_bind_text(statement, 2, pubkey, error) || !sqlite_store_bind_text(statement, 3, to_uuid, error))
+		return false;
+	status = sqlite3_step(statement);
+	if (status == SQLITE_CONSTRAINT_PRIMARYKEY)
+		return error_set(error, ERROR_INPUT, "pubkey %s: %s has it already", pubkey, to_uuid);
+	if (status != SQLITE_DONE)
+		return sqlite_store_error(database, "cannot change a key", error);
+	return sqlite3_changes(database) == 1 || error_set(error, ERROR_NOT_FOUND, "pubkey %s: is not there", pubkey);
+}
+
 static bool remove_row(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
 {
 	return change_row(table, "DELETE FROM ValidatorKeys WHERE web3signer_uuid = ?1 AND pubkey = ?2", web3signer_uuid, pubkey,
@@ -152,7 +171,7 @@ static void free_table(struct key_table *table)
 
 struct key_table *key_table_open_sqlite(const char *path, struct error *error)
 {
-	static const struct key_table_operations operations = {list, put, set_row_active, remove_row, free_table};
+	static const struct key_table_operations operations = {list, put, set_row_active, assign_row, remove_row, free_table};
 	sqlite3 *database = sqlite_store_open(path, error);
 	struct sqlite_key_table *table;
 

@@ -86,6 +86,20 @@ class Table(Keys):
         self.assertIn("simulator", self.keys("import", folder, "--password-file", password, check=1))
         self.assertEqual(self.up()["public_keys"], [key])
 
+    def test_assign(self):
+        """To another signer of the table and back; nobody signs with it meanwhile."""
+        up = self.up()
+        folder, password, keys = self.keystores(count=2)
+        self.keys("import", folder, "--password-file", password, "--fresh")
+        self.assertEqual(self.keys("assign", *keys, "--to", "other", "--dry-run")["assigned"], keys)
+        self.assertEqual(len(self.listed()), 3)
+        self.assertEqual(self.keys("assign", keys[0], "--to", "other"), {"assigned": [keys[0]], "dry_run": False})
+        self.assertEqual(self.sign(up, keys[0], randao(1))[0], 404)
+        self.assertEqual(set(self.listed("--uuid", "other")), {keys[0]})
+        self.keys("assign", keys[0], "--to", "local", "--uuid", "other")
+        self.assertEqual(self.sign(up, keys[0], randao(1))[0], 200)
+        self.assertIn("--to", self.keys("assign", keys[0], check=2))
+
     def test_interrupted(self):
         """Killed again and again an import leaves whole rows, and the next one does what is left."""
         self.up()

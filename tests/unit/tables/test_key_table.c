@@ -403,6 +403,33 @@ static void bounds_the_number_of_rows(void **state)
 	assert_int_equal(rows.count, KEY_TABLE_ROWS_MAX);
 }
 
+static void a_row_is_always_one_signers(void **state)
+{
+	AUTO_KEY_TABLE struct key_table *table = open_table(store_path(state));
+	AUTO_KEY_ROWS struct key_rows theirs = {0};
+	AUTO_KEY_ROW struct key_row same = sealed_row('a');
+	struct error error = {0};
+	char key[KEY_TABLE_PUBKEY_SIZE] = {0};
+
+	memset(key, 'a', sizeof key - 1);
+	put_sealed(table, 'a');
+	put_sealed(table, 'b');
+	assert_ok(key_table_assign(table, UUID, key, "another", &error), &error);
+	assert_count(table, 1);
+	assert_ok(key_table_list(table, "another", false, &theirs, &error), &error);
+	assert_int_equal(theirs.count, 1);
+	assert_string_equal(theirs.rows[0].sealed_key_b64, "sealed a");
+	assert_false(key_table_assign(table, UUID, key, "another", &error));
+	assert_int_equal(error.code, ERROR_NOT_FOUND);
+	/* Two signers with one key are not made one by losing a row. */
+	put(table, &same, false);
+	assert_false(key_table_assign(table, UUID, key, "another", &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_count(table, 2);
+	assert_false(key_table_assign(table, UUID, key, "", &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, temporary_store_make, temporary_store_remove)
 
 int main(void)
@@ -421,6 +448,7 @@ int main(void)
 		STORE_TEST(refuses_foreign_files),
 		STORE_TEST(refuses_a_later_version),
 		STORE_TEST(refuses_tampered_columns),
+		STORE_TEST(a_row_is_always_one_signers),
 		cmocka_unit_test(bounds_the_number_of_rows),
 	};
 
