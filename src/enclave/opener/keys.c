@@ -72,7 +72,8 @@ static bool open_sealed_row(struct opening *opening, json_t *row, const char *pu
 }
 
 /* The mnemonic that the sample's loader puts beside the keystore is never looked at. */
-static bool read_keystore_secret(const struct secret *plaintext, struct keystore_secret *ret_secret, struct error *error)
+static bool read_keystore_secret(struct opening *opening, const struct secret *plaintext, struct keystore_secret *ret_secret,
+				 struct error *error)
 {
 	AUTO_JSON json_t *object = json_parse_object(secret_view(plaintext), "keystore secret", error);
 	AUTO_SECRET struct secret keystore = {0};
@@ -80,7 +81,7 @@ static bool read_keystore_secret(const struct secret *plaintext, struct keystore
 
 	return object && json_read_base64_secret(object, "keystore_b64", &keystore, error) &&
 	       json_read_base64_secret(object, "password_b64", &password, error) &&
-	       keystore_decrypt(secret_view(&keystore), secret_view(&password), ret_secret, error);
+	       keystore_decrypt_cached(&opening->kdf_cache, secret_view(&keystore), secret_view(&password), ret_secret, error);
 }
 
 static bool open_keystore_row(struct opening *opening, json_t *row, const char *pubkey, const char *chain,
@@ -94,7 +95,7 @@ static bool open_keystore_row(struct opening *opening, json_t *row, const char *
 	(void)chain;
 	if (!opening_decrypt_member(opening, row, name, (struct kms_context){0}, &plaintext, error))
 		return false;
-	if (!read_keystore_secret(&plaintext, &keystore, error))
+	if (!read_keystore_secret(opening, &plaintext, &keystore, error))
 		return error_prefix(error, "%s", name), opening_blame_content(error);
 	hex_encode(view_of(keystore.public_key, sizeof keystore.public_key), derived);
 	if (strcmp(derived, pubkey) != 0)

@@ -27,15 +27,16 @@ static bool send_sealed(uint64_t id, const uint8_t public_key[BLS_PUBLIC_KEY_SIZ
 	return message_send(ROLE_FD_CONTROL, &message, error) || error_prefix(error, "control");
 }
 
-static bool open_keystore(const struct message_import_keystore *import, struct keystore_secret *ret_keystore, struct error *error)
+static bool open_keystore(struct opening *opening, const struct message_import_keystore *import,
+			  struct keystore_secret *ret_keystore, struct error *error)
 {
-	return keystore_decrypt(view_of(import->keystore, import->keystore_size), view_of(import->password, import->password_size),
-				ret_keystore, error) ||
+	return keystore_decrypt_cached(&opening->kdf_cache, view_of(import->keystore, import->keystore_size),
+				       view_of(import->password, import->password_size), ret_keystore, error) ||
 	       error_prefix(error, "Failed to decrypt keystore");
 }
 
 /* Fails only when control is gone; everything else is the import's own outcome. */
-static bool import_one(const struct opener *opener, const struct message_import_keystore *import, struct view data_key,
+static bool import_one(struct opening *opening, const struct message_import_keystore *import, struct view data_key,
 		       const struct held_keys *held, struct error *error)
 {
 	AUTO_KEYSTORE_SECRET struct keystore_secret keystore = {0};
@@ -43,12 +44,13 @@ static bool import_one(const struct opener *opener, const struct message_import_
 	char pubkey[KEY_TABLE_PUBKEY_SIZE];
 	struct error problem = {0};
 
-	if (!open_keystore(import, &keystore, &problem))
+	if (!open_keystore(opening, import, &keystore, &problem))
 		return tell_control(import->header.id, IMPORT_FAILED, problem.message, error);
 	if (held_keys_has(held, keystore.public_key))
 		return tell_control(import->header.id, IMPORT_DUPLICATE, "this key is loaded already", error);
 	hex_encode(view_of(keystore.public_key, sizeof keystore.public_key), pubkey);
-	if (!sealed_key_seal(data_key, pubkey, opener->configuration.network.name, &keystore.secret_key, &sealed, &problem))
+	if (!sealed_key_seal(data_key, pubkey, opening->opener->configuration.network.name, &keystore.secret_key, &sealed,
+			     &problem))
 		return tell_control(import->header.id, IMPORT_FAILED, problem.message, error);
 	return send_sealed(import->header.id, keystore.public_key, buffer_view(&sealed), error);
 }
@@ -63,7 +65,7 @@ bool opener_import(struct opener *opener, json_t *request, struct secret *import
 	    !held_keys_read(&held, error))
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (!import_one(opener, (const struct message_import_keystore *)(const void *)imports[i].data, data_key, &held,
+		if (!import_one(&opening, (const struct message_import_keystore *)(const void *)imports[i].data, data_key, &held,
 				error))
 			return false;
 	}

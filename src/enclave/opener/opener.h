@@ -47,7 +47,8 @@ struct opening {
 		struct secret key;
 	} data_keys[OPENER_DATA_KEYS_MAX];
 	size_t next_data_key;
-	bool takes_any_kms_key; /* decrypts what is of another KMS key than the configured one, if that lets it */
+	struct keystore_kdf_cache kdf_cache; /* deposit-cli writes a batch with one salt */
+	bool takes_any_kms_key;              /* decrypts what is of another KMS key than the configured one, if that lets it */
 };
 
 struct row_form;
