@@ -162,7 +162,7 @@ static int run(const struct change *change, const char *const *words, size_t cou
 	       const char *to, bool dry_run, bool as_json)
 {
 	AUTO_FREE char(*pubkeys)[KEY_TABLE_PUBKEY_SIZE] = NULL;
-	AUTO_FREE const struct key_row **wanted = memory_allocate_zeroed(count + 1, sizeof *wanted);
+	AUTO_FREE const struct key_row **wanted = memory_allocate_zeroed(count + 1, sizeof(void *));
 	AUTO_INVENTORY struct inventory inventory = {0};
 	AUTO_KEY_ROWS struct key_rows rows = {0};
 	struct error error = {0};

@@ -213,7 +213,7 @@ static int run(const char *const *words, size_t named, const struct inventory_pl
 	if (!inventory_open(place, &inventory, &error) || !inventory_list(&inventory, false, &rows, &error) ||
 	    !inventory_parse_keys(&rows, words, named, &pubkeys, &error))
 		return command_fail(&error, NULL);
-	chosen = memory_allocate_zeroed((named ? named : rows.count) + 1, sizeof *chosen);
+	chosen = memory_allocate_zeroed((named ? named : rows.count) + 1, sizeof(void *));
 	count = choose(&rows, pubkeys, named, chosen, &keystores);
 	if (!dry_run && (!rewrap_all(&inventory, chosen, keystores, KEYSTORE_CHUNK, count, &outcome, &error) ||
 			 !rewrap_all(&inventory, chosen + keystores, count - keystores, SEALED_CHUNK, count, &outcome, &error)))
