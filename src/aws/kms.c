@@ -80,6 +80,33 @@ static bool call(const struct kms_client *client, const char *target, const json
 			ret_answer, NULL, error);
 }
 
+/* Which of its errors are about the ciphertext itself, not about the call, the key or whoever calls. */
+static bool blames_ciphertext(const struct aws_failure *failure)
+{
+	static const char *const names[] = {"InvalidCiphertextException", "IncorrectKeyException"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(failure->name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool call_decrypt(const struct kms_client *client, const char *target, const json_t *request, json_t **ret_answer,
+			 struct error *error)
+{
+	AUTO_BUFFER struct buffer body = {0};
+	struct aws_failure failure = {0};
+
+	json_write(request, &body);
+	if (aws_call(&client->endpoint, "kms", target, client->credentials, buffer_view(&body), AWS_KMS_RESPONSE_MAX_SIZE,
+		     ret_answer, &failure, error))
+		return true;
+	if (error && blames_ciphertext(&failure))
+		error->code = ERROR_CRYPTO;
+	return false;
+}
+
 /* A malformed answer is KMS's fault, not the caller's. */
 static bool bad_answer(const char *target, struct error *error)
 {
@@ -123,7 +150,7 @@ bool kms_decrypt(const struct kms_client *client, const char *key_id, struct kms
 	AUTO_JSON json_t *answer = NULL;
 
 	return request && set_bytes(request, "CiphertextBlob", ciphertext, KMS_CIPHERTEXT_MAX_SIZE, error) &&
-	       call(client, target, request, &answer, error) &&
+	       call_decrypt(client, target, request, &answer, error) &&
 	       read_plaintext(answer, target, KMS_PLAINTEXT_MAX_SIZE, ret_plaintext, error);
 }
 
@@ -145,7 +172,7 @@ bool kms_decrypt_attested(const struct kms_client *client, const char *key_id, s
 	AUTO_JSON json_t *answer = NULL;
 
 	return request && set_bytes(request, "CiphertextBlob", ciphertext, KMS_CIPHERTEXT_MAX_SIZE, error) &&
-	       set_recipient(request, attestation_document, error) && call(client, target, request, &answer, error) &&
+	       set_recipient(request, attestation_document, error) && call_decrypt(client, target, request, &answer, error) &&
 	       read_bytes(answer, target, "CiphertextForRecipient", RECIPIENT_CIPHERTEXT_MAX_SIZE, ret_ciphertext_for_recipient,
 			  error);
 }

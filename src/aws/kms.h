@@ -19,10 +19,13 @@ struct kms_context {
 	const char *value;
 };
 
-/* Decrypt without attestation (tests show that a pinned key refuses it). key_id may be NULL. */
+/*
+ * Decrypt without attestation (tests show that a pinned key refuses it). key_id may be NULL. Errors are those of aws_call(), but ERROR_CRYPTO
+ * when KMS says that the ciphertext is none of this key and context (InvalidCiphertextException, IncorrectKeyException): another one may do.
+ */
 MUST_USE bool kms_decrypt(const struct kms_client *client, const char *key_id, struct kms_context context, struct view ciphertext,
 			  struct secret *ret_plaintext, struct error *error);
-/* Decrypt with Recipient: the answer is CMS for the key inside `attestation_document`. Opened by the caller with cms_open(). */
+/* The same with Recipient: the answer is CMS for the key inside `attestation_document`. Opened by the caller with cms_open(). */
 MUST_USE bool kms_decrypt_attested(const struct kms_client *client, const char *key_id, struct kms_context context,
 				   struct view ciphertext, struct view attestation_document,
 				   struct buffer *ret_ciphertext_for_recipient, struct error *error);

@@ -82,12 +82,41 @@ bool local_host_status_read(const char *path, struct local_host_status *ret_stat
 	    !read_optional_number(status.json, "pid", &status.pid, error) ||
 	    !read_optional_number(status.json, "enclave_pid", &status.enclave_pid, error) ||
 	    !read_optional_number(status.json, "key_count", &status.key_count, error) ||
+	    !read_optional_number(status.json, "failed", &status.failed, error) ||
 	    !read_optional_number(status.json, "restarts", &status.restarts, error) ||
 	    !read_last_error(status.json, &status, error) || !read_last_reload(status.json, &status, error))
 		return error_prefix(error, "%s", path);
+	status.failures = json_object_get(status.json, "failures");
 	*ret_status = status;
 	status = (struct local_host_status){0};
 	return true;
+}
+
+void local_host_failures_write(const struct local_host_status *status, json_t *object)
+{
+	(void)json_object_set_new(object, "failed", json_integer((json_int_t)status->failed));
+	(void)json_object_set_new(object, "failures", status->failures ? json_incref(status->failures) : json_array());
+}
+
+void local_host_failures_print(const struct local_host_status *status, const char *indent)
+{
+	json_t *failure;
+	size_t index;
+
+	if (status->failed == 0)
+		return;
+	(void)printf("%s%-11s %llu of the key table, whose keys could not be loaded:\n", indent, "bad rows",
+		     (unsigned long long)status->failed);
+	json_array_foreach(status->failures, index, failure)
+	{
+		const char *pubkey = json_string_value(json_object_get(failure, "pubkey"));
+		const char *message = json_string_value(json_object_get(failure, "message"));
+
+		(void)printf("%s  %s: %s\n", indent, pubkey ? pubkey : "?", message ? message : "?");
+	}
+	if (status->failed > json_array_size(status->failures))
+		(void)printf("%s  and %llu more\n", indent,
+			     (unsigned long long)(status->failed - json_array_size(status->failures)));
 }
 
 bool local_host_start(const struct local_folder *folder, bool *ret_started, struct error *error)

@@ -15,6 +15,8 @@ struct local_host_status {
 	uint64_t pid;
 	uint64_t enclave_pid; /* 0: none */
 	uint64_t key_count;
+	uint64_t failed;  /* rows of the key table whose keys could not be loaded */
+	json_t *failures; /* the first of them: [{"pubkey","message"}]; NULL: none are told of */
 	uint64_t restarts;
 	const char *error_code;    /* NULL: nothing went wrong */
 	const char *error_message; /* NULL: nothing went wrong */
@@ -26,6 +28,10 @@ struct local_host_status {
 };
 
 void local_host_status_done(struct local_host_status *status);
+/* Sets the members `failed` and `failures`. */
+void local_host_failures_write(const struct local_host_status *status, json_t *object);
+/* For people, each line after `indent`: which keys could not be loaded, and why. Nothing when all could be. */
+void local_host_failures_print(const struct local_host_status *status, const char *indent);
 #define AUTO_LOCAL_HOST_STATUS CLEANUP(local_host_status_done)
 
 MUST_USE bool local_host_status_read(const char *path, struct local_host_status *ret_status, struct error *error);

@@ -10,7 +10,8 @@ static const struct command_help help = {
 		"at "
 		"once,\n"
 		"a new TLS identity or list of known clients is taken up. No connection is dropped and no request refused for it.\n"
-		"When it fails nothing changes, and the exit code is 1.\n"
+		"When it fails nothing changes, and the exit code is 1. A row that is bad is passed over and named; it does not "
+		"stop the others.\n"
 		"\n"
 		"  ensign local reload --json | jq .key_count",
 };
@@ -25,8 +26,10 @@ static void print_result(const struct local_host_status *status, bool as_json)
 		(void)printf("reloaded: %llu keys sign, %llu of them new; %llu were taken out\n",
 			     (unsigned long long)status->key_count, (unsigned long long)status->reload_added,
 			     (unsigned long long)status->reload_removed);
+		local_host_failures_print(status, "");
 		return;
 	}
+	local_host_failures_write(status, object);
 	json_write(object, &text);
 	(void)printf("%s\n", buffer_text(&text));
 }

@@ -113,6 +113,7 @@ static void print_json(const struct local_folder *folder, const struct report *r
 	AUTO_BUFFER struct buffer text = {0};
 
 	(void)json_object_set_new(object, "histories", histories_json(report));
+	local_host_failures_write(&report->host, object);
 	json_write(object, &text);
 	(void)printf("%s\n", buffer_text(&text));
 }
@@ -157,6 +158,7 @@ static void print_human(const struct local_folder *folder, const struct report *
 	if (report->host_pid)
 		(void)printf("  %-11s %llu\n  %-11s %llu\n", "keys", (unsigned long long)report->host.key_count, "restarts",
 			     (unsigned long long)report->host.restarts);
+	local_host_failures_print(&report->host, "  ");
 	if (report->has_histories)
 		print_histories(report);
 	if (report->host.error_code)

@@ -208,6 +208,7 @@ struct message_health {
 struct message_health_result {
 	struct message_header header;
 	uint64_t key_count;
+	uint64_t failed_count;       /* rows of the last load whose keys could not be loaded */
 	uint8_t slashing_protection; /* 0 or 1; the rest is zero without it */
 	uint8_t has_commit;          /* 0 or 1: something became durable since the start, */
 	uint8_t has_failure;         /* the store failed */
@@ -328,7 +329,8 @@ struct message_load_key {
 
 struct message_load_end {
 	struct message_header header;
-	uint64_t count; /* of LOAD_KEY and LOAD_KEEP since LOAD_BEGIN */
+	uint64_t count;        /* of LOAD_KEY and LOAD_KEEP since LOAD_BEGIN */
+	uint64_t failed_count; /* of rows that were passed over; told in HEALTH_RESULT once the load is in service */
 };
 
 enum load_status {
@@ -381,7 +383,8 @@ struct message_reload_result {
 	uint64_t key_count;           /* that sign now */
 	uint64_t added;
 	uint64_t removed;
-	char message[ERROR_MESSAGE_SIZE]; /* why not; NUL-terminated */
+	uint64_t failed_count;            /* rows that were passed over */
+	char message[ERROR_MESSAGE_SIZE]; /* why not, or what is wrong with the first row that was passed over; NUL-terminated */
 };
 
 /* Open a keystore (EIP-2335), seal its key, have the parent store the row, and load it. */
@@ -428,6 +431,12 @@ struct message_opener_gone {
 	char how[ERROR_MESSAGE_SIZE]; /* NUL-terminated, for people */
 };
 
+/*
+ * Of the rows that a load passed over, so many are told from the opener to control, as {"pubkey","message"}: it has to know of a key that
+ * was just imported whether it was among them. Each takes up to 4 KiB of CONTROL_BODY_MAX_SIZE.
+ */
+#define LOAD_FAILURES_TOLD_MAX 1000
+
 enum job_kind {
 	JOB_INIT = 1,   /* open the TLS identity and every key, load them, serve */
 	JOB_RELOAD,     /* the same again, but what is loaded already need not be opened */
@@ -460,8 +469,9 @@ struct message_job_result {
 	uint64_t key_count; /* INIT, RELOAD: that sign now */
 	uint64_t added;
 	uint64_t removed;
+	uint64_t failed_count;            /* INIT, RELOAD: rows that were passed over; the body has `failures` */
 	uint8_t tls_digest[DIGEST_SIZE];  /* INIT, RELOAD: of the TLS ciphertext that is in service now */
-	uint8_t has_body;                 /* 0 or 1; SLASHING: the answer follows as one frame on ROLE_FD_REQUEST */
+	uint8_t has_body;                 /* 0 or 1: JSON follows as one frame on ROLE_FD_REQUEST */
 	char message[ERROR_MESSAGE_SIZE]; /* NUL-terminated */
 };
 

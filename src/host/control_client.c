@@ -56,7 +56,7 @@ bool control_parse_answer(struct view text, struct control_state *ret_state, str
 		return false;
 	if (!json_read_bool(body, "initialized", &state.initialized, error) ||
 	    !json_read_u64(body, "key_count", &state.key_count, error) || !read_forget(body, &state, error) ||
-	    !read_counts(body, &state, error))
+	    !read_counts(body, &state, error) || !key_failures_read(body, &state.failures, error))
 		return control_answer_malformed(error);
 	state.wants_reload = has_wish(body, "reload");
 	state.wants_credential = has_wish(body, "credential");

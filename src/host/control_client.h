@@ -2,6 +2,7 @@
 /* The parent's end of the control channel (docs/protocols.md). Blocking, with time-outs; a fresh connection for every call. */
 #pragma once
 
+#include "host/key_failures.h"
 #include "net/control_call.h"
 #include "net/frame.h"
 #include "tables/key_table.h"
@@ -22,6 +23,7 @@ struct control_state {
 	/* Keys that the key manager deleted, 96 lower-case hex digits each. */
 	size_t forget_count;
 	char forget[CONTROL_FORGET_LISTED_MAX][KEY_TABLE_PUBKEY_SIZE];
+	struct key_failures failures; /* rows of the key table that the enclave passed over */
 	/* Of a reload, else 0. */
 	uint64_t added;
 	uint64_t removed;

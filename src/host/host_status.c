@@ -46,6 +46,7 @@ bool host_status_write(const struct host_status *status, const char *path, struc
 			  "since", since, "enclave_pid", status->enclave_pid ? json_integer(status->enclave_pid) : json_null(),
 			  "key_count", (json_int_t)status->key_count, "restarts", (json_int_t)status->restarts, "last_error",
 			  error_to_json(&status->last_error), "last_reload", reload_to_json(&status->last_reload));
+	key_failures_write(&status->failures, object);
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');
 	return file_write_atomic(path, buffer_view(&text), 0600, error);

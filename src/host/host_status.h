@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "host/key_failures.h"
 
 enum host_state {
 	HOST_STATE_LAUNCHING,    /* the enclave is starting */
@@ -29,7 +30,8 @@ struct host_status {
 	uint64_t since_ms;  /* realtime of the last change of state */
 	pid_t enclave_pid;  /* 0: none */
 	uint64_t key_count; /* in the enclave, as it says itself */
-	uint64_t restarts;  /* launches after the first */
+	struct key_failures failures;
+	uint64_t restarts; /* launches after the first */
 	/* The last thing that went wrong; it stays after recovery, since that is when people come to look. */
 	struct error last_error;
 	struct host_reload last_reload;

@@ -215,14 +215,26 @@ static void suspect(struct supervisor *supervisor, bool relaunch_at_once)
 
 /* ---- states ---- */
 
-static void serve(struct supervisor *supervisor)
+static void note_keys(struct supervisor *supervisor)
 {
 	supervisor->status.key_count = supervisor->job.state.key_count;
+	supervisor->status.failures = supervisor->job.state.failures;
+}
+
+static void forget_keys(struct supervisor *supervisor)
+{
+	supervisor->status.key_count = 0;
+	supervisor->status.failures = (struct key_failures){0};
+}
+
+static void serve(struct supervisor *supervisor)
+{
+	note_keys(supervisor);
 	supervisor->misses = 0;
 	if (supervisor->serving_since_ms == 0)
 		supervisor->serving_since_ms = clock_monotonic_ms();
-	log_info("serving", "enclave_pid=%d key_count=%llu", (int)supervisor->status.enclave_pid,
-		 (unsigned long long)supervisor->status.key_count);
+	log_info("serving", "enclave_pid=%d key_count=%llu failed=%llu", (int)supervisor->status.enclave_pid,
+		 (unsigned long long)supervisor->status.key_count, (unsigned long long)supervisor->status.failures.count);
 	set_state(supervisor, HOST_STATE_SERVING);
 	schedule_poll(supervisor);
 }
@@ -237,9 +249,10 @@ static void reload_done(struct supervisor *supervisor)
 		reload->error = (struct error){0};
 		reload->added = job->state.added;
 		reload->removed = job->state.removed;
-		supervisor->status.key_count = job->state.key_count;
-		log_info("reloaded", "key_count=%llu added=%llu removed=%llu", (unsigned long long)job->state.key_count,
-			 (unsigned long long)reload->added, (unsigned long long)reload->removed);
+		note_keys(supervisor);
+		log_info("reloaded", "key_count=%llu added=%llu removed=%llu failed=%llu", (unsigned long long)job->state.key_count,
+			 (unsigned long long)reload->added, (unsigned long long)reload->removed,
+			 (unsigned long long)job->state.failures.count);
 	} else {
 		log_failure(LOG_LEVEL_ERROR, "reload_failed", &job->error);
 	}
@@ -320,7 +333,7 @@ static void provision_done(struct supervisor *supervisor)
 
 static void provision(struct supervisor *supervisor)
 {
-	supervisor->status.key_count = 0;
+	forget_keys(supervisor);
 	supervisor->serving_since_ms = 0;
 	set_state(supervisor, HOST_STATE_PROVISIONING);
 	submit(supervisor, job_provision, provision_done);
@@ -401,7 +414,7 @@ static void on_enclave_ended(int fd, short what, void *context)
 	supervisor->ending = false;
 	supervisor->serving_since_ms = 0;
 	supervisor->status.enclave_pid = 0;
-	supervisor->status.key_count = 0;
+	forget_keys(supervisor);
 	write_status(supervisor);
 	continue_without_enclave(supervisor);
 }

@@ -15,6 +15,8 @@
 #define CONTROL_FRAME_TIMEOUT_MS 30000u
 /* Deleted keys that one answer names for the host to forget; the others are named when these are forgotten. */
 #define CONTROL_FORGET_LISTED_MAX 64
+/* Rows of the key table that could not be loaded and that an answer tells the reason of; the others are only counted. */
+#define CONTROL_FAILURES_LISTED_MAX 10
 
 /*
  * Read one frame of at most max_size bytes into ret_payload (cleared first; its memory is taken once, so no stale copies of

@@ -176,8 +176,8 @@ class BadInit(ParentTest):
         for value in ["!!!", "AAA", "A" * 100001]:
             self.refused(enclave, {**good, "encrypted_tls_key": value}, 400, "encrypted_tls_key")
         self.refused(enclave, {**good, "encrypted_validator_keys": []}, 400, "encrypted_validator_keys: empty")
-        self.refused(enclave, {**good, "encrypted_validator_keys": good["encrypted_validator_keys"] + [[]]}, 400,
-                     "encrypted_validator_keys[2]", "not an object")
+        self.refused(enclave, {**good, "encrypted_validator_keys": [[], {}]}, 400, "none of 2 rows is good",
+                     "encrypted_validator_keys[0] (pubkey ?): not an object")
         for changes, text in [({"pubkey": None}, "pubkey: missing"), ({"pubkey": "12"}, "pubkey"), ({"pubkey": "zz" * 48}, "pubkey"),
                               ({"chain": None}, "chain: missing"), ({"sealed_key_b64": None}, "neither"),
                               ({"sealed_key_b64": "?"}, "sealed_key_b64: not base64"), ({"sealed_key_b64": "A" * 400}, "sealed_key_b64"),
@@ -188,6 +188,8 @@ class BadInit(ParentTest):
         self.check_credentials(enclave, good)
         self.assertNotIn("\nbreak", enclave.log)
         self.accepted_after_all(enclave, roles)
+        self.check_passed_over(enclave)
+        self.assertNotIn("\nbreak", enclave.log)
 
     def check_credentials(self, enclave, good):
         credential = good["credential"]
@@ -202,9 +204,78 @@ class BadInit(ParentTest):
         self.refused(enclave, {**good, "credential": {"token": "", **operator}}, 403, "AccessDeniedException")
 
     def refused_row(self, enclave, good, changes, status, *texts):
-        """The second row changed: all is refused, and the row is named."""
-        rows = [good["encrypted_validator_keys"][0], {**good["encrypted_validator_keys"][1], **changes}]
-        self.refused(enclave, {**good, "encrypted_validator_keys": rows}, status, "encrypted_validator_keys[1]", *texts)
+        """The second row, changed, and alone: the load is refused, and the row is named. check_passed_over() has it beside a good one."""
+        row = {**good["encrypted_validator_keys"][1], **changes}
+        self.refused(enclave, {**good, "encrypted_validator_keys": [row]}, status, "encrypted_validator_keys[0]", *texts)
+        self.bad_rows.append((row, texts))
+
+    def setUp(self):
+        super().setUp()
+        self.bad_rows = []
+
+    def reload(self, enclave, *rows):
+        return enclave.ask({**self.init_request(), "operation": "reload", "encrypted_validator_keys": rows})
+
+    def check_passed_over(self, enclave):
+        """Beside a good row each of them is passed over and told of, and the good one signs."""
+        first, second = [dict(row) for row in self.rows]
+        self.assertEqual(self.reload(enclave, first), (200, {"initialized": True, "key_count": 1, "added": 0, "removed": 1}))
+        for row, texts in self.bad_rows:
+            status, body = self.reload(enclave, row, first)
+            failures = body.pop("failures")
+            self.assertEqual((status, body), (200, {"initialized": True, "key_count": 1, "added": 0, "removed": 0, "failed": 1}))
+            self.assertEqual(len(failures), 1)
+            name = row["pubkey"] if isinstance(row["pubkey"], str) else "?"
+            if name.isascii():  # of other texts what is left when they are cut
+                self.assertEqual(failures[0]["pubkey"], name)
+            self.assertLessEqual(len(failures[0]["pubkey"]), 98)
+            self.assertIn(texts[-1], failures[0]["message"])
+        # All of them: the reasons of ten are told.
+        status, body = self.reload(enclave, first, *([row for row, _ in self.bad_rows] * 3))
+        self.assertEqual((status, body["key_count"], body["failed"], len(body["failures"])), (200, 1, 3 * len(self.bad_rows), 10))
+        # A key that signs goes on, whatever its row looks like now, and its row is told of as far as it is looked at.
+        status, body = self.reload(enclave, {**first, "chain": "hoodi"}, second)
+        self.assertEqual((status, body["key_count"], body["added"], body["removed"], body["failed"]), (200, 2, 1, 0, 1))
+        self.assertEqual(body["failures"][0]["pubkey"], first["pubkey"])
+        self.assertEqual(enclave.ask({"operation": "init_state"})[1]["failures"], body["failures"])
+        status, body = self.reload(enclave, *[{**row, "chain": "hoodi"} for row in [first, second]])
+        self.assertEqual(status, 422)
+        self.assertIn("none of 2 rows is good", body["message"])
+        self.assertEqual(self.reload(enclave, first, second), (200, {"initialized": True, "key_count": 2, "added": 0, "removed": 0}))
+        self.assert_signs(enclave)
+
+    def test_not_the_rows_fault(self):
+        """What would be the same for the next row fails the load, and nothing changes."""
+        enclave, relay = self.serve()
+        first, second = [dict(row) for row in self.rows]
+        self.assertEqual(self.reload(enclave, first)[1]["key_count"], 1)
+        operator = json.loads((self.local / "sim/operator-credentials.json").read_text())
+        status, body = enclave.ask({**self.init_request(), "operation": "reload", "credential": {"token": "", **operator}})
+        self.assertEqual(status, 403, body)
+        self.assertIn("AccessDeniedException", body["message"])
+        relay.behave = answer_garbage(b"nonsense")
+        status, body = self.reload(enclave, first, second)
+        self.assertEqual(status, 502, body)
+        self.assertIn("encrypted_validator_keys[1] (pubkey " + second["pubkey"], body["message"])
+        self.assertEqual(enclave.ask({"operation": "init_state"}), (200, {"initialized": True, "key_count": 1}))
+        relay.behave = forward(self.kms_address)
+        self.assertEqual(self.reload(enclave, first, second)[1], {"initialized": True, "key_count": 2, "added": 1, "removed": 0})
+        self.assert_signs(enclave)
+
+    def test_init(self):
+        """A bad row among good ones at the start: which it was is told, and logged."""
+        enclave, _ = self.boot()
+        first, second = [dict(row) for row in self.rows]
+        bad = {**first, "sealed_key_b64": flipped(first["sealed_key_b64"], 20)}
+        status, body = enclave.ask({**self.init_request(), "encrypted_validator_keys": [bad, second, second]})
+        failures = body.pop("failures")
+        self.assertEqual((status, body), (200, {"initialized": True, "key_count": 1, "failed": 2}))
+        # What can be seen before anything is opened comes first.
+        self.assertEqual([failure["pubkey"] for failure in failures], [second["pubkey"], first["pubkey"]])
+        self.assertEqual(failures[0]["message"], "pubkey: the key is given twice")
+        self.assertIn("sealed_key_b64", failures[1]["message"])
+        wait_for(lambda: f"encrypted_validator_keys[0] (pubkey {first['pubkey']}): sealed_key_b64" in enclave.log, "the log has it")
+        self.assertEqual(enclave.ask({"operation": "status"})[1]["failed"], 2)
 
     def test_rows(self):
         enclave, _ = self.boot()
@@ -221,17 +292,18 @@ class BadInit(ParentTest):
         for name in ["sealed_key_b64", "pubkey"]:
             swapped = [{**first, name: second[name]}, {**second, name: first[name]}]
             self.refused(enclave, {**good, "encrypted_validator_keys": swapped}, 422, "encrypted_validator_keys[0]", swapped[0]["pubkey"])
-        self.refused(enclave, {**good, "encrypted_validator_keys": [first, first]}, 422, first["pubkey"], "twice")
         # KMS itself says no to these.
         for changes in [{"data_key_b64": flipped(second["data_key_b64"], -1)}, {"data_key_b64": self.tls_key},
                         {"data_key_b64": base64.b64encode(os.urandom(200)).decode()}]:
-            self.refused_row(enclave, good, changes, 502, "data_key_b64", "InvalidCiphertextException")
+            self.refused_row(enclave, good, changes, 422, "data_key_b64", "InvalidCiphertextException")
         for tls_key in [first["data_key_b64"], flipped(self.tls_key, -1), base64.b64encode(os.urandom(200)).decode()]:
-            self.refused(enclave, {**good, "encrypted_tls_key": tls_key}, 502, "encrypted_tls_key", "InvalidCiphertextException")
+            self.refused(enclave, {**good, "encrypted_tls_key": tls_key}, 422, "encrypted_tls_key", "InvalidCiphertextException")
         # A form that the row's data cannot have.
         as_keystore = {**without(second, "sealed_key_b64"), "encrypted_key_password_mnemonic_b64": self.tls_key}
-        self.refused(enclave, {**good, "encrypted_validator_keys": [first, as_keystore]}, 422, "encrypted_validator_keys[1]", "keystore_b64")
+        self.refused(enclave, {**good, "encrypted_validator_keys": [as_keystore]}, 422, "encrypted_validator_keys[0]", "keystore_b64")
+        self.bad_rows.append((as_keystore, ["keystore_b64"]))
         self.accepted_after_all(enclave, roles)
+        self.check_passed_over(enclave)
 
 
 class Generate(ParentTest):

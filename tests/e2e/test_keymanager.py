@@ -177,7 +177,7 @@ class KeyManager(SignerTest):
             self.assertEqual(self.listed(connection), [])
         last = self.wait_reloaded(1, "the host reloads what is left")
         self.assertEqual((last["ok"], last["error"]), (True, None))
-        self.assertEqual(json.loads(run("local", "reload", "--dir", self.dir, "--json", check=0).stdout), {"key_count": 0, "added": 0, "removed": 0})
+        self.assertEqual(json.loads(run("local", "reload", "--dir", self.dir, "--json", check=0).stdout), {"key_count": 0, "added": 0, "removed": 0, "failed": 0, "failures": []})
         run("local", "down", "--dir", self.dir, check=0)
         up = json.loads(run("local", "up", "--dir", self.dir, "--json", check=0).stdout)
         self.assertEqual(up["public_keys"], [])

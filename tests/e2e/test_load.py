@@ -77,7 +77,7 @@ class Load(SignerTest):
         tool = [TEST_TOOLS / "add-keys", self.signer["dir"], str(KEYS - 1)]
         added = subprocess.run(tool, check=True, capture_output=True, text=True, timeout=120).stdout.split()
         reloaded = json.loads(run("local", "reload", "--dir", self.signer["dir"], "--json", check=0).stdout)
-        self.assertEqual(reloaded, {"key_count": KEYS, "added": KEYS - 1, "removed": 0})
+        self.assertEqual(reloaded, {"key_count": KEYS, "added": KEYS - 1, "removed": 0, "failed": 0, "failures": []})
         begun = json.loads(run("slashing", "fresh", "--all-loaded", "--dir", self.signer["dir"], "--json", check=0).stdout)
         self.assertEqual(begun, {"keys": KEYS, "new": KEYS - 1})
         return self.signer["public_keys"] + added

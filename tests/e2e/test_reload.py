@@ -8,8 +8,9 @@ import sqlite3
 import threading
 import time
 import unittest
+import urllib.request
 
-from signer import Connection, SignerTest, attestation, processes_of, role_of, run, wait_for
+from signer import Connection, SignerTest, attestation, processes_of, randao, role_of, run, wait_for
 
 ROLES = ["control", "frontend", "keeper", "ledger"]
 
@@ -61,12 +62,12 @@ class Reload(SignerTest):
                 self.assertEqual(kept.sign(key, attestation(5))[0], 200)
             # One goes, and it comes back to what it signed.
             self.set_active(first, False)
-            self.assertEqual(self.reload(), {"key_count": 3, "added": 0, "removed": 1})
+            self.assertEqual(self.reload(), {"key_count": 3, "added": 0, "removed": 1, "failed": 0, "failures": []})
             status, answer = kept.sign(first, attestation(6))
             self.assertEqual(status, 404, answer)
             self.assertNotIn(first, json.loads(kept.request("GET", "/api/v1/eth2/publicKeys")[2]))
             self.set_active(first, True)
-            self.assertEqual(self.reload(), {"key_count": 4, "added": 1, "removed": 0})
+            self.assertEqual(self.reload(), {"key_count": 4, "added": 1, "removed": 0, "failed": 0, "failures": []})
             status, answer = kept.sign(first, attestation(5, root="0x" + "44" * 32))
             self.assertEqual(status, 412, answer)
             self.assertEqual(kept.sign(first, attestation(6))[0], 200)
@@ -80,17 +81,93 @@ class Reload(SignerTest):
         with Connection(up) as again:
             self.assertEqual(again.sign(first, attestation(6, root="0x" + "44" * 32))[0], 412)
 
-    def test_a_reload_that_fails_changes_nothing(self):
-        up = self.start()
-        pids = self.pids()
-        key = up["public_keys"][0]
+    def break_row(self, key):
+        """Its sealed key does not open any more; returns what it was."""
         [(sealed,)] = self.table("SELECT sealed_key_b64 FROM ValidatorKeys WHERE pubkey = ?", key.removeprefix("0x"))
         broken = bytearray(base64.b64decode(sealed))
         broken[20] ^= 1
+        self.seal(key, base64.b64encode(broken).decode())
+        return sealed
+
+    def seal(self, key, sealed):
+        self.table("UPDATE ValidatorKeys SET sealed_key_b64 = ? WHERE pubkey = ?", sealed, key.removeprefix("0x"))
+
+    def show_status(self):
+        """(JSON, text) of `ensign local status`"""
+        as_json, text = [run("local", "status", "--dir", self.dir, *options, check=0).stdout for options in [["--json"], []]]
+        return json.loads(as_json), text
+
+    def assert_one_bad_row(self, up, key, metrics_url):
+        """Wherever somebody may look; and the other key signs."""
+        name = key.removeprefix("0x")
+        shown, text = self.show_status()
+        for told in [shown, self.status()]:
+            self.assertEqual((told["failed"], [failure["pubkey"] for failure in told["failures"]]), (1, [name]))
+            self.assertIn("sealed_key_b64", told["failures"][0]["message"])
+        self.assertIn("bad rows    1 ", text)
+        self.assertIn(f"{name}: sealed_key_b64", text)
+        with urllib.request.urlopen(metrics_url + "/metrics", timeout=10) as answer:
+            self.assertIn("\nensign_keys_failed 1\n", answer.read().decode())
+        with Connection(up) as connection:
+            status, _, answer = connection.request("GET", "/healthcheck")
+            health = json.loads(answer)
+            self.assertEqual((status, health["status"]), (200, "UP"))
+            self.assertIn({"id": "keys-check", "status": "UP", "data": {"keys-loaded": 1, "error-count": 1}}, health["checks"])
+            self.assertEqual(connection.sign(key, attestation(5))[0], 404)
+            [other] = [one for one in self.first if one != key]
+            self.assertEqual(connection.sign(other, randao(1))[0], 200)
+
+    def test_a_bad_row_stops_no_other(self):
+        url = f"http://127.0.0.1:{self.reserve_port()}"
+        up = self.start("--metrics-listen", url.removeprefix("http://"))
+        self.first = up["public_keys"]
+        key = self.first[0]
+        name = key.removeprefix("0x")
+        sealed = self.break_row(key)
+        # It signs already, and goes on.
+        self.assertEqual(self.reload(), {"key_count": 2, "added": 0, "removed": 0, "failed": 0, "failures": []})
         self.set_active(key, False)
         self.reload()
         self.set_active(key, True)
-        self.table("UPDATE ValidatorKeys SET sealed_key_b64 = ? WHERE pubkey = ?", base64.b64encode(broken).decode(), key.removeprefix("0x"))
+        reloaded = self.reload()
+        [failure] = reloaded.pop("failures")
+        self.assertEqual(reloaded, {"key_count": 1, "added": 0, "removed": 0, "failed": 1})
+        self.assertEqual(failure["pubkey"], name)
+        self.assertTrue(self.status()["last_reload"]["ok"])
+        self.assert_one_bad_row(up, key, url)
+        with Connection(up) as connection:
+            state = json.loads(connection.request("GET", "/reload")[2])
+        self.assertEqual((state["status"], state["lastError"]), ("completed_with_errors", failure["message"]))
+        log = self.dir / "log/host.log"
+        wait_for(lambda: f"(pubkey {name}): sealed_key_b64" in log.read_text(), "the log names it")
+        text = run("local", "reload", "--dir", self.dir, check=0).stdout
+        self.assertIn(name, text)
+        # At the start it is the same.
+        run("local", "down", "--dir", self.dir, check=0)
+        up = json.loads(run("local", "up", "--dir", self.dir, "--json", check=0).stdout)
+        self.assertEqual(up["public_keys"], self.first[1:])
+        self.assert_one_bad_row(up, key, url)
+        # And it is over when the row is good.
+        self.seal(key, sealed)
+        self.assertEqual(self.reload(), {"key_count": 2, "added": 1, "removed": 0, "failed": 0, "failures": []})
+        shown, text = self.show_status()
+        self.assertEqual((shown["failed"], shown["failures"]), (0, []))
+        self.assertNotIn("bad rows", text)
+        with Connection(up) as connection:
+            self.assertEqual(json.loads(connection.request("GET", "/reload")[2])["status"], "completed")
+            self.assertEqual(connection.sign(key, randao(1))[0], 200)
+
+    def test_a_reload_that_fails_changes_nothing(self):
+        up = self.start()
+        pids = self.pids()
+        key, other = up["public_keys"]
+        sealed = self.break_row(key)
+        for one in [key, other]:
+            self.set_active(one, one == other)
+        self.reload()
+        # Now the only row is a bad one.
+        for one in [key, other]:
+            self.set_active(one, one == key)
         reason = self.reload(check=1)
         self.assertIn(key.removeprefix("0x"), reason)
         self.assertIn("nothing changed", reason)
@@ -105,7 +182,7 @@ class Reload(SignerTest):
             self.set_active(one, False)
         self.assertIn("no active keys", self.reload(check=1))
         self.set_active(up["public_keys"][1], True)
-        self.table("UPDATE ValidatorKeys SET sealed_key_b64 = ? WHERE pubkey = ?", sealed, key.removeprefix("0x"))
+        self.seal(key, sealed)
         self.set_active(key, True)
         self.assertEqual(self.reload()["key_count"], 2)
         self.assertEqual(self.pids(), pids)
@@ -138,7 +215,7 @@ class Reload(SignerTest):
             for number in range(120):
                 self.set_active(moving, number % 2 == 1)
                 result = self.reload()
-                self.assertEqual(result, {"key_count": 1 + number % 2, "added": number % 2, "removed": 1 - number % 2})
+                self.assertEqual(result, {"key_count": 1 + number % 2, "added": number % 2, "removed": 1 - number % 2, "failed": 0, "failures": []})
                 if number == 20:
                     before = memory()
             after = memory()

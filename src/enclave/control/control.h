@@ -63,7 +63,7 @@ struct job {
 	char *data_key_b64;            /* IMPORT: what the keys are sealed with; owned */
 	bool has_result;
 	struct message_job_result result;
-	json_t *body; /* SLASHING, REWRAP, GENERATE: that came with the result; owned */
+	json_t *body; /* that came with the result; owned */
 };
 
 enum import_state {
@@ -88,6 +88,8 @@ struct control {
 	struct message_start start;
 	bool is_provisioned;
 	uint64_t key_count;
+	uint64_t failed_count; /* rows that the load in service passed over */
+	json_t *failures;      /* the first of them, as the opener told of them; owned; NULL: none */
 	uint8_t tls_digest[DIGEST_SIZE];
 	struct connection connections[CONTROL_CONNECTIONS_MAX];
 	struct job job;
@@ -143,7 +145,9 @@ MUST_USE bool imports_expire(struct control *control, uint64_t now_ms, struct er
 uint64_t imports_next_deadline_ms(const struct control *control);
 /* Which of the sealed ones a reload brings: those whose rows are in the request. */
 void imports_mark_reloaded(struct control *control, json_t *request);
-MUST_USE bool imports_end_reload(struct control *control, const struct message_job_result *result, struct error *error);
+/* Each is told whether its key signs now. `failures` are those that the opener told of, or NULL. */
+MUST_USE bool imports_end_reload(struct control *control, const struct message_job_result *result, json_t *failures,
+				 struct error *error);
 /* The rows of sealed imports that the parent has not got yet. */
 json_t *imports_rows_new(const struct control *control);
 void forget_add(struct control *control, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);

@@ -139,14 +139,40 @@ void imports_mark_reloaded(struct control *control, json_t *request)
 	}
 }
 
-bool imports_end_reload(struct control *control, const struct message_job_result *result, struct error *error)
+/* Why its key does not sign although the reload went well, or NULL: it signs. */
+static const char *find_failure(const struct import *import, uint64_t failed_count, json_t *failures)
 {
-	enum import_status status = result->code == ERROR_NONE ? IMPORT_OK : IMPORT_FAILED;
+	char hex[2 * BLS_PUBLIC_KEY_SIZE + 1];
+	json_t *failure;
+	size_t index;
+
+	hex_encode(view_of(import->public_key, sizeof import->public_key), hex);
+	json_array_foreach(failures, index, failure)
+	{
+		const char *pubkey = json_string_value(json_object_get(failure, "pubkey"));
+		const char *message = json_string_value(json_object_get(failure, "message"));
+
+		if (pubkey && message && strcmp(pubkey, hex) == 0)
+			return message;
+	}
+	return failed_count > json_array_size(failures)
+		       ? "too many rows of the key table could not be loaded; it may be one of them"
+		       : NULL;
+}
+
+bool imports_end_reload(struct control *control, const struct message_job_result *result, json_t *failures, struct error *error)
+{
 	bool ok = true;
 
 	for (size_t i = 0; i < IMPORTS_MAX; i++) {
-		if (control->imports[i].is_in_reload)
-			ok = import_finish(&control->imports[i], status, result->message, error) && ok;
+		struct import *import = &control->imports[i];
+		const char *failure = result->message;
+
+		if (!import->is_in_reload)
+			continue;
+		if (result->code == ERROR_NONE)
+			failure = find_failure(import, result->failed_count, failures);
+		ok = import_finish(import, failure ? IMPORT_FAILED : IMPORT_OK, failure ? failure : "", error) && ok;
 	}
 	return ok;
 }

@@ -160,8 +160,9 @@ bool job_handle_opener(struct control *control, struct error *error)
 
 /* ---- the end ---- */
 
-static bool tell_frontend_of_reload(const struct message_job_result *result, struct error *error)
+static bool tell_frontend_of_reload(const struct control *control, const struct message_job_result *result, struct error *error)
 {
+	const char *explanation = json_string_value(json_object_get(json_array_get(control->failures, 0), "message"));
 	struct message_reload_result message;
 
 	message_init(&message, MESSAGE_RELOAD_RESULT, 0);
@@ -169,7 +170,11 @@ static bool tell_frontend_of_reload(const struct message_job_result *result, str
 	message.key_count = result->key_count;
 	message.added = result->added;
 	message.removed = result->removed;
+	message.failed_count = result->failed_count;
 	memcpy(message.message, result->message, sizeof message.message);
+	if (message.ok && message.failed_count)
+		(void)snprintf(message.message, sizeof message.message, "%s",
+			       explanation ? explanation : "rows of the key table were passed over");
 	return message_send(ROLE_FD_FRONTEND, &message, error) || error_prefix(error, "frontend");
 }
 
@@ -184,6 +189,9 @@ static void take_over(struct control *control, const struct message_job_result *
 	note_credential(control);
 	control->is_provisioned = true;
 	control->key_count = result->key_count;
+	control->failed_count = result->failed_count;
+	json_decref(control->failures);
+	control->failures = json_incref(json_object_get(control->job.body, "failures"));
 	memcpy(control->tls_digest, result->tls_digest, sizeof control->tls_digest);
 }
 
@@ -207,7 +215,8 @@ static bool finish_reload(struct control *control, const struct message_job_resu
 		(void)json_object_set_new(ret_answer->body, "added", json_integer((json_int_t)result->added));
 		(void)json_object_set_new(ret_answer->body, "removed", json_integer((json_int_t)result->removed));
 	}
-	return imports_end_reload(control, result, error) && tell_frontend_of_reload(result, error);
+	return imports_end_reload(control, result, json_object_get(control->job.body, "failures"), error) &&
+	       tell_frontend_of_reload(control, result, error);
 }
 
 static bool finish_import(struct control *control, const struct message_job_result *result, struct answer *ret_answer,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "enclave/control/control.h"
+#include "net/frame.h"
 
 /*
  * A value of two bytes of text ("0,") takes forty when parsed, so the size alone is no bound on memory. Each value has a mark in front of
@@ -49,12 +50,25 @@ static json_t *wishes_new(const struct control *control)
 	return wishes;
 }
 
+static json_t *failures_new(const struct control *control)
+{
+	json_t *listed = json_array();
+
+	for (size_t i = 0; i < json_array_size(control->failures) && i < CONTROL_FAILURES_LISTED_MAX; i++)
+		(void)json_array_append(listed, json_array_get(control->failures, i));
+	return listed;
+}
+
 json_t *operations_state_new(const struct control *control)
 {
 	AUTO_JSON json_t *wishes = wishes_new(control);
 	json_t *state =
 		json_pack("{s:b, s:I}", "initialized", (int)control->is_provisioned, "key_count", (json_int_t)control->key_count);
 
+	if (control->failed_count > 0) {
+		(void)json_object_set_new(state, "failed", json_integer((json_int_t)control->failed_count));
+		(void)json_object_set_new(state, "failures", failures_new(control));
+	}
 	if (json_array_size(wishes) > 0)
 		(void)json_object_set(state, "wants", wishes);
 	if (control->forget_count > 0)

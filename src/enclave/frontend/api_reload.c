@@ -5,17 +5,23 @@
 #include "base/clock.h"
 
 static const char *const progress_names[] = {
-	[RELOAD_IDLE] = "idle",
-	[RELOAD_RUNNING] = "running",
-	[RELOAD_COMPLETED] = "completed",
+	[RELOAD_IDLE] = "idle",           [RELOAD_RUNNING] = "running",
+	[RELOAD_COMPLETED] = "completed", [RELOAD_WITH_ERRORS] = "completed_with_errors",
 	[RELOAD_FAILED] = "failed",
 };
+
+static enum reload_progress progress_of(const struct message_reload_result *result)
+{
+	if (!result->ok)
+		return RELOAD_FAILED;
+	return result->failed_count ? RELOAD_WITH_ERRORS : RELOAD_COMPLETED;
+}
 
 void api_end_reload(void *context, const struct message_reload_result *result)
 {
 	struct api *api = (struct api *)context;
 
-	reload_state_end(&api->reload, result->ok ? NULL : result->message);
+	reload_state_end(&api->reload, progress_of(result), result->message);
 }
 
 void api_ask_reload(struct http_call *call, const char *identifier)
@@ -34,7 +40,7 @@ void api_ask_reload(struct http_call *call, const char *identifier)
 		return;
 	}
 	if (!control_client_reload(api->control, &error)) {
-		reload_state_end(&api->reload, error.message);
+		reload_state_end(&api->reload, RELOAD_FAILED, error.message);
 		api_answer_error(call, 503, error.message, NULL);
 		return;
 	}
@@ -56,7 +62,7 @@ void api_show_reload(struct http_call *call, const char *identifier)
 		clock_format(state.ended_ms, time);
 		buffer_append_format(&body, ",\"lastOperationTime\":\"%s\"", time);
 	}
-	if (state.progress == RELOAD_FAILED) {
+	if (state.progress == RELOAD_FAILED || state.progress == RELOAD_WITH_ERRORS) {
 		buffer_append_text(&body, ",\"lastError\":");
 		api_append_text(&body, state.failure);
 	}

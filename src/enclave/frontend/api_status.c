@@ -54,12 +54,19 @@ static void append_ledger_check(struct buffer *checks, const struct message_heal
 	buffer_append_text(checks, "}}");
 }
 
-/* There are no errors to count: keys are loaded all or none, and without them nothing is served. */
-static void append_keys_check(struct buffer *checks, uint64_t key_count)
+/* A row that is bad takes nobody else's key out of service, so a load balancer must not either. */
+static const char *find_keys_problem(const struct message_health_result *health)
+{
+	return health->key_count == 0 && health->failed_count > 0 ? "no key is loaded; those that the key table has do not open"
+								  : NULL;
+}
+
+static void append_keys_check(struct buffer *checks, const struct message_health_result *health)
 {
 	buffer_append_format(checks,
-			     ",{\"id\":\"keys-check\",\"status\":\"UP\",\"data\":{\"keys-loaded\":%" PRIu64 ",\"error-count\":0}}",
-			     key_count);
+			     ",{\"id\":\"keys-check\",\"status\":\"%s\",\"data\":{\"keys-loaded\":%" PRIu64
+			     ",\"error-count\":%" PRIu64 "}}",
+			     status_text(!find_keys_problem(health)), health->key_count, health->failed_count);
 }
 
 static void answer_without_keeper(struct http_call *call, const struct error *error)
@@ -90,7 +97,9 @@ static void on_health(void *context, const union message *answer, const struct e
 		problem = find_ledger_problem(health);
 		append_ledger_check(&checks, health, !problem);
 	}
-	append_keys_check(&checks, health->key_count);
+	append_keys_check(&checks, health);
+	if (!problem)
+		problem = find_keys_problem(health);
 	answer_health(call, problem, &checks);
 }
 

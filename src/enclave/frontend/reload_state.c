@@ -13,17 +13,17 @@ void reload_state_done(struct reload_state *state)
 }
 
 /* With the lock held. */
-static void end(struct reload_state *state, const char *failure)
+static void end(struct reload_state *state, enum reload_progress progress, const char *failure)
 {
-	state->progress = failure ? RELOAD_FAILED : RELOAD_COMPLETED;
+	state->progress = progress;
 	state->ended_ms = clock_realtime_ms();
-	(void)snprintf(state->failure, sizeof state->failure, "%s", failure ? failure : "");
+	(void)snprintf(state->failure, sizeof state->failure, "%s", failure);
 }
 
 static void give_up_if_late(struct reload_state *state)
 {
 	if (state->progress == RELOAD_RUNNING && clock_monotonic_ms() - state->since_ms > RELOAD_PATIENCE_MS)
-		end(state, "the host did not carry it out; see the host's log");
+		end(state, RELOAD_FAILED, "the host did not carry it out; see the host's log");
 }
 
 bool reload_state_begin(struct reload_state *state)
@@ -41,10 +41,10 @@ bool reload_state_begin(struct reload_state *state)
 	return begun;
 }
 
-void reload_state_end(struct reload_state *state, const char *failure)
+void reload_state_end(struct reload_state *state, enum reload_progress progress, const char *failure)
 {
 	(void)pthread_mutex_lock(&state->lock);
-	end(state, failure);
+	end(state, progress, failure);
 	(void)pthread_mutex_unlock(&state->lock);
 }
 

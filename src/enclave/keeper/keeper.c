@@ -228,6 +228,7 @@ static bool handle_health(struct keeper *keeper, const union message *message, s
 
 	message_init(&result, MESSAGE_HEALTH_RESULT, message->header.id);
 	result.key_count = keeper_keys_count(keeper->keys);
+	result.failed_count = keeper->loads.failed_count;
 	result.slashing_protection = keeper->slashing_protection;
 	result.has_commit = keeper->commits.last_durable_ms != 0;
 	result.has_failure = keeper->commits.last_failure_ms != 0;
@@ -404,9 +405,10 @@ static bool handle_load_end(struct keeper *keeper, const union message *message,
 
 	keeper_loads_end(&keeper->loads, &message->load_end, &result);
 	if (result.status == LOAD_OK)
-		log_info("keys_loaded", "count=%llu added=%llu removed=%llu network=%s slashing_protection=%s",
+		log_info("keys_loaded", "count=%llu added=%llu removed=%llu failed=%llu network=%s slashing_protection=%s",
 			 (unsigned long long)result.count, (unsigned long long)result.added, (unsigned long long)result.removed,
-			 keeper->network.name, keeper->slashing_protection ? "on" : "off");
+			 (unsigned long long)keeper->loads.failed_count, keeper->network.name,
+			 keeper->slashing_protection ? "on" : "off");
 	return message_send(ROLE_FD_OPENER, &result, error);
 }
 
@@ -455,6 +457,7 @@ static bool serve(struct keeper *keeper, struct error *error)
 		int timeout_ms = keeper_keys_sweep(keeper->keys) > 0 ? SWEEP_INTERVAL_MS : -1;
 
 		metrics_set(METRIC_KEYS_LOADED, 0, keeper_keys_count(keeper->keys));
+		metrics_set(METRIC_KEYS_FAILED, 0, keeper->loads.failed_count);
 
 		if (poll(fds, ARRAY_SIZE(fds), timeout_ms) < 0) {
 			if (errno == EINTR)

@@ -75,10 +75,12 @@ void keeper_loads_end(struct keeper_loads *loads, const struct message_load_end 
 {
 	message_init(ret_result, MESSAGE_LOAD_RESULT, message->header.id);
 	ret_result->status = judge(loads, message->count);
-	if (ret_result->status == LOAD_OK)
+	if (ret_result->status == LOAD_OK) {
 		keeper_keys_end(loads->keys, &ret_result->added, &ret_result->removed);
-	else
+		loads->failed_count = message->failed_count;
+	} else {
 		keeper_keys_abort(loads->keys);
+	}
 	memcpy(ret_result->public_key, loads->failure.public_key, sizeof ret_result->public_key);
 	ret_result->count = keeper_keys_count(loads->keys);
 	loads->is_open = false;

@@ -10,6 +10,7 @@ struct keeper_loads {
 	uint64_t count;                     /* of keys that were named */
 	uint64_t left_out;                  /* of those: deleted since the opener was told which there are */
 	struct message_load_result failure; /* the first fault; status LOAD_OK: none */
+	uint64_t failed_count;              /* rows that the load in service was to have and has not */
 };
 
 void keeper_loads_begin(struct keeper_loads *loads);

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Loading the key table: what a ciphertext opens to is checked against what its row says before anything is kept, since the parent may
- * feed us any ciphertext it likes.
- */
+/* Loading the key table: a row that is bad is passed over and told of, so that it stops nobody else's key. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/tls_identity.h"
 #include "enclave/opener/opener.h"
 #include "eth/ssz.h"
-#include "tables/sealed_key.h"
+
+struct loading_row {
+	struct opening_row content;
+	bool is_bad; /* it is among the failures */
+};
 
 /* A load under way. */
 struct loading {
 	struct opening *opening;
 	struct held_keys held;
+	struct loading_row *rows;
+	size_t row_count;
+	struct row_failures failures;
 	uint64_t count; /* of keys sent to the keeper */
 	uint64_t opened;
 };
@@ -21,6 +25,16 @@ struct loading {
 static void loading_done(struct loading *loading)
 {
 	held_keys_done(&loading->held);
+	row_failures_done(&loading->failures);
+	free(loading->rows);
+}
+
+static void pass_over(struct loading *loading, size_t index, const struct error *reason)
+{
+	struct loading_row *row = &loading->rows[index];
+
+	row->is_bad = true;
+	row_failures_add(&loading->failures, index, row->content.pubkey, reason);
 }
 
 static bool read_tls_pem(json_t *object, struct tls_identity *ret_identity, struct error *error)
@@ -57,64 +71,6 @@ static bool open_tls_identity(struct opening *opening, json_t *request, struct t
 	return true;
 }
 
-static bool open_sealed_row(struct opening *opening, json_t *row, const char *pubkey, const char *chain,
-			    struct secret *ret_secret_key, struct error *error)
-{
-	AUTO_BUFFER struct buffer sealed = {0};
-	struct view data_key;
-
-	if (!json_read_base64(row, "sealed_key_b64", SEALED_KEY_SIZE, &sealed, error) ||
-	    !opening_find_data_key(opening, row, &data_key, error))
-		return false;
-	if (!sealed_key_open(data_key, pubkey, chain, buffer_view(&sealed), ret_secret_key, error))
-		return error_prefix(error, "sealed_key_b64"), opening_blame_content(error);
-	return true;
-}
-
-/* The mnemonic that the sample's loader puts beside the keystore is never looked at. */
-static bool read_keystore_secret(struct opening *opening, const struct secret *plaintext, struct keystore_secret *ret_secret,
-				 struct error *error)
-{
-	AUTO_JSON json_t *object = json_parse_object(secret_view(plaintext), "keystore secret", error);
-	AUTO_SECRET struct secret keystore = {0};
-	AUTO_SECRET struct secret password = {0};
-
-	return object && json_read_base64_secret(object, "keystore_b64", &keystore, error) &&
-	       json_read_base64_secret(object, "password_b64", &password, error) &&
-	       keystore_decrypt_cached(&opening->kdf_cache, secret_view(&keystore), secret_view(&password), ret_secret, error);
-}
-
-static bool open_keystore_row(struct opening *opening, json_t *row, const char *pubkey, const char *chain,
-			      struct secret *ret_secret_key, struct error *error)
-{
-	static const char *const name = "encrypted_key_password_mnemonic_b64";
-	AUTO_KEYSTORE_SECRET struct keystore_secret keystore = {0};
-	AUTO_SECRET struct secret plaintext = {0};
-	char derived[KEY_TABLE_PUBKEY_SIZE];
-
-	(void)chain;
-	if (!opening_decrypt_member(opening, row, name, (struct kms_context){0}, &plaintext, error))
-		return false;
-	if (!read_keystore_secret(opening, &plaintext, &keystore, error))
-		return error_prefix(error, "%s", name), opening_blame_content(error);
-	hex_encode(view_of(keystore.public_key, sizeof keystore.public_key), derived);
-	if (strcmp(derived, pubkey) != 0)
-		return error_set(error, ERROR_CRYPTO, "%s: holds the key of %s", name, derived);
-	*ret_secret_key = keystore.secret_key;
-	keystore.secret_key = (struct secret){0};
-	return true;
-}
-
-/* The forms a row can have, by the member that tells. */
-static const struct row_form {
-	const char *member;
-	bool (*open)(struct opening *opening, json_t *row, const char *pubkey, const char *chain, struct secret *ret_secret_key,
-		     struct error *error);
-} row_forms[] = {
-	{"sealed_key_b64", open_sealed_row},
-	{"encrypted_key_password_mnemonic_b64", open_keystore_row},
-};
-
 static bool send_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct secret *secret_key, struct error *error)
 {
 	struct message_load_key message;
@@ -128,37 +84,6 @@ static bool send_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct
 	return ok || error_prefix(error, "keeper");
 }
 
-static const struct row_form *form_of(json_t *row, struct error *error)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(row_forms); i++) {
-		if (json_is_string(json_object_get(row, row_forms[i].member)))
-			return &row_forms[i];
-	}
-	return (void)error_set(error, ERROR_INPUT, "neither sealed_key_b64 nor encrypted_key_password_mnemonic_b64"), NULL;
-}
-
-bool opening_read_row(const struct opening *opening, json_t *members, struct opening_row *ret_row, struct error *error)
-{
-	const char *network = opening->opener->configuration.network.name;
-
-	ret_row->members = members;
-	if (!json_read_text(members, "pubkey", &ret_row->pubkey, error))
-		return false;
-	ret_row->form = form_of(members, error);
-	if (!ret_row->form || !json_read_hex(members, "pubkey", ret_row->public_key, sizeof ret_row->public_key, error) ||
-	    !json_read_text(members, "chain", &ret_row->chain, error))
-		return false;
-	if (strcmp(ret_row->chain, network) != 0)
-		return error_set(error, ERROR_CRYPTO, "chain: the row is for %.32s, this enclave's network is %s", ret_row->chain,
-				 network);
-	return true;
-}
-
-bool opening_open_row(struct opening *opening, const struct opening_row *row, struct secret *ret_secret_key, struct error *error)
-{
-	return row->form->open(opening, row->members, row->pubkey, row->chain, ret_secret_key, error);
-}
-
 static bool keep_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct error *error)
 {
 	struct message_load_keep message;
@@ -168,57 +93,111 @@ static bool keep_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct error
 	return message_send(ROLE_FD_KEEPER, &message, error) || error_prefix(error, "keeper");
 }
 
-/* A public key has one secret key, so what the keeper holds already need not be opened, whatever its row looks like now. */
-static bool load_row(struct loading *loading, const struct opening_row *row, struct error *error)
+/*
+ * A public key has one secret key, so what the keeper holds already need not be opened, whatever its row looks like now: a row that went bad
+ * is told of, but a key that signs goes on.
+ */
+static bool load_row(struct loading *loading, size_t index, struct error *error)
 {
+	struct loading_row *row = &loading->rows[index];
 	AUTO_SECRET struct secret secret_key = {0};
+	struct error problem = {0};
 
-	loading->count++;
-	if (held_keys_has(&loading->held, row->public_key))
-		return keep_key(row->public_key, error);
+	if (row->content.has_public_key && held_keys_has(&loading->held, row->content.public_key)) {
+		loading->count++;
+		return keep_key(row->content.public_key, error);
+	}
+	if (row->is_bad)
+		return true;
 	loading->opened++;
-	return opening_open_row(loading->opening, row, &secret_key, error) && send_key(row->public_key, &secret_key, error);
+	if (opening_open_row(loading->opening, &row->content, &secret_key, &problem)) {
+		loading->count++;
+		return send_key(row->content.public_key, &secret_key, error);
+	}
+	if (opening_blames_row(&problem))
+		return pass_over(loading, index, &problem), true;
+	*error = problem;
+	return error_prefix(error, "encrypted_validator_keys[%zu] (pubkey %.98s)", index, row->content.pubkey);
 }
 
-/* Read every row and do something with it; NULL: nothing more. */
-static bool each_row(struct loading *loading, json_t *rows,
-		     bool (*act)(struct loading *, const struct opening_row *, struct error *), struct error *error)
+static int compare_rows(const void *a, const void *b)
 {
-	json_t *members;
-	size_t index;
+	const struct loading_row *one = *(struct loading_row *const *)a;
+	const struct loading_row *other = *(struct loading_row *const *)b;
+	int order = memcmp(one->content.public_key, other->content.public_key, BLS_PUBLIC_KEY_SIZE);
 
-	json_array_foreach(rows, index, members)
-	{
-		struct opening_row row = {.pubkey = "?"};
+	return order ? order : (one > other) - (one < other);
+}
 
-		if (!json_is_object(members))
-			return error_set(error, ERROR_INPUT, "encrypted_validator_keys[%zu]: not an object", index);
-		if (!opening_read_row(loading->opening, members, &row, error) || (act && !act(loading, &row, error)))
-			return error_prefix(error, "encrypted_validator_keys[%zu] (pubkey %.98s)", index, row.pubkey);
+/* The first row of a key counts, and what comes after it is bad. */
+static void find_repeated(struct loading *loading)
+{
+	AUTO_FREE struct loading_row **sorted = memory_allocate_zeroed(loading->row_count + 1, sizeof *sorted);
+	struct error problem = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < loading->row_count; i++) {
+		if (loading->rows[i].content.has_public_key)
+			sorted[count++] = &loading->rows[i];
 	}
-	return true;
+	qsort(sorted, count, sizeof *sorted, compare_rows);
+	for (size_t i = 1; i < count; i++) {
+		if (memcmp(sorted[i - 1]->content.public_key, sorted[i]->content.public_key, BLS_PUBLIC_KEY_SIZE) != 0)
+			continue;
+		sorted[i]->content.has_public_key = false;
+		(void)error_set(&problem, ERROR_CRYPTO, "pubkey: the key is given twice");
+		if (!sorted[i]->is_bad)
+			pass_over(loading, (size_t)(sorted[i] - loading->rows), &problem);
+	}
+}
+
+static bool has_good_row(const struct loading *loading, struct error *error)
+{
+	if (loading->row_count == 0 || loading->failures.count < loading->row_count)
+		return true;
+	*error = loading->failures.first;
+	if (loading->row_count > 1)
+		(void)error_prefix(error, "none of %zu rows is good; the first", loading->row_count);
+	return false;
 }
 
 /*
  * Before KMS is asked for anything: a row that cannot be right is told at once. No rows at all are what the key manager leaves when it
  * has deleted the last key; where there is none they are a mistake (another signer's uuid, say), which must not stop the keys that sign now.
  */
-static bool check_rows(struct loading *loading, json_t *rows, struct error *error)
+static bool read_rows(struct loading *loading, json_t *rows, struct error *error)
 {
+	json_t *members;
+	size_t index;
+
 	if (json_array_size(rows) == 0 && !loading->opening->opener->configuration.key_manager.is_on)
 		return error_set(error, ERROR_INPUT,
 				 "encrypted_validator_keys: empty, and only a signer with a key manager can do without keys");
-	return each_row(loading, rows, NULL, error);
+	loading->rows = memory_allocate_zeroed(json_array_size(rows) + 1, sizeof *loading->rows);
+	loading->row_count = json_array_size(rows);
+	json_array_foreach(rows, index, members)
+	{
+		struct error problem = {0};
+
+		if (!opening_read_row(loading->opening, members, &loading->rows[index].content, &problem))
+			pass_over(loading, index, &problem);
+	}
+	find_repeated(loading);
+	return has_good_row(loading, error);
 }
 
-static bool load_rows(struct loading *loading, json_t *rows, struct error *error)
+static bool load_rows(struct loading *loading, struct error *error)
 {
 	struct message_load_begin begin;
 
 	message_init(&begin, MESSAGE_LOAD_BEGIN, 0);
 	if (!message_send(ROLE_FD_KEEPER, &begin, error))
 		return error_prefix(error, "keeper");
-	return each_row(loading, rows, load_row, error);
+	for (size_t i = 0; i < loading->row_count; i++) {
+		if (!load_row(loading, i, error))
+			return false;
+	}
+	return has_good_row(loading, error);
 }
 
 static bool judge_load(const struct message_load_result *result, struct error *error)
@@ -246,12 +225,14 @@ static bool finish_load(const struct loading *loading, struct message_job_result
 
 	message_init(&end, MESSAGE_LOAD_END, clock_monotonic_ms());
 	end.count = loading->count;
+	end.failed_count = loading->failures.count;
 	if (!message_send(ROLE_FD_KEEPER, &end, error) ||
 	    !opener_receive_answer(ROLE_FD_KEEPER, MESSAGE_LOAD_RESULT, end.header.id, &answer, error))
 		return error_prefix(error, "keeper");
 	result->key_count = answer.load_result.count;
 	result->added = answer.load_result.added;
 	result->removed = answer.load_result.removed;
+	result->failed_count = loading->failures.count;
 	return judge_load(&answer.load_result, error);
 }
 
@@ -300,24 +281,39 @@ static bool load(struct loading *loading, json_t *request, struct message_job_re
 	struct message_known_clients clients;
 	json_t *rows;
 
-	return json_read_array(request, "encrypted_validator_keys", &rows, error) && check_rows(loading, rows, error) &&
+	return json_read_array(request, "encrypted_validator_keys", &rows, error) && read_rows(loading, rows, error) &&
 	       held_keys_read(&loading->held, error) && open_tls_if_new(loading->opening, request, result, &identity, error) &&
-	       opening_read_known_clients(loading->opening, request, &clients, error) && load_rows(loading, rows, error) &&
+	       opening_read_known_clients(loading->opening, request, &clients, error) && load_rows(loading, error) &&
 	       finish_load(loading, result, error) && opener_send_known_clients(&clients, error) &&
 	       (!identity.key.data || start_frontend(&identity, error));
 }
 
-bool opener_load(struct opener *opener, json_t *request, struct message_job_result *ret_result, struct error *error)
+static void write_failures(const struct row_failures *failures, struct buffer *ret_body)
+{
+	AUTO_JSON json_t *body = failures->count ? json_pack("{s:O}", "failures", failures->told) : NULL;
+
+	if (body)
+		json_write(body, ret_body);
+}
+
+bool opener_load(struct opener *opener, json_t *request, struct message_job_result *ret_result, struct buffer *ret_body,
+		 struct error *error)
 {
 	CLEANUP(opening_done) struct opening opening = {0};
 	CLEANUP(loading_done) struct loading loading = {.opening = &opening};
+	bool ok;
 
 	/* First: no key signs before its history can be asked for. */
-	if (!opening_init(&opening, opener, request, error) || !opening_give_credentials(&opening, request, error) ||
-	    !load(&loading, request, ret_result, error))
+	if (!opening_init(&opening, opener, request, error) || !opening_give_credentials(&opening, request, error))
 		return false;
-	log_info("keys_opened", "keys=%llu opened=%llu added=%llu removed=%llu", (unsigned long long)ret_result->key_count,
-		 (unsigned long long)loading.opened, (unsigned long long)ret_result->added,
-		 (unsigned long long)ret_result->removed);
+	ok = load(&loading, request, ret_result, error);
+	row_failures_end(&loading.failures);
+	if (!ok)
+		return false;
+	write_failures(&loading.failures, ret_body);
+	log_info("keys_opened", "keys=%llu opened=%llu added=%llu removed=%llu failed=%llu",
+		 (unsigned long long)ret_result->key_count, (unsigned long long)loading.opened,
+		 (unsigned long long)ret_result->added, (unsigned long long)ret_result->removed,
+		 (unsigned long long)ret_result->failed_count);
 	return true;
 }

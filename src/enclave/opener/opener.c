@@ -94,7 +94,7 @@ static bool run_task(struct opener *opener, struct task *task, struct message_jo
 		return opener_histories(opener, request, ret_body, error);
 	if (opener->job.kind == JOB_CREDENTIAL)
 		return opener_refresh_credential(opener, request, error);
-	return opener_load(opener, request, ret_result, error);
+	return opener_load(opener, request, ret_result, ret_body, error);
 }
 
 static bool report(const struct message_job_result *result, const struct error *failure, struct view body, struct error *error)

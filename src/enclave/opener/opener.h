@@ -6,7 +6,8 @@
  *
  *   opener.c         takes the job, and tells how it ended
  *   opening.c        asks KMS
- *   keys.c           loads the key table's rows
+ *   keys.c           loads the key table
+ *   rows.c           reads and opens its rows
  *   keeper.c         asks the keeper which keys it has already
  *   known_clients.c  opens the list of known clients
  *   keystores.c      opens what the key manager was given
@@ -53,13 +54,21 @@ struct opening {
 
 struct row_form;
 
-/* A row of the key table as a request has it, well formed and for this network. Texts are borrowed from the request. */
+/* A row of the key table as a request has it. Texts are borrowed from the request. */
 struct opening_row {
 	json_t *members;
 	const struct row_form *form;
 	const char *pubkey;
 	const char *chain;
+	bool has_public_key; /* `pubkey` is one, whatever else is wrong with the row */
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+};
+
+/* The rows that a load passed over. */
+struct row_failures {
+	uint64_t count;
+	json_t *told;       /* the first LOAD_FAILURES_TOLD_MAX, as {"pubkey","message"}; owned; NULL: none */
+	struct error first; /* with the row's name in front */
 };
 
 /* The public keys that the keeper holds, sorted. */
@@ -71,8 +80,12 @@ struct held_keys {
 
 /* ---- the jobs: request is the parent's; what ret_result says besides code and message is set only on success ---- */
 
-/* JOB_INIT, JOB_RELOAD: nothing is loaded unless everything opened. */
-MUST_USE bool opener_load(struct opener *opener, json_t *request, struct message_job_result *ret_result, struct error *error);
+/*
+ * JOB_INIT, JOB_RELOAD: a row that is bad is passed over; the body is JSON that tells of them, and empty when there are none. Nothing is
+ * loaded when every row is bad, or something fails that is no row's fault.
+ */
+MUST_USE bool opener_load(struct opener *opener, json_t *request, struct message_job_result *ret_result, struct buffer *ret_body,
+			  struct error *error);
 /* JOB_IMPORT: each keystore ends as a SEALED_KEY or an IMPORT_RESULT to control. */
 MUST_USE bool opener_import(struct opener *opener, json_t *request, struct secret *imports, size_t count, struct error *error);
 
@@ -109,13 +122,20 @@ MUST_USE bool opening_new_data_key(struct opening *opening, struct secret *ret_d
 /* What opens but is not what it should be is the row's fault, not the request's: ERROR_CRYPTO. Returns false. */
 bool opening_blame_content(struct error *error);
 
-/* ---- keys.c ---- */
+/* ---- rows.c ---- */
 
-/* ERROR_INPUT, or ERROR_CRYPTO when it is for another network. */
+/* ERROR_INPUT, or ERROR_CRYPTO when it is for another network. *ret_row is set as far as it could be read; `pubkey` is "?" when there is none. */
 MUST_USE bool opening_read_row(const struct opening *opening, json_t *members, struct opening_row *ret_row, struct error *error);
 /* Its secret key, which is that of its public key. */
 MUST_USE bool opening_open_row(struct opening *opening, const struct opening_row *row, struct secret *ret_secret_key,
 			       struct error *error);
+/* Whether what failed to read or to open is the row's fault, so that the next one may well be good. */
+bool opening_blames_row(const struct error *error);
+/* Notes and logs it; `reason` is without the row's name. */
+void row_failures_add(struct row_failures *failures, size_t index, const char *pubkey, const struct error *reason);
+/* Logs how many there were, if that is more than were logged by name. */
+void row_failures_end(const struct row_failures *failures);
+void row_failures_done(struct row_failures *failures);
 
 /* ---- keeper.c ---- */
 

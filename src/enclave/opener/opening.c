@@ -74,10 +74,19 @@ static bool call_decrypt(struct opening *opening, struct kms_context context, st
 			  kms_decrypt_attested(&opening->kms, key_id, context, ciphertext, document, ret_blob, error));
 }
 
+/* It has nothing to do with what is to be opened, so it must not look as if that was at fault. */
+static bool blame_enclave(struct error *error)
+{
+	if (error->code == ERROR_INPUT || error->code == ERROR_CRYPTO)
+		error->code = ERROR_BUG;
+	return error_prefix(error, "attestation");
+}
+
 static bool attest(struct opening *opening, struct buffer *ret_document, struct error *error)
 {
-	return make_recipient(opening, error) && nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0},
-							    buffer_view(&opening->recipient_spki), ret_document, error);
+	return (make_recipient(opening, error) && nsm_attest(opening->opener->nsm, (struct view){0}, (struct view){0},
+							     buffer_view(&opening->recipient_spki), ret_document, error)) ||
+	       blame_enclave(error);
 }
 
 static bool open_blob(struct opening *opening, const struct buffer *blob, struct secret *ret_plaintext, struct error *error)

@@ -365,6 +365,27 @@ static void test_denials_are_told_apart(void **state)
 	assert_int_equal(error.code, ERROR_AWS);
 }
 
+static void test_a_bad_ciphertext_is_told_apart(void **state)
+{
+	static const char *const names[] = {"InvalidCiphertextException", "IncorrectKeyException"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO_FREE char *answer = memory_format("{\"__type\":\"%s\"}", names[i]);
+		AUTO_FIXTURE struct fixture attested;
+		AUTO_FIXTURE struct fixture plain;
+		struct error error = {0};
+
+		fixture_make(&attested, 400, answer);
+		assert_false(try_attested(&attested.client, &error));
+		assert_int_equal(error.code, ERROR_CRYPTO);
+		assert_message_contains(&error, names[i]);
+		fixture_make(&plain, 400, answer);
+		assert_false(try_decrypt(&plain.client, &error));
+		assert_int_equal(error.code, ERROR_CRYPTO);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_answers),
 		cmocka_unit_test(test_too_large_members),
 		cmocka_unit_test(test_denials_are_told_apart),
+		cmocka_unit_test(test_a_bad_ciphertext_is_told_apart),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

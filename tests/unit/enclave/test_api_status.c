@@ -90,6 +90,33 @@ static void health_follows_the_ledger(void **state)
 	}
 }
 
+static void health_counts_rows_that_failed(void **state)
+{
+	static const struct {
+		uint64_t key_count, failed_count;
+		bool is_up;
+	} cases[] = {{7, 0, true}, {7, 2, true}, {0, 0, true}, {0, 2, false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_JSON json_t *health = NULL;
+		struct fixture fixture;
+		json_t *check;
+		json_t *data;
+
+		fixture_start(&fixture, &(struct fixture_options){.key_count = cases[i].key_count,
+								  .health = {.failed_count = cases[i].failed_count}});
+		health = ask_health(&fixture, "", cases[i].is_up);
+		fixture_stop(&fixture);
+		assert_string_equal(status_of(find_check(health, LEDGER_CHECK)), "UP");
+		check = find_check(health, "keys-check");
+		assert_string_equal(status_of(check), cases[i].is_up ? "UP" : "DOWN");
+		data = json_object_get(check, "data");
+		assert_int_equal(json_integer_value(json_object_get(data, "keys-loaded")), cases[i].key_count);
+		assert_int_equal(json_integer_value(json_object_get(data, "error-count")), cases[i].failed_count);
+	}
+}
+
 static void without_protection_there_is_no_ledger_to_check(void **state)
 {
 	AUTO_ANSWER struct answer answer = {0};
@@ -176,7 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(health_follows_the_ledger), cmocka_unit_test(without_protection_there_is_no_ledger_to_check),
 		cmocka_unit_test(dead_keeper_is_down),       cmocka_unit_test(no_high_watermark_is_an_empty_object),
-		cmocka_unit_test(shows_the_high_watermark),
+		cmocka_unit_test(shows_the_high_watermark),  cmocka_unit_test(health_counts_rows_that_failed),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -199,7 +199,7 @@ static void one_reload_at_a_time(void **state)
 	assert_int_equal(seen.ended_ms, 0);
 	assert_true(reload_state_begin(&reload));
 	assert_false(reload_state_begin(&reload));
-	reload_state_end(&reload, "why not");
+	reload_state_end(&reload, RELOAD_FAILED, "why not");
 	reload_state_read(&reload, &seen);
 	assert_int_equal(seen.progress, RELOAD_FAILED);
 	assert_string_equal(seen.failure, "why not");
@@ -211,9 +211,14 @@ static void one_reload_at_a_time(void **state)
 	assert_int_equal(seen.progress, RELOAD_FAILED);
 	assert_non_null(strstr(seen.failure, "host"));
 	assert_true(reload_state_begin(&reload));
-	reload_state_end(&reload, NULL);
+	reload_state_end(&reload, RELOAD_COMPLETED, "");
 	reload_state_read(&reload, &seen);
 	assert_int_equal(seen.progress, RELOAD_COMPLETED);
+	assert_string_equal(seen.failure, "");
+	reload_state_end(&reload, RELOAD_WITH_ERRORS, "one row");
+	reload_state_read(&reload, &seen);
+	assert_int_equal(seen.progress, RELOAD_WITH_ERRORS);
+	assert_string_equal(seen.failure, "one row");
 	reload_state_done(&reload);
 }
 

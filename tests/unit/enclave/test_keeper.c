@@ -151,7 +151,7 @@ static void load_key(struct keeper_process *keeper, const uint8_t secret[BLS_SEC
 	assert_ok(message_send(keeper->opener, &message, &error), &error);
 }
 
-static struct message_load_result end_load(struct keeper_process *keeper, uint64_t count)
+static struct message_load_result end_load_with(struct keeper_process *keeper, uint64_t count, uint64_t failed_count)
 {
 	struct message_load_end end;
 	struct message_load_result result;
@@ -159,11 +159,17 @@ static struct message_load_result end_load(struct keeper_process *keeper, uint64
 
 	message_init(&end, MESSAGE_LOAD_END, ++keeper->next_id);
 	end.count = count;
+	end.failed_count = failed_count;
 	assert_ok(message_send(keeper->opener, &end, &error), &error);
 	assert_ok(message_receive(keeper->opener, &result, sizeof result, NULL, &error), &error);
 	assert_int_equal(result.header.type, MESSAGE_LOAD_RESULT);
 	assert_int_equal(result.header.id, keeper->next_id);
 	return result;
+}
+
+static struct message_load_result end_load(struct keeper_process *keeper, uint64_t count)
+{
+	return end_load_with(keeper, count, 0);
 }
 
 static struct keeper_process start_loaded_keeper(void)
@@ -1218,6 +1224,25 @@ static struct message_health_result ask_health(struct keeper_process *keeper)
 	return health;
 }
 
+/* Of the load that is in service: one that fails changes nothing. */
+static void tells_how_many_rows_failed(void **state)
+{
+	struct keeper_process keeper = start_keeper();
+
+	(void)state;
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load_with(&keeper, 1, 3).status, LOAD_OK);
+	assert_int_equal(ask_health(&keeper).failed_count, 3);
+	begin_load(&keeper);
+	assert_int_equal(end_load_with(&keeper, 1, 9).status, LOAD_COUNT_WRONG);
+	assert_int_equal(ask_health(&keeper).failed_count, 3);
+	begin_load(&keeper);
+	assert_int_equal(end_load(&keeper, 0).status, LOAD_OK);
+	assert_int_equal(ask_health(&keeper).failed_count, 0);
+	(void)stop_keeper(&keeper);
+}
+
 static void tells_its_health(void **state)
 {
 	struct keeper_process keeper = start_loaded_keeper();
@@ -1402,6 +1427,7 @@ int main(void)
 		cmocka_unit_test(without_a_ledger_the_keeper_answers),
 		cmocka_unit_test(lists_its_keys),
 		cmocka_unit_test(tells_its_health),
+		cmocka_unit_test(tells_how_many_rows_failed),
 		cmocka_unit_test(ends_when_a_wall_is_broken),
 		cmocka_unit_test(answers_of_the_ledger_must_be_asked_for),
 		cmocka_unit_test(refuses_what_a_silent_ledger_would_answer_too_late),

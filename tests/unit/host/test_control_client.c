@@ -22,6 +22,34 @@ static void reads_a_state(void **state)
 	assert_int_equal(got.key_count, 0);
 }
 
+#define WITH_FAILURES(members) "{\"status\":200,\"body\":{\"initialized\":true,\"key_count\":1," members "}}"
+#define FAILURE "{\"pubkey\":\"ab\",\"message\":\"why\"}"
+#define TEN_FAILURES                                                                                                               \
+	FAILURE "," FAILURE "," FAILURE "," FAILURE "," FAILURE "," FAILURE "," FAILURE "," FAILURE "," FAILURE "," FAILURE
+
+/* As they came, and out again into status.json. */
+static void reads_which_rows_failed(void **state)
+{
+	AUTO_JSON json_t *object = json_object();
+	AUTO_BUFFER struct buffer text = {0};
+	struct control_state got = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(parse(WITH_FAILURES("\"failed\":12,\"failures\":[" TEN_FAILURES "]"), &got, &error), &error);
+	assert_int_equal(got.failures.count, 12);
+	assert_int_equal(got.failures.told_count, CONTROL_FAILURES_LISTED_MAX);
+	assert_string_equal(got.failures.told[9].pubkey, "ab");
+	assert_string_equal(got.failures.told[9].message, "why");
+	got.failures.told_count = 1;
+	key_failures_write(&got.failures, object);
+	json_write(object, &text);
+	assert_string_equal(buffer_text(&text), "{\"failed\":12,\"failures\":[" FAILURE "]}");
+	assert_ok(parse("{\"status\":200,\"body\":{\"initialized\":true,\"key_count\":12}}", &got, &error), &error);
+	assert_int_equal(got.failures.count, 0);
+	assert_int_equal(got.failures.told_count, 0);
+}
+
 static void keeps_code_and_message_of_a_refusal(void **state)
 {
 	static const struct {
@@ -62,6 +90,12 @@ static void nonsense_is_the_peers_fault(void **state)
 		"{\"status\":200,\"body\":{\"initialized\":true}}",
 		"{\"status\":200,\"body\":{\"initialized\":1,\"key_count\":1}}",
 		"{\"status\":200,\"body\":{\"initialized\":true,\"key_count\":-1}}",
+		WITH_FAILURES("\"failed\":1"),
+		WITH_FAILURES("\"failed\":-1,\"failures\":[]"),
+		WITH_FAILURES("\"failed\":1,\"failures\":{}"),
+		WITH_FAILURES("\"failed\":1,\"failures\":[1]"),
+		WITH_FAILURES("\"failed\":1,\"failures\":[{\"pubkey\":\"ab\"}]"),
+		WITH_FAILURES("\"failed\":11,\"failures\":[" TEN_FAILURES "," FAILURE "]"),
 		"{\"status\":403,\"body\":{\"code\":\"policy\"}}",
 		"{\"status\":403,\"body\":{\"code\":1,\"message\":\"m\"}}",
 		"{\"status\":200,\"body\":{\"initialized\":true,\"key_count\":1}}x",
@@ -83,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_state),
+		cmocka_unit_test(reads_which_rows_failed),
 		cmocka_unit_test(keeps_code_and_message_of_a_refusal),
 		cmocka_unit_test(nonsense_is_the_peers_fault),
 	};

@@ -106,7 +106,7 @@ static json_t *read_status(const struct running *running)
 {
 	json_t *status = load_json(running->status_path);
 
-	assert_int_equal(json_object_size(status), 8);
+	assert_int_equal(json_object_size(status), 10);
 	assert_int_equal(json_integer_value(json_object_get(status, "pid")), getpid());
 	return status;
 }
@@ -130,6 +130,8 @@ static void launches_provisions_and_serves(void **state)
 	status = read_status(&running);
 	assert_string_equal(text_of(status, "state"), "serving");
 	assert_int_equal(json_integer_value(json_object_get(status, "key_count")), 2);
+	assert_int_equal(json_integer_value(json_object_get(status, "failed")), 0);
+	assert_int_equal(json_array_size(json_object_get(status, "failures")), 0);
 	assert_int_equal(json_integer_value(json_object_get(status, "restarts")), 0);
 	assert_true(process_alive((pid_t)json_integer_value(json_object_get(status, "enclave_pid"))));
 	assert_true(json_is_null(json_object_get(status, "last_error")));
