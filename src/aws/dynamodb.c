@@ -8,8 +8,6 @@
 #include "base/clock.h"
 #include "net/deadline.h"
 
-/* A hundred rows of a table in use take 50 KiB; room for five times that. */
-#define RESPONSE_MAX_SIZE (256u << 10)
 /* A transaction takes about as long with this many items as with one, so it is not worth a connection to have fewer. */
 #define CHUNK_MIN 16
 
@@ -20,7 +18,6 @@ struct dynamodb *dynamodb_new(const struct aws_endpoint *endpoint, const struct 
 		.service = "dynamodb",
 		.credentials = credentials,
 		.connections = DYNAMODB_CONNECTIONS,
-		.max_response_size = RESPONSE_MAX_SIZE,
 	};
 	struct aws_session *session = aws_session_new(&options, error);
 	struct dynamodb *dynamodb;
@@ -204,12 +201,16 @@ static void send_chunk(struct run *run, struct dynamodb_chunk *chunk)
 	AUTO_JSON json_t *request = run->operation->request(run, chunk);
 	AUTO_BUFFER struct buffer body = {0};
 	unsigned left_ms = deadline_left_ms(run->deadline_ms);
-	unsigned timeout_ms = left_ms < run->attempt_ms ? left_ms : run->attempt_ms;
+	struct aws_session_call call = {.target = run->operation->target,
+					.timeout_ms = left_ms < run->attempt_ms ? left_ms : run->attempt_ms,
+					.max_response_size = RESPONSE_MAX_SIZE,
+					.context = chunk};
 	struct error error;
 	struct dynamodb_chunk unsent;
 
 	json_write(request, &body);
-	if (aws_session_begin(run->session, run->operation->target, buffer_view(&body), timeout_ms, chunk, &error))
+	call.body = buffer_view(&body);
+	if (aws_session_begin(run->session, &call, &error))
 		return;
 	unsent = *chunk;
 	chunk->count = 0;

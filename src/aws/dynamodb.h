@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items of DynamoDB tables: written under a condition, or read. Any number at one time, in chunks that run side by side over kept
- * connections, so that a burst costs one round trip; on one thread. Sizes and error names are those of the API reference of
+ * Items of DynamoDB tables: written under a condition, or read; on one thread. Sizes and error names are those of the API reference of
  * DynamoDB_20120810.
  *
- * Every item comes to an end of its own. What fails in a way that may pass (no answer, 5xx, throttling, a conflict with another
- * transaction) is sent again, the same as before, after a jittered wait and in smaller company, until the deadline. So a write may be
- * applied twice and must be one for which that is the same as once; and one that failed is in doubt: it may have been applied, or may
- * yet be.
+ * dynamodb_write() and dynamodb_read() take any number at one time, in chunks that run side by side over kept connections, so that a burst
+ * costs one round trip, and every item comes to an end of its own. What fails in a way that may pass (no answer, 5xx, throttling, a
+ * conflict with another transaction) is sent again, the same as before, after a jittered wait and in smaller company, until the deadline.
+ * So a write may be applied twice and must be one for which that is the same as once; and one that failed is in doubt: it may have been
+ * applied, or may yet be.
  */
 #pragma once
 
 #include "aws/request.h"
 
+/* What DynamoDB takes in one transaction; together they may have 4 MB. */
+#define DYNAMODB_TRANSACTION_MAX 100
+/* A page is 1 MB of names and values; in JSON, with what stands around them, it may be some times that. */
+#define DYNAMODB_PAGE_MAX_SIZE AWS_RESPONSE_MAX_SIZE
 /* Calls at one time. A burst of 128 items is then 8 transactions of 16, one of 400 is 8 of 50. */
 #define DYNAMODB_CONNECTIONS 8
 
@@ -57,7 +61,14 @@ void dynamodb_item_done(struct dynamodb_item *item);
  */
 MUST_USE bool dynamodb_write(struct dynamodb *dynamodb, struct dynamodb_item *items, size_t count, uint64_t deadline_ms,
 			     struct error *error);
-/* BatchGetItem with ConsistentRead, likewise. */
+/*
+ * One transaction of at most DYNAMODB_TRANSACTION_MAX items, all or none: True: every one is DONE, or some are REFUSED, the others PENDING,
+ * and none was applied. False: all are FAILED, in doubt together. It has a token of its own, under which DynamoDB applies it once, however
+ * often it is sent, so a write need not be the same twice.
+ */
+MUST_USE bool dynamodb_transact(struct dynamodb *dynamodb, struct dynamodb_item *items, size_t count, uint64_t deadline_ms,
+				struct error *error);
+/* BatchGetItem with ConsistentRead, as dynamodb_write(). */
 MUST_USE bool dynamodb_read(struct dynamodb *dynamodb, const char *table, struct dynamodb_item *items, size_t count,
 			    uint64_t deadline_ms, struct error *error);
 
@@ -68,6 +79,17 @@ MUST_USE bool dynamodb_read(struct dynamodb *dynamodb, const char *table, struct
  */
 MUST_USE json_t *dynamodb_scan(struct dynamodb *dynamodb, const char *table, json_t *after, size_t limit, uint64_t deadline_ms,
 			       struct error *error);
+
+struct dynamodb_query {
+	const char *table;
+	const char *key_name; /* of the partition key */
+	json_t *key_value;    /* {"S": …}; borrowed, like the texts */
+	size_t limit;         /* 0: as many as make a page, which is 1 MB */
+};
+
+/* Query with ConsistentRead, likewise: the items of one partition key, in order of the sort key. */
+MUST_USE json_t *dynamodb_query(struct dynamodb *dynamodb, const struct dynamodb_query *query, json_t *after, uint64_t deadline_ms,
+				struct error *error);
 
 /* Attribute values: {"S": …}, {"N": …}, {"BOOL": …}. Numbers go to 2^64-1 (DynamoDB's have 38 digits); hex is in lower case. */
 MUST_USE json_t *dynamodb_text(const char *text);

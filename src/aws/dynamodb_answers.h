@@ -4,8 +4,8 @@
 
 #include "aws/dynamodb.h"
 
-/* TransactWriteItems and BatchGetItem both take this many. */
-#define DYNAMODB_CHUNK_MAX 100
+/* BatchGetItem takes as many as TransactWriteItems. */
+#define DYNAMODB_CHUNK_MAX DYNAMODB_TRANSACTION_MAX
 
 /* The members of one call, in the order in which they were sent. */
 struct dynamodb_chunk {

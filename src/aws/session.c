@@ -46,30 +46,29 @@ void aws_outcome_done(struct aws_outcome *outcome)
 	outcome->answer = NULL;
 }
 
-bool aws_session_begin(struct aws_session *session, const char *target, struct view body, unsigned timeout_ms, void *context,
-		       struct error *error)
+bool aws_session_begin(struct aws_session *session, const struct aws_session_call *call, struct error *error)
 {
 	const struct aws_exchange exchange = {
 		.endpoint = &session->options.endpoint,
 		.service = session->options.service,
-		.target = target,
+		.target = call->target,
 		.credentials = session->options.credentials,
-		.body = body,
-		.max_response_size = session->options.max_response_size,
+		.body = call->body,
+		.max_response_size = call->max_response_size,
 	};
 	AUTO_AWS_SIGNED struct aws_signed signed_request;
-	struct call *call = session->calls;
+	struct call *place = session->calls;
 
 	if (!aws_signed_init(&signed_request, &exchange, error))
 		return false;
-	while (call < session->calls + session->options.connections && call->is_busy)
-		call++;
-	if (call == session->calls + session->options.connections)
-		return error_set(error, ERROR_BUG, "%s: too many calls at one time", target);
-	signed_request.request.timeout_ms = timeout_ms;
-	*call = (struct call){.target = target, .context = context};
-	call->is_busy = http_session_begin(session->http, &signed_request.request, call, error);
-	return call->is_busy;
+	while (place < session->calls + session->options.connections && place->is_busy)
+		place++;
+	if (place == session->calls + session->options.connections)
+		return error_set(error, ERROR_BUG, "%s: too many calls at one time", call->target);
+	signed_request.request.timeout_ms = call->timeout_ms;
+	*place = (struct call){.target = call->target, .context = call->context};
+	place->is_busy = http_session_begin(session->http, &signed_request.request, place, error);
+	return place->is_busy;
 }
 
 bool aws_session_next(struct aws_session *session, unsigned wait_ms, struct aws_outcome *ret_outcome)

@@ -3,6 +3,15 @@
 
 #include "tables/key_table_backend.h"
 
+const struct key_column key_columns[KEY_COLUMNS] = {
+	{"datetime", offsetof(struct key_row, datetime), KEY_TABLE_DATETIME_MAX_SIZE},
+	{"deposit_json_b64", offsetof(struct key_row, deposit_json_b64), KEY_TABLE_TEXT_MAX_SIZE},
+	{"encrypted_key_password_mnemonic_b64", offsetof(struct key_row, encrypted_key_password_mnemonic_b64),
+	 KEY_TABLE_TEXT_MAX_SIZE},
+	{"sealed_key_b64", offsetof(struct key_row, sealed_key_b64), KEY_TABLE_TEXT_MAX_SIZE},
+	{"data_key_b64", offsetof(struct key_row, data_key_b64), KEY_TABLE_TEXT_MAX_SIZE},
+};
+
 void key_row_done(struct key_row *row)
 {
 	if (!row)
@@ -44,17 +53,30 @@ bool key_rows_append(struct key_rows *rows, size_t *capacity, struct key_row *ro
 	return true;
 }
 
-static bool is_lower_hex(const char *text, size_t digits)
+bool key_pubkey_is_valid(const char *pubkey)
 {
-	return strspn(text, "0123456789abcdef") == digits && text[digits] == 0;
+	return strnlen(pubkey, KEY_TABLE_PUBKEY_SIZE) == KEY_TABLE_PUBKEY_SIZE - 1 &&
+	       strspn(pubkey, "0123456789abcdef") == KEY_TABLE_PUBKEY_SIZE - 1;
 }
 
 static bool check_names(const char *web3signer_uuid, const char *pubkey, struct error *error)
 {
 	if (web3signer_uuid[0] == 0 || strnlen(web3signer_uuid, KEY_TABLE_UUID_SIZE) == KEY_TABLE_UUID_SIZE)
 		return error_set(error, ERROR_INPUT, "web3signer_uuid: empty or longer than %d bytes", KEY_TABLE_UUID_SIZE - 1);
-	if (strnlen(pubkey, KEY_TABLE_PUBKEY_SIZE) == KEY_TABLE_PUBKEY_SIZE || !is_lower_hex(pubkey, KEY_TABLE_PUBKEY_SIZE - 1))
+	if (!key_pubkey_is_valid(pubkey))
 		return error_set(error, ERROR_INPUT, "pubkey: not 96 lower-case hex digits");
+	return true;
+}
+
+static bool check_sizes(const struct key_row *row, struct error *error)
+{
+	for (size_t i = 0; i < KEY_COLUMNS; i++) {
+		const char *text = key_column_value(row, &key_columns[i]);
+
+		if (text && strlen(text) > key_columns[i].max_size)
+			return error_set(error, ERROR_INPUT, "pubkey %s: %s: %zu bytes, at most %zu are allowed", row->pubkey,
+					 key_columns[i].name, strlen(text), key_columns[i].max_size);
+	}
 	return true;
 }
 
@@ -73,7 +95,7 @@ static bool check_row(const struct key_row *row, struct error *error)
 			error, ERROR_INPUT,
 			"pubkey %s: either sealed_key_b64 and data_key_b64 or encrypted_key_password_mnemonic_b64 is wanted",
 			row->pubkey);
-	return true;
+	return check_sizes(row, error);
 }
 
 bool key_table_list(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
@@ -115,6 +137,8 @@ bool key_table_assign(struct key_table *table, const char *web3signer_uuid, cons
 {
 	if (!check_names(web3signer_uuid, pubkey, error) || !check_names(to_uuid, pubkey, error))
 		return error_prefix(error, "key table");
+	if (strcmp(web3signer_uuid, to_uuid) == 0)
+		return error_set(error, ERROR_INPUT, "key table: pubkey %s: %s has it already", pubkey, to_uuid);
 	return table->operations->assign(table, web3signer_uuid, pubkey, to_uuid, error) || error_prefix(error, "key table");
 }
 

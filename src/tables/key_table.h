@@ -11,6 +11,12 @@
 #define KEY_TABLE_UUID_SIZE 64 /* a UUID or a short name, NUL included */
 #define KEY_TABLE_CHAIN_SIZE 32
 #define KEY_TABLE_PUBKEY_SIZE 97 /* 96 lower-case hex digits without 0x, and a NUL */
+/*
+ * Of a text. A KMS ciphertext in base64 has at most 8 KiB, a deposit 2 KiB; and a hundred rows of the largest fit into the 4 MB of a
+ * transaction of DynamoDB.
+ */
+#define KEY_TABLE_TEXT_MAX_SIZE 12288
+#define KEY_TABLE_DATETIME_MAX_SIZE 64
 /* Of one signer: as many keys as the keeper has protected memory for (SECRET_HEAP_SIZE_KEEPER). */
 #define KEY_TABLE_ROWS_MAX 100000
 
@@ -50,10 +56,16 @@ static inline void key_table_done(struct key_table **table)
 }
 #define AUTO_KEY_TABLE CLEANUP(key_table_done)
 
-/* All rows of one signer, in order of pubkey; only_active leaves the others out. */
+/*
+ * All rows of one signer, in order of pubkey; only_active leaves the others out. ERROR_INPUT names the row's column that is malformed: none is
+ * passed over.
+ */
 MUST_USE bool key_table_list(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
 			     struct error *error);
-/* Put all rows or none; an existing row of the same key is replaced only when `replace`, else ERROR_INPUT names it. */
+/*
+ * Put all rows or none; an existing row of the same key is replaced only when `replace`, else ERROR_INPUT names it. Of rows of one key the last
+ * one stays, when `replace`. In DynamoDB it is all or none only up to a number of rows: key_table_dynamodb.h.
+ */
 MUST_USE bool key_table_put(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
 /* ERROR_NOT_FOUND when there is no such row. */
 MUST_USE bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);

@@ -21,5 +21,28 @@ struct key_table {
 	const struct key_table_operations *operations;
 };
 
+/* A column whose text is owned by the row and may be absent. */
+struct key_column {
+	const char *name;
+	size_t offset; /* of the char * in struct key_row */
+	size_t max_size;
+};
+
+#define KEY_COLUMNS 5
+extern const struct key_column key_columns[KEY_COLUMNS];
+
+static inline char **key_column_text(struct key_row *row, const struct key_column *column)
+{
+	return (char **)(void *)((char *)row + column->offset);
+}
+
+static inline const char *key_column_value(const struct key_row *row, const struct key_column *column)
+{
+	return *(char *const *)(const void *)((const char *)row + column->offset);
+}
+
+/* 96 lower-case hex digits. */
+MUST_USE bool key_pubkey_is_valid(const char *pubkey);
+
 /* Append a row (moved, `row` is left empty). ERROR_INPUT above KEY_TABLE_ROWS_MAX. `capacity` starts as 0. */
 MUST_USE bool key_rows_append(struct key_rows *rows, size_t *capacity, struct key_row *row, struct error *error);

@@ -60,14 +60,13 @@ static void bursts(void **state)
 {
 	static const size_t sizes[] = {1, 16, 128, 400};
 	struct place *place = (struct place *)*state;
-	static struct bad_relay_options options = {
-		.listen = {.kind = ADDRESS_UNIX}, .server = {.kind = ADDRESS_TCP, .host = "127.0.0.1"}, .delay_ms = DELAY_MS};
+	static struct bad_relay_options options = {.listen = {.kind = ADDRESS_UNIX}, .delay_ms = DELAY_MS};
 	AUTO_SLASHING_STORE struct slashing_store *straight = open_on_chain(place, CHAIN);
 	struct slashing_store *far;
 	struct bad_relay *relay;
 	uint64_t epoch = 0;
 
-	options.server.port = (uint32_t)strtoul(strrchr(place->options.endpoint.host, ':') + 1, NULL, 10);
+	options.server = dynamodb_server_address(&place->server);
 	(void)snprintf(options.listen.path, sizeof options.listen.path, "/tmp/ensign-burst-%ld", (long)getpid());
 	relay = bad_relay_start(&options);
 	place->options.endpoint.via = &options.listen;

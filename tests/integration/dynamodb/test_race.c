@@ -84,16 +84,14 @@ static void run_race(struct place *place, struct race *race, duty_of *duty, unsi
 	pid_t racers[RACERS];
 
 	for (size_t i = 0; i < RACERS; i++) {
-		struct bad_relay_options options = {.listen = {.kind = ADDRESS_UNIX},
-						    .server = {.kind = ADDRESS_TCP, .host = "127.0.0.1"},
-						    .seed = (unsigned)i * 1000};
+		struct bad_relay_options options = {.listen = {.kind = ADDRESS_UNIX}, .seed = (unsigned)i * 1000};
 
 		racers[i] = fork();
 		assert_true(racers[i] >= 0);
 		if (racers[i] > 0)
 			continue;
 		options.lost_of_1000 = lost_of_1000;
-		options.server.port = (uint32_t)strtoul(strrchr(place->options.endpoint.host, ':') + 1, NULL, 10);
+		options.server = dynamodb_server_address(&place->server);
 		(void)snprintf(options.listen.path, sizeof options.listen.path, "/tmp/ensign-race-%ld", (long)getpid());
 		place->options.endpoint.via = &options.listen;
 		if (lost_of_1000)

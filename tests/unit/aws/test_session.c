@@ -46,7 +46,6 @@ static struct aws_session *new_session(const char *host)
 		.service = "dynamodb",
 		.credentials = &credentials,
 		.connections = CONNECTIONS,
-		.max_response_size = RESPONSE_MAX_SIZE,
 	};
 	struct error error = {0};
 	struct aws_session *session = aws_session_new(&options, &error);
@@ -60,12 +59,18 @@ static char *host_of(const struct test_server *server)
 	return memory_format("localhost:%u", test_server_port(server));
 }
 
+static struct aws_session_call call_of(const char *body, void *context)
+{
+	return (struct aws_session_call){TARGET, view_of_text(body), TIMEOUT_MS, RESPONSE_MAX_SIZE, context};
+}
+
 static void begin(struct aws_session *session, const char *body, void *context)
 {
 	AUTO_FREE char *copied = memory_copy_text(body);
+	struct aws_session_call call = call_of(copied, context);
 	struct error error = {0};
 
-	assert_ok(aws_session_begin(session, TARGET, view_of_text(copied), TIMEOUT_MS, context, &error), &error);
+	assert_ok(aws_session_begin(session, &call, &error), &error);
 }
 
 static struct aws_outcome next(struct aws_session *session)
@@ -91,13 +96,14 @@ static void calls_run_side_by_side(void **state)
 	AUTO_FREE char *host = host_of(server);
 	AUTO_SESSION struct aws_session *session = new_session(host);
 	uint64_t start_ms = clock_monotonic_ms();
+	struct aws_session_call another = call_of("{}", NULL);
 	bool seen[CONNECTIONS] = {false};
 	struct error error = {0};
 
 	(void)state;
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		begin(session, "{}", &seen[i]);
-	assert_false(aws_session_begin(session, TARGET, view_of_text("{}"), TIMEOUT_MS, NULL, &error));
+	assert_false(aws_session_begin(session, &another, &error));
 	assert_int_equal(error.code, ERROR_BUG);
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		AUTO_AWS_OUTCOME struct aws_outcome outcome = next(session);

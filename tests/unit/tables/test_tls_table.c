@@ -1,17 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "temporary_store.h"
-
-#include "tables/key_table.h"
-#include "tables/tls_table.h"
-
-static struct tls_table *open_table(const char *path)
-{
-	struct error error = {0};
-	struct tls_table *table = tls_table_open_sqlite(path, &error);
-
-	assert_ok(table != NULL, &error);
-	return table;
-}
+#include "table_place.h"
 
 static void put(struct tls_table *table, uint64_t key_id, const char *encrypted, const char *cert_pem)
 {
@@ -35,14 +23,14 @@ static void assert_row(struct tls_table *table, uint64_t key_id, const char *enc
 
 static void keeps_and_replaces_rows(void **state)
 {
-	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
 
 	put(table, TLS_TABLE_KEY_ID, "encrypted", "pem");
 	put(table, 2, "second", "");
 	assert_row(table, TLS_TABLE_KEY_ID, "encrypted", "pem");
 	put(table, TLS_TABLE_KEY_ID, "renewed", "new pem");
 	tls_table_done(&table);
-	table = open_table(store_path(state));
+	table = open_tls_table(*state);
 	assert_row(table, TLS_TABLE_KEY_ID, "renewed", "new pem");
 	assert_row(table, 2, "second", "");
 }
@@ -50,7 +38,7 @@ static void keeps_and_replaces_rows(void **state)
 static void says_what_is_not_there(void **state)
 {
 	static const uint64_t ids[] = {0, 2, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
-	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
 
 	put(table, TLS_TABLE_KEY_ID, "encrypted", "pem");
 	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
@@ -65,7 +53,7 @@ static void says_what_is_not_there(void **state)
 
 static void refuses_incomplete_rows(void **state)
 {
-	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
 	char text[] = "text";
 	const struct tls_row rows[] = {{.key_id = 1, .cert_pem = text},
 				       {.key_id = 1, .encrypted_tls_key_b64 = text},
@@ -82,37 +70,18 @@ static void refuses_incomplete_rows(void **state)
 		assert_int_equal(error.code, ERROR_INPUT);
 		assert_message_contains(&error, messages[i]);
 	}
-	assert_query(store_path(state), "SELECT count(*) FROM TLSKeys", "0");
+	for (uint64_t key_id = 0; key_id < 3; key_id++) {
+		AUTO_TLS_ROW struct tls_row row = {0};
+		struct error error = {0};
+
+		assert_false(tls_table_get(table, key_id, &row, &error));
+		assert_int_equal(error.code, ERROR_NOT_FOUND);
+	}
 }
 
-/* Both tables in one file, open at once, in one process. */
-static void shares_a_file_with_the_key_table(void **state)
+static void keeps_what_may_be_absent(void **state)
 {
-	AUTO_TLS_TABLE struct tls_table *tls_table = open_table(store_path(state));
-	AUTO_KEY_TABLE struct key_table *key_table = NULL;
-	AUTO_KEY_ROWS struct key_rows rows = {0};
-	AUTO_KEY_ROW struct key_row row = {.web3signer_uuid = "local", .chain = "hoodi"};
-	struct error error = {0};
-
-	key_table = key_table_open_sqlite(store_path(state), &error);
-	assert_ok(key_table != NULL, &error);
-	memset(row.pubkey, '0', KEY_TABLE_PUBKEY_SIZE - 1);
-	row.encrypted_key_password_mnemonic_b64 = memory_copy_text("x");
-	put(tls_table, 1, "encrypted", "pem");
-	assert_ok(key_table_put(key_table, &row, 1, false, &error), &error);
-	put(tls_table, 1, "again", "pem");
-	assert_row(tls_table, 1, "again", "pem");
-	assert_ok(key_table_list(key_table, "local", false, &rows, &error), &error);
-	assert_int_equal(rows.count, 1);
-	assert_private_file(store_path(state));
-	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('TLSKeys')",
-		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64 "
-		     "slashing_credentials_b64");
-}
-
-static void keeps_the_list_of_clients(void **state)
-{
-	AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
+	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
 	AUTO_TLS_ROW struct tls_row row = {0};
 	struct error error = {0};
 
@@ -122,59 +91,30 @@ static void keeps_the_list_of_clients(void **state)
 	assert_null(row.known_clients_data_key_b64);
 	row.known_clients_sealed_b64 = memory_copy_text("sealed");
 	row.known_clients_data_key_b64 = memory_copy_text("wrapped");
+	row.slashing_credentials_b64 = memory_copy_text("credentials");
 	assert_ok(tls_table_put(table, &row, &error), &error);
 	tls_row_done(&row);
 	assert_ok(tls_table_get(table, 1, &row, &error), &error);
 	assert_string_equal(row.known_clients_sealed_b64, "sealed");
 	assert_string_equal(row.known_clients_data_key_b64, "wrapped");
+	assert_string_equal(row.slashing_credentials_b64, "credentials");
+	/* The row is replaced whole. */
+	put(table, 1, "again", "pem");
+	tls_row_done(&row);
+	assert_ok(tls_table_get(table, 1, &row, &error), &error);
+	assert_string_equal(row.encrypted_tls_key_b64, "again");
+	assert_null(row.known_clients_sealed_b64);
+	assert_null(row.known_clients_data_key_b64);
+	assert_null(row.slashing_credentials_b64);
 }
-
-/* A file that the first version made. */
-static void brings_old_files_up_to_date(void **state)
-{
-	store_execute(
-		store_path(state),
-		"CREATE TABLE ValidatorKeys ( web3signer_uuid TEXT NOT NULL, pubkey TEXT NOT NULL CHECK (length(pubkey) = 96), "
-		"chain TEXT NOT NULL, active TEXT NOT NULL CHECK (active IN ('true', 'false')), datetime TEXT, "
-		"deposit_json_b64 TEXT, encrypted_key_password_mnemonic_b64 TEXT, sealed_key_b64 TEXT, data_key_b64 TEXT, "
-		"PRIMARY KEY (web3signer_uuid, pubkey)) STRICT");
-	store_execute(store_path(state), "CREATE TABLE TLSKeys ( key_id INTEGER PRIMARY KEY, encrypted_tls_key_b64 TEXT NOT NULL, "
-					 "cert_pem TEXT NOT NULL) STRICT");
-	store_execute(store_path(state), "INSERT INTO TLSKeys VALUES (1, 'encrypted', 'pem')");
-	store_execute(store_path(state), "PRAGMA application_id = 1164866407");
-	store_execute(store_path(state), "PRAGMA user_version = 1");
-	for (int i = 0; i < 2; i++) {
-		AUTO_TLS_TABLE struct tls_table *table = open_table(store_path(state));
-
-		assert_row(table, 1, "encrypted", "pem");
-		put(table, 2, "second", "pem");
-		assert_query(store_path(state), "PRAGMA user_version", "3");
-	}
-	assert_query(store_path(state), "SELECT group_concat(name, ' ') FROM pragma_table_info('TLSKeys')",
-		     "key_id encrypted_tls_key_b64 cert_pem known_clients_sealed_b64 known_clients_data_key_b64 "
-		     "slashing_credentials_b64");
-}
-
-static void refuses_foreign_files(void **state)
-{
-	struct error error = {0};
-
-	store_execute(store_path(state), "CREATE TABLE TLSKeys (x)");
-	assert_null(tls_table_open_sqlite(store_path(state), &error));
-	assert_int_equal(error.code, ERROR_INPUT);
-	assert_message_contains(&error, "TLS table: ");
-	assert_message_contains(&error, "another program");
-}
-
-#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, temporary_store_make, temporary_store_remove)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORE_TEST(keeps_and_replaces_rows),   STORE_TEST(says_what_is_not_there),
-		STORE_TEST(refuses_incomplete_rows),   STORE_TEST(shares_a_file_with_the_key_table),
-		STORE_TEST(keeps_the_list_of_clients), STORE_TEST(brings_old_files_up_to_date),
-		STORE_TEST(refuses_foreign_files),
+		WITH_PLACE(keeps_and_replaces_rows),
+		WITH_PLACE(says_what_is_not_there),
+		WITH_PLACE(refuses_incomplete_rows),
+		WITH_PLACE(keeps_what_may_be_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

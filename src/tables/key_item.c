@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables/key_item.h"
+
+#include "tables/dynamodb_table.h"
+#include "tables/key_table_backend.h"
+
+#define IS_THERE "attribute_exists(pubkey)"
+#define IS_NEW "attribute_not_exists(pubkey)"
+/* Of a name that is no public key, as much as tells it from others. */
+#define SHOWN_SIZE 128
+
+/* ---- reading ---- */
+
+/* A text that has a fixed place in the row. */
+static bool read_text_into(json_t *item, const char *name, char *ret_text, size_t size, struct error *error)
+{
+	const char *text;
+
+	if (!dynamodb_read_text(item, name, &text, error))
+		return false;
+	if (!text || text[0] == 0)
+		return error_set(error, ERROR_PEER, "%s: missing", name);
+	if (strlen(text) >= size)
+		return error_set(error, ERROR_PEER, "%s: %zu bytes, at most %zu are allowed", name, strlen(text), size - 1);
+	memcpy(ret_text, text, strlen(text) + 1);
+	return true;
+}
+
+/* BOOL is what the loaders of the sample solution write, a text what people write who type it in. */
+static bool read_active(json_t *item, bool *ret_active, struct error *error)
+{
+	static const char name[] = "active";
+	bool is_there, is_text = json_object_get(json_object_get(item, name), "S") != NULL;
+	const char *text;
+
+	if (!is_text && !dynamodb_read_flag(item, name, &is_there, ret_active, error))
+		return false;
+	if (!is_text)
+		return is_there || error_set(error, ERROR_PEER, "%s: missing", name);
+	if (!dynamodb_read_text(item, name, &text, error))
+		return false;
+	*ret_active = strcmp(text, "true") == 0;
+	return *ret_active || strcmp(text, "false") == 0 || error_set(error, ERROR_PEER, "%s: not true or false", name);
+}
+
+/* A row without a key in it would be missed only by whoever counts. Both forms are well: the sealed one is taken. */
+static bool check_form(const struct key_row *row, struct error *error)
+{
+	if (!row->sealed_key_b64 != !row->data_key_b64)
+		return error_set(error, ERROR_PEER, "%s: missing", row->sealed_key_b64 ? "data_key_b64" : "sealed_key_b64");
+	if (!row->sealed_key_b64 && !row->encrypted_key_password_mnemonic_b64)
+		return error_set(error, ERROR_PEER, "encrypted_key_password_mnemonic_b64: missing, and so is sealed_key_b64");
+	return true;
+}
+
+static bool read_columns(json_t *item, const char *web3signer_uuid, struct key_row *row, struct error *error)
+{
+	if (!key_pubkey_is_valid(row->pubkey))
+		return error_set(error, ERROR_PEER, "not 96 lower-case hex digits");
+	if (!read_text_into(item, "web3signer_uuid", row->web3signer_uuid, sizeof row->web3signer_uuid, error))
+		return false;
+	if (strcmp(row->web3signer_uuid, web3signer_uuid) != 0)
+		return error_set(error, ERROR_PEER, "web3signer_uuid: not the one that was asked for");
+	if (!read_text_into(item, "chain", row->chain, sizeof row->chain, error) || !read_active(item, &row->active, error))
+		return false;
+	for (size_t i = 0; i < KEY_COLUMNS; i++) {
+		const struct key_column *column = &key_columns[i];
+
+		if (!dynamodb_table_copy_text(item, column->name, column->max_size, key_column_text(row, column), error))
+			return false;
+	}
+	return check_form(row, error);
+}
+
+/* DynamoDB gave what somebody wrote: it is the row that is at fault. */
+static bool blame_row(struct error *error)
+{
+	if (error)
+		error->code = ERROR_INPUT;
+	return false;
+}
+
+bool key_item_read(json_t *item, const char *web3signer_uuid, struct key_row *ret_row, struct error *error)
+{
+	const char *pubkey;
+
+	if (!dynamodb_read_text(item, "pubkey", &pubkey, error))
+		return blame_row(error);
+	if (!pubkey)
+		return error_set(error, ERROR_INPUT, "a row without pubkey");
+	/* One that is too long stays empty and is told as what it is. */
+	if (strlen(pubkey) < sizeof ret_row->pubkey)
+		memcpy(ret_row->pubkey, pubkey, strlen(pubkey) + 1);
+	if (read_columns(item, web3signer_uuid, ret_row, error))
+		return true;
+	(void)error_prefix(error, "pubkey %.*s", SHOWN_SIZE, pubkey);
+	return blame_row(error);
+}
+
+/* ---- writing ---- */
+
+json_t *key_item_key(const char *web3signer_uuid, const char *pubkey)
+{
+	return json_pack("{s:o,s:o}", "web3signer_uuid", dynamodb_text(web3signer_uuid), "pubkey", dynamodb_text(pubkey));
+}
+
+/* An operation that has nothing but a condition. */
+static json_t *bare(const char *operation, const char *table, json_t *key, const char *condition)
+{
+	return json_pack("{s:{s:s,s:o,s:s}}", operation, "TableName", table, "Key", key, "ConditionExpression", condition);
+}
+
+json_t *key_item_put(const char *table, const struct key_row *row, bool replace)
+{
+	struct dynamodb_column columns[KEY_COLUMNS + 2] = {
+		{"chain", dynamodb_text(row->chain)},
+		{"active", dynamodb_flag(row->active)},
+	};
+
+	for (size_t i = 0; i < KEY_COLUMNS; i++) {
+		const struct key_column *column = &key_columns[i];
+
+		columns[2 + i] = (struct dynamodb_column){column->name, dynamodb_table_text(key_column_value(row, column))};
+	}
+	return dynamodb_table_update(table, key_item_key(row->web3signer_uuid, row->pubkey), columns, ARRAY_SIZE(columns),
+				     replace ? NULL : IS_NEW);
+}
+
+json_t *key_item_expect_none(const char *table, const struct key_row *row)
+{
+	return bare("ConditionCheck", table, key_item_key(row->web3signer_uuid, row->pubkey), IS_NEW);
+}
+
+json_t *key_item_set_active(const char *table, const char *web3signer_uuid, const char *pubkey, bool is_active)
+{
+	const struct dynamodb_column column = {"active", dynamodb_flag(is_active)};
+
+	return dynamodb_table_update(table, key_item_key(web3signer_uuid, pubkey), &column, 1, IS_THERE);
+}
+
+json_t *key_item_remove(const char *table, const char *web3signer_uuid, const char *pubkey)
+{
+	return bare("Delete", table, key_item_key(web3signer_uuid, pubkey), IS_THERE);
+}
