@@ -5,6 +5,7 @@
 
 #include "attestation/document.h"
 #include "crypto/cose.h"
+#include "crypto/x509_cleanup.h"
 
 /* What the chain needs besides signatures: OpenSSL does not insist on extensions being there. */
 static const struct certificate_role {
@@ -14,16 +15,6 @@ static const struct certificate_role {
 	const char *key_usage_name;
 } leaf_role = {"certificate", false, KU_DIGITAL_SIGNATURE, "digitalSignature"},
   ca_role = {"cabundle", true, KU_KEY_CERT_SIGN, "keyCertSign"};
-
-static void certificate_done(X509 **certificate)
-{
-	X509_free(*certificate);
-}
-
-static void certificates_done(STACK_OF(X509) * *certificates)
-{
-	sk_X509_pop_free(*certificates, X509_free);
-}
 
 static void store_done(X509_STORE **store)
 {
@@ -37,7 +28,7 @@ static void store_context_done(X509_STORE_CTX **context)
 
 static X509 *certificate_parse(struct view der, const char *field, struct error *error)
 {
-	CLEANUP(certificate_done) X509 *certificate = NULL;
+	AUTO_X509 X509 *certificate = NULL;
 	const uint8_t *next = der.data;
 	X509 *parsed;
 
@@ -75,14 +66,14 @@ static bool certificate_check(X509 *certificate, const struct certificate_role *
 static bool intermediates_parse(const struct attestation_document *document, X509 *root, STACK_OF(X509) * intermediates,
 				struct error *error)
 {
-	CLEANUP(certificate_done) X509 *claimed_root = certificate_parse(document->cabundle[0], "cabundle: root", error);
+	AUTO_X509 X509 *claimed_root = certificate_parse(document->cabundle[0], "cabundle: root", error);
 
 	if (!claimed_root)
 		return false;
 	if (X509_cmp(claimed_root, root) != 0)
 		return error_set(error, ERROR_CRYPTO, "cabundle: the root is not the pinned one");
 	for (size_t i = 1; i < document->cabundle_count; i++) {
-		CLEANUP(certificate_done) X509 *certificate = certificate_parse(document->cabundle[i], "cabundle", error);
+		AUTO_X509 X509 *certificate = certificate_parse(document->cabundle[i], "cabundle", error);
 
 		if (!certificate || !certificate_check(certificate, &ca_role, error))
 			return false;
@@ -134,8 +125,8 @@ static bool chain_verify(X509 *leaf, STACK_OF(X509) * intermediates, X509 *root,
 static bool document_verify(const struct cose_sign1 *message, const struct attestation_document *document, X509 *root,
 			    uint64_t at_ms, struct error *error)
 {
-	CLEANUP(certificates_done) STACK_OF(X509) *intermediates = sk_X509_new_null();
-	CLEANUP(certificate_done) X509 *leaf = certificate_parse(document->certificate, "certificate", error);
+	AUTO_X509_STACK STACK_OF(X509) *intermediates = sk_X509_new_null();
+	AUTO_X509 X509 *leaf = certificate_parse(document->certificate, "certificate", error);
 
 	if (!leaf || !certificate_check(leaf, &leaf_role, error))
 		return false;

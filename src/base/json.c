@@ -247,6 +247,16 @@ json_t *json_text_of_hex(const char *prefix, struct view bytes)
 	return json_string(text);
 }
 
+json_t *json_text_of_base64(struct view bytes)
+{
+	AUTO_WIPED_BUFFER struct buffer text = {0};
+
+	/* Taken at once: a buffer that grows leaves copies behind. */
+	buffer_reserve(&text, (bytes.size + 2) / 3 * 4);
+	base64_encode(bytes, &text);
+	return json_stringn(buffer_text(&text), text.size);
+}
+
 static int append_chunk(const char *chunk, size_t size, void *context)
 {
 	buffer_append((struct buffer *)context, view_of(chunk, size));

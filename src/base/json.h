@@ -59,6 +59,8 @@ MUST_USE bool json_read_text_secret(json_t *object, const char *name, struct sec
 MUST_USE json_t *json_text_of_any(const char *text);
 /* A JSON string of `prefix` and the hex of `bytes`. */
 MUST_USE json_t *json_text_of_hex(const char *prefix, struct view bytes);
+/* A JSON string of the base64 of `bytes`, which may be secret: no copy is left behind. */
+MUST_USE json_t *json_text_of_base64(struct view bytes);
 /* Compact text of `json`, appended. */
 void json_write(const json_t *json, struct buffer *ret_text);
 /* The same with a space behind commas and colons, as Python writes it. */

@@ -88,7 +88,7 @@ static bool read_births(const char *path, struct births *births, struct error *e
 static bool judge(const struct births *births, const char *root_path, const char *pcr0, struct attestation_document *ret_document,
 		  struct error *error)
 {
-	AUTO_CERTIFICATE X509 *root = root_path ? certificate_file_read(root_path, error) : attestation_aws_root(error);
+	AUTO_X509 X509 *root = root_path ? certificate_file_read(root_path, error) : attestation_aws_root(error);
 	uint8_t wanted[NSM_PCR_SIZE];
 
 	if (!root)
@@ -110,7 +110,6 @@ static void print(const struct births *births, const struct attestation_document
 {
 	char pcr0[2 * NSM_PCR_SIZE + 1], time[CLOCK_TEXT_SIZE];
 	AUTO_JSON json_t *object = NULL;
-	AUTO_BUFFER struct buffer text = {0};
 
 	hex_encode(view_of(document->pcrs[0], NSM_PCR_SIZE), pcr0);
 	clock_format(document->timestamp_ms, time);
@@ -123,8 +122,7 @@ static void print(const struct births *births, const struct attestation_document
 	}
 	object = json_pack("{s:I, s:s, s:s, s:s, s:b}", "keys", (json_int_t)births->statement.count, "PCR0", pcr0, "module_id",
 			   document->module_id, "time", time, "recoverable", births->recovery_spki.size > 0);
-	json_write(object, &text);
-	(void)puts(buffer_text(&text));
+	command_print_json(object);
 }
 
 int attest_verify_main(int argc, char **argv)

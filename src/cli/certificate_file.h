@@ -2,16 +2,8 @@
 /* Certificates and public keys that the operator keeps in PEM files. */
 #pragma once
 
-#include <openssl/x509.h>
-
 #include "base/bytes.h"
-
-static inline void certificate_done(X509 **certificate)
-{
-	X509_free(*certificate);
-	*certificate = NULL;
-}
-#define AUTO_CERTIFICATE CLEANUP(certificate_done)
+#include "crypto/x509_cleanup.h"
 
 /* The first certificate of a file. NULL with ERROR_INPUT; caller frees. */
 MUST_USE X509 *certificate_file_read(const char *path, struct error *error);

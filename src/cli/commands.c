@@ -4,7 +4,6 @@
 #include "base/cleanup.h"
 #include "base/process.h"
 #include "base/secret.h"
-#include "base/json.h"
 
 static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
@@ -171,8 +170,7 @@ void command_parse_words(const struct command_help *help, const struct option *o
 	*ret_done = false;
 }
 
-/* A message may quote a server or a file: what could steer a terminal is not let through. */
-static void print_escaped(FILE *stream, const char *text)
+void command_print_escaped(FILE *stream, const char *text)
 {
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
@@ -190,7 +188,7 @@ int command_fail(const struct error *error, const char *advice, ...)
 
 	(void)fflush(stdout);
 	(void)fputs("error: ", stderr);
-	print_escaped(stderr, error->message);
+	command_print_escaped(stderr, error->message);
 	(void)fputc('\n', stderr);
 	if (advice) {
 		va_start(arguments, advice);
@@ -199,6 +197,14 @@ int command_fail(const struct error *error, const char *advice, ...)
 		(void)fputc('\n', stderr);
 	}
 	return (int)exit_code_of(error);
+}
+
+void command_print_json(const json_t *json)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	json_write(json, &text);
+	(void)puts(buffer_text(&text));
 }
 
 int local_main(int argc, char **argv)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/json.h"
 #include "base/options.h"
 
 struct command {
@@ -36,6 +37,11 @@ void command_parse_words(const struct command_help *help, const struct option *o
  * Report a failure on stderr, the error first and then what to do next (`advice` may be NULL): returns the exit code that fits.
  */
 int command_fail(const struct error *error, const char *advice, ...) PRINTF_LIKE(2, 3);
+
+/* Text that a server, a table or a file had a hand in: what could steer a terminal is not let through. */
+void command_print_escaped(FILE *stream, const char *text);
+/* A result for machines: one line on stdout. */
+void command_print_json(const json_t *json);
 
 /* Whole program, as main() calls it. */
 int cli_main(int argc, char **argv);

@@ -2,16 +2,12 @@
 /* Over the control channel: operation `slashing` (docs/protocols.md). Long lists go in parts. */
 #include "cli/histories_internal.h"
 
-#include <unistd.h>
-
-#include "base/clock.h"
 #include "net/control_call.h"
+#include "slashing/high_watermark.h"
 
-#define CONNECT_TIMEOUT_MS 5000
 /* Two thousand keys in groups of the ledger; on a slow disk, or with a table far away, tens of seconds. */
 #define ANSWER_TIMEOUT_MS 180000
 #define BUSY_TIMEOUT_MS 30000
-#define BUSY_PAUSE_US 50000
 #define ANSWER_MAX_SIZE (8u << 20)
 /* Keys in one request; the enclave reads at most as many at one time. */
 #define PART_MAX 2000
@@ -25,19 +21,10 @@ struct control_source {
 static json_t *call(struct history_source *source, json_t *request, struct error *error)
 {
 	const struct control_source *control = (const struct control_source *)source;
-	uint64_t deadline_ms = clock_monotonic_ms() + BUSY_TIMEOUT_MS;
 	AUTO_BUFFER struct buffer text = {0};
-	unsigned status;
-	json_t *body;
 
 	json_write(request, &text);
-	for (;;) {
-		body = control_call(&control->address, buffer_view(&text), ANSWER_MAX_SIZE, CONNECT_TIMEOUT_MS, ANSWER_TIMEOUT_MS,
-				    &status, error);
-		if (body || status != CONTROL_STATUS_CONFLICT || clock_monotonic_ms() > deadline_ms)
-			return body;
-		(void)usleep(BUSY_PAUSE_US);
-	}
+	return control_call_job(&control->address, buffer_view(&text), ANSWER_MAX_SIZE, BUSY_TIMEOUT_MS, ANSWER_TIMEOUT_MS, error);
 }
 
 static json_t *new_request(const char *action)
@@ -199,30 +186,19 @@ static bool control_begin(struct history_source *source, const uint8_t (*keys)[B
 
 /* ---- the high watermark ---- */
 
-static void add_number(json_t *request, const char *name, uint64_t number)
-{
-	(void)json_object_set_new(request, name, json_sprintf("%llu", (unsigned long long)number));
-}
-
-static bool read_number(json_t *body, const char *name, uint8_t *ret_there, uint64_t *ret_number, struct error *error)
-{
-	*ret_there = json_object_get(body, name) != NULL;
-	return !*ret_there || json_read_u64(body, name, ret_number, error) || control_answer_malformed(error);
-}
-
 static bool control_high(struct history_source *source, const struct high_watermark *wanted, struct high_watermark *ret_high,
 			 struct error *error)
 {
 	AUTO_JSON json_t *request = new_request(wanted ? "set_high_watermark" : "read_high_watermark");
 	AUTO_JSON json_t *body = NULL;
 
-	if (wanted && wanted->has_slot)
-		add_number(request, "slot", wanted->slot);
-	if (wanted && wanted->has_epoch)
-		add_number(request, "epoch", wanted->epoch);
+	if (wanted) {
+		AUTO_JSON json_t *members = high_watermark_to_json(wanted);
+
+		(void)json_object_update(request, members);
+	}
 	body = call(source, request, error);
-	return body && read_number(body, "slot", &ret_high->has_slot, &ret_high->slot, error) &&
-	       read_number(body, "epoch", &ret_high->has_epoch, &ret_high->epoch, error);
+	return body && (high_watermark_from_json(body, ret_high, error) || control_answer_malformed(error));
 }
 
 static void control_free(struct history_source *source)

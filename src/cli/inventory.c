@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/inventory.h"
 
-#include <unistd.h>
-
-#include "base/clock.h"
 #include "base/file.h"
 #include "cli/certificate_file.h"
+#include "cli/histories.h"
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
+#include "cli/local_setup.h"
 #include "net/control_call.h"
 
-#define CONNECT_TIMEOUT_MS 5000
 /* The longest job: 32 keystores of the usual cost under emulation. */
 #define ANSWER_TIMEOUT_MS 300000
 /* What the enclave's control takes for one at most. */
 #define ANSWER_MAX_SIZE (4u << 20)
 /* Somebody else's job: a reload takes seconds. */
 #define BUSY_TIMEOUT_MS 60000
-#define BUSY_PAUSE_US 100000
 
 void inventory_done(struct inventory *inventory)
 {
@@ -52,20 +49,16 @@ bool inventory_list(struct inventory *inventory, bool only_active, struct key_ro
 bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
 			    struct error *error)
 {
-	const struct kms_context context = {"fleet", LOCAL_FLEET};
 	AUTO_LOCAL_ENDPOINTS struct local_endpoints endpoints = {0};
 	AUTO_LOCAL_KMS struct local_kms kms = {0};
-	AUTO_BUFFER struct buffer wrapped = {0};
+	const struct local_setup setup = {
+		.folder = &inventory->folder, .endpoints = &endpoints, .kms = &kms, .settings = &inventory->settings};
 
 	if (!local_daemon_running(inventory->folder.sim_pid, NULL))
 		return error_set(error, ERROR_NOT_FOUND, "the simulator of %s does not run, and its KMS seals new keys",
 				 inventory->folder.path);
-	if (!local_endpoints_read(inventory->folder.endpoints, &endpoints, error) || !local_kms_init(&kms, &endpoints, error))
-		return false;
-	if (!kms_generate_data_key(&kms.kms, inventory->settings.kms_key_arn, context, ret_data_key, &wrapped, error))
-		return error_prefix(error, "data key");
-	base64_encode(buffer_view(&wrapped), ret_wrapped_b64);
-	return true;
+	return local_endpoints_read(inventory->folder.endpoints, &endpoints, error) && local_kms_init(&kms, &endpoints, error) &&
+	       local_setup_data_key(&setup, ret_data_key, ret_wrapped_b64, error);
 }
 
 static bool find_control(struct inventory *inventory, struct address *ret_control, struct error *error)
@@ -97,21 +90,12 @@ static bool add_credential(struct inventory *inventory, json_t *request, struct 
 json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, struct error *error)
 {
 	AUTO_WIPED_BUFFER struct buffer text = {0};
-	uint64_t deadline_ms = clock_monotonic_ms() + BUSY_TIMEOUT_MS;
 	struct address control;
-	unsigned status;
-	json_t *body;
 
 	if (!find_control(inventory, &control, error) || !add_credential(inventory, request, error))
 		return NULL;
 	json_write(request, &text);
-	for (;;) {
-		body = control_call(&control, buffer_view(&text), ANSWER_MAX_SIZE, CONNECT_TIMEOUT_MS, ANSWER_TIMEOUT_MS, &status,
-				    error);
-		if (body || status != CONTROL_STATUS_CONFLICT || clock_monotonic_ms() > deadline_ms)
-			return body;
-		(void)usleep(BUSY_PAUSE_US);
-	}
+	return control_call_job(&control, buffer_view(&text), ANSWER_MAX_SIZE, BUSY_TIMEOUT_MS, ANSWER_TIMEOUT_MS, error);
 }
 
 X509 *inventory_attestation_root(struct inventory *inventory, struct error *error)
@@ -129,32 +113,17 @@ bool inventory_tell_signer(struct inventory *inventory, bool *ret_told, struct e
 	return !*ret_told || local_host_reload(&inventory->folder, &status, error);
 }
 
-static int compare_rows(const void *a, const void *b)
-{
-	return strcmp(((const struct key_row *)a)->pubkey, ((const struct key_row *)b)->pubkey);
-}
-
-const struct key_row *inventory_find(const struct key_rows *rows, const char *pubkey)
-{
-	struct key_row wanted = {0};
-
-	(void)snprintf(wanted.pubkey, sizeof wanted.pubkey, "%s", pubkey);
-	return rows->count == 0 ? NULL : bsearch(&wanted, rows->rows, rows->count, sizeof wanted, compare_rows);
-}
-
 bool inventory_parse_keys(const struct key_rows *rows, const char *const *words, size_t count,
 			  char (**ret_pubkeys)[KEY_TABLE_PUBKEY_SIZE], struct error *error)
 {
 	AUTO_FREE char(*pubkeys)[KEY_TABLE_PUBKEY_SIZE] = memory_allocate_zeroed(count + 1, sizeof *pubkeys);
+	AUTO_FREE uint8_t(*keys)[BLS_PUBLIC_KEY_SIZE] = NULL;
 
+	if (!history_keys_parse(words, count, &keys, error))
+		return false;
 	for (size_t i = 0; i < count; i++) {
-		const char *text = strncmp(words[i], "0x", 2) == 0 ? words[i] + 2 : words[i];
-		uint8_t bytes[BLS_PUBLIC_KEY_SIZE];
-
-		if (!hex_decode(view_of_text(text), bytes, sizeof bytes))
-			return error_set(error, ERROR_INPUT, "%.100s: not a public key of 96 hex digits", words[i]);
-		hex_encode(view_of(bytes, sizeof bytes), pubkeys[i]);
-		if (!inventory_find(rows, pubkeys[i]))
+		hex_encode(view_of(keys[i], BLS_PUBLIC_KEY_SIZE), pubkeys[i]);
+		if (!key_rows_find(rows, pubkeys[i]))
 			return error_set(error, ERROR_NOT_FOUND, "0x%s: has no row in the key table", pubkeys[i]);
 	}
 	*ret_pubkeys = pubkeys;

@@ -54,8 +54,6 @@ MUST_USE X509 *inventory_attestation_root(struct inventory *inventory, struct er
  */
 MUST_USE bool inventory_tell_signer(struct inventory *inventory, bool *ret_told, struct error *error);
 
-/* The row of a public key, or NULL. `rows` as inventory_list() gives them. */
-const struct key_row *inventory_find(const struct key_rows *rows, const char *pubkey);
 /* Words of a command line, 0x and any letter case allowed, as `pubkey` texts; each must have a row. *ret_pubkeys is the caller's to free. */
 MUST_USE bool inventory_parse_keys(const struct key_rows *rows, const char *const *words, size_t count,
 				   char (**ret_pubkeys)[KEY_TABLE_PUBKEY_SIZE], struct error *error);

@@ -105,6 +105,26 @@ bool password_file_read(const char *path, struct secret *ret_password, struct er
 	return secret_init_copy(ret_password, view_of(contents.data, size), error);
 }
 
+bool keystore_file_read_pubkey(const char *path, char ret_pubkey[KEY_TABLE_PUBKEY_SIZE], bool *ret_has, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_JSON json_t *object = NULL;
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+
+	if (!file_read(path, KEYSTORE_MAX_SIZE, &text, error))
+		return false;
+	object = json_parse_object(buffer_view(&text), path, error);
+	if (!object)
+		return false;
+	*ret_has = json_object_get(object, "pubkey") != NULL;
+	if (!*ret_has)
+		return true;
+	if (!json_read_hex(object, "pubkey", public_key, sizeof public_key, error))
+		return error_prefix(error, "%s", path);
+	hex_encode(view_of(public_key, sizeof public_key), ret_pubkey);
+	return true;
+}
+
 /* DIR/X.json → PASSWORDS/X.txt */
 static char *password_path(const struct key_source *source, const char *keystore_path)
 {
@@ -116,25 +136,34 @@ static char *password_path(const struct key_source *source, const char *keystore
 	return memory_format("%s/%.*s.txt", source->passwords, (int)(strlen(name) - strlen(".json")), name);
 }
 
+void key_row_begin(const char *web3signer_uuid, const char *chain, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
+		   struct key_row *ret_row)
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	*ret_row = (struct key_row){.active = true};
+	hex_encode(view_of(public_key, BLS_PUBLIC_KEY_SIZE), ret_row->pubkey);
+	(void)snprintf(ret_row->web3signer_uuid, sizeof ret_row->web3signer_uuid, "%s", web3signer_uuid);
+	(void)snprintf(ret_row->chain, sizeof ret_row->chain, "%s", chain);
+	clock_format(clock_realtime_ms(), time);
+	ret_row->datetime = memory_copy_text(time);
+}
+
 bool key_seal_row(const struct key_seal *seal, const struct secret *secret_key, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
 		  struct key_row *ret_row, struct error *error)
 {
 	AUTO_BUFFER struct buffer sealed = {0};
 	AUTO_BUFFER struct buffer text = {0};
-	char time[CLOCK_TEXT_SIZE];
-	struct key_row row = {.active = true};
+	AUTO_KEY_ROW struct key_row row = {0};
 
-	hex_encode(view_of(public_key, BLS_PUBLIC_KEY_SIZE), row.pubkey);
-	(void)snprintf(row.web3signer_uuid, sizeof row.web3signer_uuid, "%s", seal->web3signer_uuid);
-	(void)snprintf(row.chain, sizeof row.chain, "%s", seal->chain);
+	key_row_begin(seal->web3signer_uuid, seal->chain, public_key, &row);
 	if (!sealed_key_seal(seal->data_key, row.pubkey, seal->chain, secret_key, &sealed, error))
 		return false;
 	base64_encode(buffer_view(&sealed), &text);
-	clock_format(clock_realtime_ms(), time);
-	row.datetime = memory_copy_text(time);
 	row.sealed_key_b64 = memory_copy_text(buffer_text(&text));
 	row.data_key_b64 = memory_copy_text(seal->data_key_b64);
 	*ret_row = row;
+	row = (struct key_row){0};
 	return true;
 }
 
@@ -193,7 +222,7 @@ static size_t thread_count(size_t keys)
 	return count < keys ? count : keys;
 }
 
-static bool run_threads(struct import *import, key_import_progress progress, struct error *error)
+static bool run_threads(struct import *import, const struct key_import_progress *progress, struct error *error)
 {
 	pthread_t threads[THREADS_MAX];
 	size_t wanted = thread_count(import->paths->count);
@@ -204,7 +233,7 @@ static bool run_threads(struct import *import, key_import_progress progress, str
 	if (started == 0)
 		return error_set(error, ERROR_IO, "cannot start a thread");
 	while (progress && !atomic_load(&import->stop) && atomic_load(&import->done) < import->paths->count) {
-		progress(atomic_load(&import->done), import->paths->count);
+		progress->show(progress->context, atomic_load(&import->done), import->paths->count);
 		(void)usleep(PROGRESS_INTERVAL_US);
 	}
 	for (size_t i = 0; i < started; i++)
@@ -214,7 +243,7 @@ static bool run_threads(struct import *import, key_import_progress progress, str
 		return false;
 	}
 	if (progress)
-		progress(import->paths->count, import->paths->count);
+		progress->show(progress->context, import->paths->count, import->paths->count);
 	return true;
 }
 
@@ -244,7 +273,7 @@ static bool check_distinct(const struct key_paths *paths, const struct key_rows 
 }
 
 bool key_import_paths(const struct key_source *source, const struct key_paths *paths, const struct key_seal *seal,
-		      key_import_progress progress, struct key_rows *ret_rows, struct error *error)
+		      const struct key_import_progress *progress, struct key_rows *ret_rows, struct error *error)
 {
 	AUTO_KEY_ROWS struct key_rows rows = {0};
 	struct import import = {
@@ -265,7 +294,7 @@ bool key_import_paths(const struct key_source *source, const struct key_paths *p
 	return true;
 }
 
-bool key_import(const struct key_source *source, const struct key_seal *seal, key_import_progress progress,
+bool key_import(const struct key_source *source, const struct key_seal *seal, const struct key_import_progress *progress,
 		struct key_rows *ret_rows, struct error *error)
 {
 	AUTO_KEY_PATHS struct key_paths paths = {0};

@@ -23,14 +23,20 @@ struct key_seal {
 	const char *data_key_b64; /* the same wrapped by KMS */
 };
 
-/* A new, active row for a key, sealed. */
+/* A new, active row for a key of this signer, with nothing in it yet. */
+void key_row_begin(const char *web3signer_uuid, const char *chain, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
+		   struct key_row *ret_row);
+/* The same, sealed. */
 MUST_USE bool key_seal_row(const struct key_seal *seal, const struct secret *secret_key,
 			   const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct key_row *ret_row, struct error *error);
 
-/* Called now and then from the calling thread; may be NULL. */
-typedef void (*key_import_progress)(size_t done, size_t count);
+/* How far it is; shown now and then, by the calling thread. */
+struct key_import_progress {
+	void (*show)(void *context, size_t done, size_t count);
+	void *context;
+};
 
-/* Paths of the keystores, in order of name. ERROR_INPUT when there is none. Caller frees with key_import_paths_done(). */
+/* Paths of the keystores, in order of name. ERROR_INPUT when there is none. Caller frees with key_paths_done(). */
 struct key_paths {
 	char **paths;
 	size_t count;
@@ -41,16 +47,19 @@ void key_paths_done(struct key_paths *paths);
 MUST_USE bool key_paths_list(const char *folder, struct key_paths *ret_paths, struct error *error);
 
 /*
- * Decrypt and seal all, or fail: the error names the first bad file. Two files with the same key are ERROR_INPUT. Rows are in
+ * `progress` may be NULL. Decrypt and seal all, or fail: the error names the first bad file. Two files with the same key are ERROR_INPUT. Rows are in
  * order of file name.
  */
-MUST_USE bool key_import(const struct key_source *source, const struct key_seal *seal, key_import_progress progress,
+MUST_USE bool key_import(const struct key_source *source, const struct key_seal *seal, const struct key_import_progress *progress,
 			 struct key_rows *ret_rows, struct error *error);
 /* The same of these files only, which are at least one. */
 MUST_USE bool key_import_paths(const struct key_source *source, const struct key_paths *paths, const struct key_seal *seal,
-			       key_import_progress progress, struct key_rows *ret_rows, struct error *error);
+			       const struct key_import_progress *progress, struct key_rows *ret_rows, struct error *error);
 /* One new random key. */
 MUST_USE bool key_import_new(const struct key_seal *seal, struct key_rows *ret_rows, struct error *error);
 
+/* What a keystore file says of its key: `pubkey`, which it need not have (*ret_has). ERROR_INPUT. */
+MUST_USE bool keystore_file_read_pubkey(const char *path, char ret_pubkey[KEY_TABLE_PUBKEY_SIZE], bool *ret_has,
+					struct error *error);
 /* A password file's contents without the line end that editors put there. */
 MUST_USE bool password_file_read(const char *path, struct secret *ret_password, struct error *error);

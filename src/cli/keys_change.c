@@ -117,7 +117,7 @@ static bool plan(const struct change *change, const struct key_rows *rows, char 
 {
 	*ret_wanted_count = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct key_row *row = inventory_find(rows, pubkeys[i]);
+		const struct key_row *row = key_rows_find(rows, pubkeys[i]);
 
 		error->code = ERROR_NONE;
 		if (change->wants(row, error))
@@ -142,7 +142,6 @@ static void print(const struct change *change, const struct key_row *const *want
 {
 	AUTO_JSON json_t *list = json_array();
 	AUTO_JSON json_t *object = NULL;
-	AUTO_BUFFER struct buffer text = {0};
 
 	for (size_t i = 0; i < count; i++) {
 		(void)json_array_append_new(list, json_sprintf("0x%s", wanted[i]->pubkey));
@@ -154,8 +153,7 @@ static void print(const struct change *change, const struct key_row *const *want
 	if (!as_json)
 		return;
 	object = json_pack("{s:O, s:b}", change->past, list, "dry_run", dry_run);
-	json_write(object, &text);
-	(void)puts(buffer_text(&text));
+	command_print_json(object);
 }
 
 static int run(const struct change *change, const char *const *words, size_t count, const struct inventory_place *place,

@@ -54,7 +54,7 @@ static bool collect(struct inventory *inventory, const char *const *words, size_
 	count = named ? named : rows.count;
 	export->deposits = memory_allocate_zeroed(count + 1, sizeof *export->deposits);
 	for (size_t i = 0; i < count; i++) {
-		const struct key_row *row = named ? inventory_find(&rows, pubkeys[i]) : &rows.rows[i];
+		const struct key_row *row = named ? key_rows_find(&rows, pubkeys[i]) : &rows.rows[i];
 
 		if (!row->deposit_json_b64 && !named)
 			continue;
@@ -85,7 +85,6 @@ static int run(const char *const *words, size_t named, const struct inventory_pl
 	CLEANUP(export_done) struct export export = {0};
 	AUTO_INVENTORY struct inventory inventory = {0};
 	AUTO_JSON json_t *object = NULL;
-	AUTO_BUFFER struct buffer text = {0};
 	AUTO_FREE char *path = NULL;
 	struct error error = {0};
 
@@ -97,9 +96,8 @@ static int run(const char *const *words, size_t named, const struct inventory_pl
 	    !write_file(&export, out, dry_run, &path, &error))
 		return command_fail(&error, NULL);
 	object = json_pack("{s:s, s:I, s:b}", "file", path, "deposits", (json_int_t) export.count, "dry_run", dry_run);
-	json_write(object, &text);
 	if (as_json)
-		(void)puts(buffer_text(&text));
+		command_print_json(object);
 	else
 		(void)printf("%s: %zu deposits%s\n", path, export.count, dry_run ? " would be written" : "");
 	return EXIT_CODE_OK;

@@ -133,7 +133,7 @@ static bool add_row(const struct making *making, uint32_t index, struct key_rows
 	if (!key_birth_make(making->tree, index, making->plan, &birth, error))
 		return false;
 	hex_encode(view_of(birth.public_key, sizeof birth.public_key), pubkey);
-	if (inventory_find(making->present, pubkey)) {
+	if (key_rows_find(making->present, pubkey)) {
 		making->outcome->present++;
 		return true;
 	}
@@ -220,15 +220,13 @@ static bool run(const struct generate_request *request, struct generate_outcome 
 static void print(const struct generate_request *request, const struct generate_outcome *outcome)
 {
 	AUTO_JSON json_t *object = NULL;
-	AUTO_BUFFER struct buffer text = {0};
 	json_t *key;
 	size_t index;
 
 	if (request->as_json) {
 		object = json_pack("{s:O, s:I, s:b}", "public_keys", outcome->made, "already_present", (json_int_t)outcome->present,
 				   "dry_run", request->dry_run);
-		json_write(object, &text);
-		(void)puts(buffer_text(&text));
+		command_print_json(object);
 		return;
 	}
 	json_array_foreach(outcome->made, index, key)(void) puts(json_string_value(key));

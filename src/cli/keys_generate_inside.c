@@ -3,7 +3,6 @@
 #include "cli/keys_generate.h"
 
 #include "attestation/birth_statement.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "cli/certificate_file.h"
 #include "cli/local_fresh.h"
@@ -51,14 +50,6 @@ bool generate_inside_check(const struct generate_request *request, struct error 
 	return true;
 }
 
-static json_t *base64_of(const struct buffer *bytes)
-{
-	AUTO_BUFFER struct buffer text = {0};
-
-	base64_encode(buffer_view(bytes), &text);
-	return json_string(buffer_text(&text));
-}
-
 static json_t *ask(const struct generate_request *request, struct inventory *inventory, const struct births *births,
 		   struct error *error)
 {
@@ -68,7 +59,8 @@ static json_t *ask(const struct generate_request *request, struct inventory *inv
 			  (json_int_t)request->amount_gwei);
 
 	if (births->recovery_spki.size > 0)
-		(void)json_object_set_new(members, "recovery_public_key_b64", base64_of(&births->recovery_spki));
+		(void)json_object_set_new(members, "recovery_public_key_b64",
+					  json_text_of_base64(buffer_view(&births->recovery_spki)));
 	return inventory_ask_enclave(inventory, members, error);
 }
 
@@ -79,18 +71,12 @@ static bool read_row(const struct inventory *inventory, json_t *item, const char
 {
 	struct key_row *row = &births->rows.rows[births->rows.count];
 	const char *sealed_key_b64, *deposit_json_b64;
-	char time[CLOCK_TEXT_SIZE];
 
 	if (!json_read_hex(item, "pubkey", births->public_keys[births->rows.count], BLS_PUBLIC_KEY_SIZE, error) ||
 	    !json_read_text(item, "sealed_key_b64", &sealed_key_b64, error) ||
 	    !json_read_text(item, "deposit_json_b64", &deposit_json_b64, error))
 		return false;
-	*row = (struct key_row){.active = true};
-	hex_encode(view_of(births->public_keys[births->rows.count], BLS_PUBLIC_KEY_SIZE), row->pubkey);
-	(void)snprintf(row->web3signer_uuid, sizeof row->web3signer_uuid, "%s", inventory->web3signer_uuid);
-	(void)snprintf(row->chain, sizeof row->chain, "%s", inventory->chain);
-	clock_format(clock_realtime_ms(), time);
-	row->datetime = memory_copy_text(time);
+	key_row_begin(inventory->web3signer_uuid, inventory->chain, births->public_keys[births->rows.count], row);
 	row->sealed_key_b64 = memory_copy_text(sealed_key_b64);
 	row->data_key_b64 = memory_copy_text(data_key_b64);
 	row->deposit_json_b64 = memory_copy_text(deposit_json_b64);
@@ -126,7 +112,7 @@ static bool read_answer(const struct generate_request *request, const struct inv
 static bool check_attested(struct inventory *inventory, const struct key_birth_plan *plan, const struct births *births,
 			   struct error *error)
 {
-	AUTO_CERTIFICATE X509 *root = inventory_attestation_root(inventory, error);
+	AUTO_X509 X509 *root = inventory_attestation_root(inventory, error);
 	struct birth_statement statement = {
 		.public_keys = (const uint8_t(*)[BLS_PUBLIC_KEY_SIZE])births->public_keys,
 		.count = births->rows.count,
@@ -163,8 +149,9 @@ static bool write_births(const struct generate_request *request, const struct ke
 	(void)json_object_set_new(object, "public_keys", keys);
 	(void)json_object_set_new(object, "withdrawal_credentials", json_sprintf("0x%s", credentials));
 	if (births->recovery_spki.size > 0)
-		(void)json_object_set_new(object, "recovery_public_key_b64", base64_of(&births->recovery_spki));
-	(void)json_object_set_new(object, "attestation_document_b64", base64_of(&births->document));
+		(void)json_object_set_new(object, "recovery_public_key_b64",
+					  json_text_of_base64(buffer_view(&births->recovery_spki)));
+	(void)json_object_set_new(object, "attestation_document_b64", json_text_of_base64(buffer_view(&births->document)));
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');
 	return file_write_atomic(request->births_out, buffer_view(&text), 0644, error) || error_prefix(error, "--births-out");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/inventory.h"
 
-#include "base/file.h"
 #include "cli/local_fresh.h"
 #include "cli/progress.h"
 
@@ -36,35 +35,29 @@ struct outcome {
 	size_t present;
 };
 
-static size_t done_before;  /* in earlier chunks */
-static size_t chunks_total; /* keystores of all chunks */
+/* Of all chunks. */
+struct chunks {
+	size_t done; /* keystores of earlier chunks */
+	size_t total;
+};
 
-static void show_chunk_progress(size_t done, size_t count)
+static void show_progress(void *context, size_t done, size_t count)
 {
+	const struct chunks *chunks = context;
+
 	(void)count;
-	progress_show("decrypting keystores", done_before + done, chunks_total);
+	progress_show("decrypting keystores", chunks->done + done, chunks->total);
 }
 
 /* A keystore that does not name its key is opened to see. */
 static bool is_present(const char *path, const struct key_rows *present, bool *ret_is, struct error *error)
 {
-	AUTO_BUFFER struct buffer text = {0};
-	AUTO_JSON json_t *object = NULL;
-	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	char pubkey[KEY_TABLE_PUBKEY_SIZE];
+	bool has_pubkey;
 
-	if (!file_read(path, KEYSTORE_MAX_SIZE, &text, error))
+	if (!keystore_file_read_pubkey(path, pubkey, &has_pubkey, error))
 		return false;
-	object = json_parse_object(buffer_view(&text), path, error);
-	if (!object)
-		return false;
-	*ret_is = false;
-	if (!json_object_get(object, "pubkey"))
-		return true;
-	if (!json_read_hex(object, "pubkey", public_key, sizeof public_key, error))
-		return error_prefix(error, "%s", path);
-	hex_encode(view_of(public_key, sizeof public_key), pubkey);
-	*ret_is = inventory_find(present, pubkey) != NULL;
+	*ret_is = has_pubkey && key_rows_find(present, pubkey);
 	return true;
 }
 
@@ -102,18 +95,19 @@ static bool import_all(const struct request *request, struct inventory *inventor
 	AUTO_BUFFER struct buffer wrapped_b64 = {0};
 	AUTO_SECRET struct secret data_key = {0};
 	struct key_seal seal = {.web3signer_uuid = inventory->web3signer_uuid, .chain = inventory->chain};
+	struct chunks chunks = {.total = count};
+	const struct key_import_progress progress = {show_progress, &chunks};
 
 	if (!inventory_new_data_key(inventory, &data_key, &wrapped_b64, error))
 		return false;
 	seal.data_key = secret_view(&data_key);
 	seal.data_key_b64 = buffer_text(&wrapped_b64);
-	chunks_total = count;
-	for (done_before = 0; done_before < count; done_before += CHUNK_MAX) {
-		struct key_paths chunk = {paths->paths + done_before,
-					  count - done_before < CHUNK_MAX ? count - done_before : CHUNK_MAX};
+	for (; chunks.done < count; chunks.done += CHUNK_MAX) {
+		size_t left = count - chunks.done;
+		const struct key_paths chunk = {paths->paths + chunks.done, left < CHUNK_MAX ? left : CHUNK_MAX};
 		AUTO_KEY_ROWS struct key_rows rows = {0};
 
-		if (!key_import_paths(&request->source, &chunk, &seal, show_chunk_progress, &rows, error)) {
+		if (!key_import_paths(&request->source, &chunk, &seal, &progress, &rows, error)) {
 			error->code = ERROR_INPUT; /* whatever is wrong with a keystore or its password, it is what the user gave */
 			return false;
 		}

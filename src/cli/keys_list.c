@@ -20,6 +20,8 @@ static const struct command_help show_help = {
 
 /* Rows that share a data key show the same id: the start of the digest of the wrapped key. */
 #define DATA_KEY_ID_BYTES 4
+/* Of a column: the names of networks are seldom longer. */
+#define CHAIN_WIDTH 9
 
 static json_t *json_of(const struct key_row *row)
 {
@@ -47,8 +49,19 @@ static const char *text_of(json_t *object, const char *name)
 
 static void print_line(json_t *object)
 {
-	(void)printf("%s  %-8s %-8s %s\n", text_of(object, "public_key"), text_of(object, "chain"),
-		     json_is_true(json_object_get(object, "active")) ? "active" : "inactive", text_of(object, "sealed"));
+	int pad = CHAIN_WIDTH - (int)strlen(text_of(object, "chain"));
+
+	(void)printf("%s  ", text_of(object, "public_key"));
+	command_print_escaped(stdout, text_of(object, "chain"));
+	(void)printf("%*s%-8s %s\n", pad > 0 ? pad : 1, "", json_is_true(json_object_get(object, "active")) ? "active" : "inactive",
+		     text_of(object, "sealed"));
+}
+
+static void print_text(const char *name, const char *text)
+{
+	(void)printf("%-16s ", name);
+	command_print_escaped(stdout, text);
+	(void)printf("\n");
 }
 
 static void print_all(json_t *object)
@@ -61,20 +74,18 @@ static void print_all(json_t *object)
 		if (json_is_boolean(value))
 			(void)printf("%-16s %s\n", name, json_is_true(value) ? "yes" : "no");
 		else
-			(void)printf("%-16s %s\n", name, json_is_string(value) ? json_string_value(value) : "-");
+			print_text(name, text_of(object, name));
 	}
 	(void)printf("\n");
 }
 
 static void print(json_t *list, void (*print_one)(json_t *object), bool as_json)
 {
-	AUTO_BUFFER struct buffer text = {0};
 	json_t *object;
 	size_t index;
 
 	if (as_json) {
-		json_write(list, &text);
-		(void)puts(buffer_text(&text));
+		command_print_json(list);
 		return;
 	}
 	json_array_foreach(list, index, object) print_one(object);
@@ -136,7 +147,7 @@ int keys_show_main(int argc, char **argv)
 	    !inventory_parse_keys(&rows, words, count, &pubkeys, &error))
 		return command_fail(&error, NULL);
 	for (size_t i = 0; i < count; i++)
-		(void)json_array_append_new(list, json_of(inventory_find(&rows, pubkeys[i])));
+		(void)json_array_append_new(list, json_of(key_rows_find(&rows, pubkeys[i])));
 	print(list, print_all, as_json);
 	return EXIT_CODE_OK;
 }

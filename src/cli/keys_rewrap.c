@@ -169,7 +169,7 @@ static size_t choose(const struct key_rows *rows, char (*pubkeys)[KEY_TABLE_PUBK
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < (named ? named : rows->count); i++) {
-			const struct key_row *row = named ? inventory_find(rows, pubkeys[i]) : &rows->rows[i];
+			const struct key_row *row = named ? key_rows_find(rows, pubkeys[i]) : &rows->rows[i];
 
 			if (is_keystore(row) == (pass == 0))
 				ret_rows[count++] = row;
@@ -183,21 +183,23 @@ static size_t choose(const struct key_rows *rows, char (*pubkeys)[KEY_TABLE_PUBK
 static void print(const struct outcome *outcome, size_t count, bool dry_run, bool as_json)
 {
 	AUTO_JSON json_t *object = NULL;
-	AUTO_BUFFER struct buffer text = {0};
 	json_t *item;
 	size_t index;
 
 	if (as_json) {
 		object = json_pack("{s:I, s:O, s:b}", "rewrapped", (json_int_t)(dry_run ? count : outcome->rewrapped), "failed",
 				   outcome->failed, "dry_run", dry_run);
-		json_write(object, &text);
-		(void)puts(buffer_text(&text));
+		command_print_json(object);
 		return;
 	}
 	(void)printf("%zu keys %s\n", dry_run ? count : outcome->rewrapped, dry_run ? "would be rewrapped" : "rewrapped");
-	json_array_foreach(outcome->failed, index, item)(void)
-		fprintf(stderr, "%s: %s\n", json_string_value(json_object_get(item, "public_key")),
-			json_string_value(json_object_get(item, "message")));
+	json_array_foreach(outcome->failed, index, item)
+	{
+		command_print_escaped(stderr, json_string_value(json_object_get(item, "public_key")));
+		(void)fprintf(stderr, ": ");
+		command_print_escaped(stderr, json_string_value(json_object_get(item, "message")));
+		(void)fprintf(stderr, "\n");
+	}
 }
 
 static int run(const char *const *words, size_t named, const struct inventory_place *place, bool dry_run, bool as_json)

@@ -110,7 +110,6 @@ static bool create_given(struct create *create, struct error *error)
 
 static int run(struct create *create)
 {
-	AUTO_BUFFER struct buffer text = {0};
 	struct error error = {0};
 	bool done;
 
@@ -132,8 +131,7 @@ static int run(struct create *create)
 		(void)fprintf(stderr, "light keystores: for tests only\n");
 	if (!create->as_json)
 		return EXIT_CODE_OK;
-	json_write(create->made, &text);
-	(void)printf("%s\n", buffer_text(&text));
+	command_print_json(create->made);
 	return EXIT_CODE_OK;
 }
 

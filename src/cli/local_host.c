@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "cli/commands.h"
 #include "cli/local_daemon.h"
 #include "cli/signer_client.h"
 #include "tables/key_table.h"
@@ -112,7 +113,11 @@ void local_host_failures_print(const struct local_host_status *status, const cha
 		const char *pubkey = json_string_value(json_object_get(failure, "pubkey"));
 		const char *message = json_string_value(json_object_get(failure, "message"));
 
-		(void)printf("%s  %s: %s\n", indent, pubkey ? pubkey : "?", message ? message : "?");
+		(void)printf("%s  ", indent);
+		command_print_escaped(stdout, pubkey ? pubkey : "?");
+		(void)printf(": ");
+		command_print_escaped(stdout, message ? message : "?");
+		(void)printf("\n");
 	}
 	if (status->failed > json_array_size(status->failures))
 		(void)printf("%s  and %llu more\n", indent,

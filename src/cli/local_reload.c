@@ -20,7 +20,6 @@ static void print_result(const struct local_host_status *status, bool as_json)
 {
 	AUTO_JSON json_t *object = json_pack("{s:I, s:I, s:I}", "key_count", (json_int_t)status->key_count, "added",
 					     (json_int_t)status->reload_added, "removed", (json_int_t)status->reload_removed);
-	AUTO_BUFFER struct buffer text = {0};
 
 	if (!as_json) {
 		(void)printf("reloaded: %llu keys sign, %llu of them new; %llu were taken out\n",
@@ -30,8 +29,7 @@ static void print_result(const struct local_host_status *status, bool as_json)
 		return;
 	}
 	local_host_failures_write(status, object);
-	json_write(object, &text);
-	(void)printf("%s\n", buffer_text(&text));
+	command_print_json(object);
 }
 
 int local_reload_main(int argc, char **argv)

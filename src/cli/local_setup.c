@@ -24,26 +24,6 @@ bool local_setup_kms_key(const struct local_setup *setup, struct error *error)
 
 /* ---- keys ---- */
 
-static bool row_is_listed(const struct key_rows *present, const char *pubkey)
-{
-	/* Rows come in order of pubkey. */
-	size_t low = 0;
-	size_t high = present->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(present->rows[middle].pubkey, pubkey);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		if (order > 0)
-			high = middle;
-	}
-	return false;
-}
-
 /* Leaves the rows that are not in the table yet at the front of `rows`. */
 static size_t drop_present(struct key_rows *rows, const struct key_rows *present)
 {
@@ -52,7 +32,7 @@ static size_t drop_present(struct key_rows *rows, const struct key_rows *present
 	for (size_t i = 0; i < rows->count; i++) {
 		struct key_row row = rows->rows[i];
 
-		if (row_is_listed(present, row.pubkey))
+		if (key_rows_find(present, row.pubkey))
 			continue;
 		rows->rows[i] = rows->rows[kept];
 		rows->rows[kept++] = row;
@@ -72,7 +52,7 @@ bool local_setup_data_key(const struct local_setup *setup, struct secret *ret_da
 	return true;
 }
 
-static bool make_rows(const struct local_setup *setup, const struct key_source *source, key_import_progress progress,
+static bool make_rows(const struct local_setup *setup, const struct key_source *source, const struct key_import_progress *progress,
 		      struct key_rows *ret_rows, struct error *error)
 {
 	AUTO_BUFFER struct buffer wrapped_b64 = {0};
@@ -110,7 +90,7 @@ static bool check_network(const struct local_setup *setup, const char *chain, st
 			 setup->folder->path, network->name);
 }
 
-bool local_setup_keys(const struct local_setup *setup, const struct key_source *source, key_import_progress progress,
+bool local_setup_keys(const struct local_setup *setup, const struct key_source *source, const struct key_import_progress *progress,
 		      struct local_import_result *ret_result, struct error *error)
 {
 	AUTO_KEY_TABLE struct key_table *table = key_table_open_sqlite(setup->folder->tables, error);
@@ -138,20 +118,14 @@ bool local_setup_keys(const struct local_setup *setup, const struct key_source *
 
 static bool check_present(const char *path, const struct key_rows *present, struct error *error)
 {
-	AUTO_BUFFER struct buffer text = {0};
-	AUTO_JSON json_t *object = NULL;
-	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	char pubkey[KEY_TABLE_PUBKEY_SIZE];
+	bool has_pubkey;
 
-	if (!file_read(path, KEYSTORE_MAX_SIZE, &text, error))
+	if (!keystore_file_read_pubkey(path, pubkey, &has_pubkey, error))
 		return false;
-	object = json_parse_object(buffer_view(&text), path, error);
-	if (!object)
-		return false;
-	if (!json_read_hex(object, "pubkey", public_key, sizeof public_key, error))
-		return error_prefix(error, "%s", path);
-	hex_encode(view_of(public_key, sizeof public_key), pubkey);
-	if (!row_is_listed(present, pubkey))
+	if (!has_pubkey)
+		return error_set(error, ERROR_INPUT, "%s: pubkey: missing", path);
+	if (!key_rows_find(present, pubkey))
 		return error_set(error, ERROR_INPUT, "%s: this key is not in the signer, which is up already", path);
 	return true;
 }

@@ -30,8 +30,9 @@ struct local_import_result {
 /* The KMS key, made once; written to local.json at once, for everything sealed hangs on it. */
 MUST_USE bool local_setup_kms_key(const struct local_setup *setup, struct error *error);
 /* Import `source`, or (NULL) make one key when the table is empty. All rows or none. Keys that are there must be of this network. */
-MUST_USE bool local_setup_keys(const struct local_setup *setup, const struct key_source *source, key_import_progress progress,
-			       struct local_import_result *ret_result, struct error *error);
+MUST_USE bool local_setup_keys(const struct local_setup *setup, const struct key_source *source,
+			       const struct key_import_progress *progress, struct local_import_result *ret_result,
+			       struct error *error);
 /* Whether every keystore of the folder names (`pubkey`) a key that the table has. ERROR_INPUT names the first that does not. */
 MUST_USE bool local_setup_keys_present(const struct local_folder *folder, const char *keystores, struct error *error);
 /* image/ensign-enclave, image/enclave.json and what they measure. */

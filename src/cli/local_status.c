@@ -110,12 +110,10 @@ static void print_json(const struct local_folder *folder, const struct report *r
 			  "simulator_pid", (json_int_t)report->sim_pid, "host_pid", (json_int_t)report->host_pid, "enclave_pid",
 			  (json_int_t)report->host.enclave_pid, "key_count", (json_int_t)report->host.key_count, "restarts",
 			  (json_int_t)report->host.restarts, "last_error", last_error_json(&report->host));
-	AUTO_BUFFER struct buffer text = {0};
 
 	(void)json_object_set_new(object, "histories", histories_json(report));
 	local_host_failures_write(&report->host, object);
-	json_write(object, &text);
-	(void)printf("%s\n", buffer_text(&text));
+	command_print_json(object);
 }
 
 static void print_histories(const struct report *report)

@@ -199,10 +199,13 @@ static bool settle_port(struct local_settings *settings, int *ret_reserved_fd, s
 	return true;
 }
 
-static void show_progress(size_t done, size_t count)
+static void show_decrypted(void *context, size_t done, size_t count)
 {
+	(void)context;
 	progress_show("decrypting keystores", done, count);
 }
+
+static const struct key_import_progress show_progress = {show_decrypted, NULL};
 
 static struct local_setup setup_of(struct up *up)
 {
@@ -223,7 +226,7 @@ static bool set_up(const struct up_options *options, struct up *up, struct error
 		return false;
 	if (!local_kms_init(&up->kms, &up->endpoints, error) || !local_setup_kms_key(&setup, error))
 		return false;
-	if (!local_setup_keys(&setup, source, show_progress, &up->imported, error))
+	if (!local_setup_keys(&setup, source, &show_progress, &up->imported, error))
 		return false;
 	if (!local_setup_tls(&setup, &up->identity, error) || !local_setup_known_clients(&setup, &up->clients, error) ||
 	    !local_setup_table(&setup, &options->table, error) || !local_setup_image(&setup, &up->measurement, error))
@@ -244,7 +247,7 @@ static bool change_tables(const struct up_options *options, struct up *up, struc
 
 	if (!local_kms_init(&up->kms, &up->endpoints, error) || !local_setup_kms_key(&setup, error))
 		return false;
-	if (options->keys.keystores && !local_setup_keys(&setup, &options->keys, show_progress, &up->imported, error))
+	if (options->keys.keystores && !local_setup_keys(&setup, &options->keys, &show_progress, &up->imported, error))
 		return false;
 	if (!local_setup_tls(&setup, &up->identity, error) || !local_setup_known_clients(&setup, &up->clients, error) ||
 	    !local_settings_write(up->folder.settings, &up->settings, error))

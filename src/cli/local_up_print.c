@@ -46,12 +46,10 @@ void local_up_print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 			  up->folder.path, "already_up", up->already_up, "reloaded", up->reloaded, "measurement_changed",
 			  up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
 			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
-	AUTO_BUFFER struct buffer text = {0};
 
 	(void)json_object_set_new(object, "histories_begun", json_integer((json_int_t)up->histories.new_keys));
 	(void)json_object_set_new(object, "key_manager", json_boolean(up->settings.key_manager_token_sha256[0] != 0));
-	json_write(object, &text);
-	(void)printf("%s\n", buffer_text(&text));
+	command_print_json(object);
 }
 
 void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)

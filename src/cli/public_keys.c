@@ -24,7 +24,6 @@ int public_keys_main(int argc, char **argv)
 		{"json", OPTION_FLAG, &as_json, NULL, "print a JSON array"},
 	};
 	AUTO_SIGNER_TARGET struct signer_target target = {0};
-	AUTO_BUFFER struct buffer text = {0};
 	AUTO_JSON json_t *keys = NULL;
 	struct error error = {0};
 	bool done;
@@ -40,8 +39,7 @@ int public_keys_main(int argc, char **argv)
 	if (!keys)
 		return command_fail(&error, "Is it there? Try: ensign upcheck");
 	if (as_json) {
-		json_write(keys, &text);
-		(void)printf("%s\n", buffer_text(&text));
+		command_print_json(keys);
 		return EXIT_CODE_OK;
 	}
 	for (size_t i = 0; i < json_array_size(keys); i++)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/histories.h"
+#include "slashing/high_watermark.h"
 
 static const struct command_help help = {
 	.usage = "ensign slashing high-watermark [--slot N] [--epoch N] [--remove] [--dir D | --control ADDR | --store DIR] "
 		 "[--json]",
 	.description =
-		"A fence for all keys: blocks of this slot and above, and votes whose source or target is this epoch or above, are "
+		"For all keys: blocks of this slot and above, and votes whose source or target is this epoch or above, are "
 		"refused.\n"
 		"To hand over from one signer to another: put it up here, where it ends, and raise the low watermarks there. "
 		"Both numbers\n"
-		"must be above all that was signed here. What is not given stays; --remove takes the fence away; with none of "
+		"must be above all that was signed here. What is not given stays; --remove takes it away; with none of "
 		"them it is\n"
 		"shown. Signers that share a table heed it within half a minute.\n"
 		"\n"
@@ -22,7 +23,7 @@ struct wish {
 	bool remove;
 };
 
-/* A fence behind a key's back would stop it for good: the numbers were mistyped. */
+/* One that is not above what a key signed would stop it for good: the numbers were mistyped. */
 static bool check_above(const struct histories *histories, const struct high_watermark *high, struct error *error)
 {
 	for (size_t i = 0; i < histories->count; i++) {
@@ -61,25 +62,20 @@ static bool set(struct history_source *source, const struct wish *wish, struct h
 
 static void print(const struct high_watermark *high, bool as_json)
 {
+	AUTO_JSON json_t *object = high_watermark_to_json(high);
 	AUTO_BUFFER struct buffer line = {0};
 
-	if (!as_json) {
-		if (!high->has_slot && !high->has_epoch)
-			buffer_append_text(&line, "no high watermark is set");
-		if (high->has_slot)
-			buffer_append_format(&line, "no block of slot %llu or above is signed", (unsigned long long)high->slot);
-		if (high->has_epoch)
-			buffer_append_format(&line, "%sno vote with epoch %llu or above is signed", line.size ? "; " : "",
-					     (unsigned long long)high->epoch);
-		(void)puts(buffer_text(&line));
+	if (as_json) {
+		command_print_json(object);
 		return;
 	}
-	buffer_append_byte(&line, '{');
-	if (high->has_epoch)
-		buffer_append_format(&line, "\"epoch\":\"%llu\"", (unsigned long long)high->epoch);
+	if (!high->has_slot && !high->has_epoch)
+		buffer_append_text(&line, "no high watermark is set");
 	if (high->has_slot)
-		buffer_append_format(&line, "%s\"slot\":\"%llu\"", line.size > 1 ? "," : "", (unsigned long long)high->slot);
-	buffer_append_byte(&line, '}');
+		buffer_append_format(&line, "no block of slot %llu or above is signed", (unsigned long long)high->slot);
+	if (high->has_epoch)
+		buffer_append_format(&line, "%sno vote with epoch %llu or above is signed", line.size ? "; " : "",
+				     (unsigned long long)high->epoch);
 	(void)puts(buffer_text(&line));
 }
 
@@ -93,7 +89,7 @@ int slashing_high_watermark_main(int argc, char **argv)
 	const struct option options[] = {
 		{"slot", OPTION_NUMBER, &wish.slot, "N", "the first slot of which no block is signed"},
 		{"epoch", OPTION_NUMBER, &wish.epoch, "N", "the first epoch of which no vote is signed"},
-		{"remove", OPTION_FLAG, &wish.remove, NULL, "take the fence away"},
+		{"remove", OPTION_FLAG, &wish.remove, NULL, "take it away"},
 		HISTORY_PLACE_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print {\"epoch\":\"N\",\"slot\":\"N\"}, as far as there is one"},
 	};

@@ -57,12 +57,10 @@ static void print_line(const struct history *history)
 static void print_json(const struct histories *histories)
 {
 	AUTO_JSON json_t *list = json_array();
-	AUTO_BUFFER struct buffer text = {0};
 
 	for (size_t i = 0; i < histories->count; i++)
 		(void)json_array_append_new(list, json_of(&histories->items[i]));
-	json_write(list, &text);
-	(void)printf("%s\n", buffer_text(&text));
+	command_print_json(list);
 }
 
 static int run(const char *const *words, size_t count, const struct history_place *place, bool as_json)

@@ -7,19 +7,7 @@
 
 #include "crypto/cms.h" // AUTO_PKEY
 #include "crypto/tls_identity.h"
-
-static inline void x509_done(X509 **certificate)
-{
-	X509_free(*certificate);
-}
-
-static inline void x509_stack_done(STACK_OF(X509) * *certificates)
-{
-	sk_X509_pop_free(*certificates, X509_free);
-}
-
-#define AUTO_X509 CLEANUP(x509_done)
-#define AUTO_X509_STACK CLEANUP(x509_stack_done)
+#include "crypto/x509_cleanup.h"
 
 /* Append the PEM of one certificate. */
 MUST_USE bool tls_identity_append_pem(X509 *certificate, struct buffer *ret_pem, struct error *error);

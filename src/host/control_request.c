@@ -2,10 +2,8 @@
 #include "host/control_request.h"
 
 #include "aws/credentials.h"
-#include "base/file.h"
+#include "host/tables.h"
 #include "net/frame.h"
-#include "tables/key_table.h"
-#include "tables/tls_table.h"
 
 /*
  * Opening takes the enclave one KMS call for all sealed keys of a data key, but a KMS call and a key derivation (some 0.3 s,
@@ -18,31 +16,6 @@
 void control_request_done(struct control_request *request)
 {
 	buffer_wipe_done(&request->frame);
-}
-
-static bool read_key_rows(const struct settings *settings, struct key_rows *ret_rows, struct error *error)
-{
-	AUTO_KEY_TABLE struct key_table *table = NULL;
-
-	/* Opening would make an empty one, which hides a wrong path. */
-	if (!file_exists(settings->key_table))
-		return error_set(error, ERROR_NOT_FOUND, "key table: %s does not exist", settings->key_table);
-	table = key_table_open_sqlite(settings->key_table, error);
-	if (!table || !key_table_list(table, settings->web3signer_uuid, true, ret_rows, error))
-		return error_prefix(error, "%s", settings->key_table);
-	return true;
-}
-
-static bool read_tls_row(const struct settings *settings, struct tls_row *ret_row, struct error *error)
-{
-	AUTO_TLS_TABLE struct tls_table *table = NULL;
-
-	if (!file_exists(settings->tls_table))
-		return error_set(error, ERROR_NOT_FOUND, "TLS table: %s does not exist", settings->tls_table);
-	table = tls_table_open_sqlite(settings->tls_table, error);
-	if (!table || !tls_table_get(table, TLS_TABLE_KEY_ID, ret_row, error))
-		return error_prefix(error, "%s", settings->tls_table);
-	return true;
 }
 
 /* One row of `encrypted_validator_keys`. */
@@ -162,7 +135,7 @@ bool control_request_load(const struct settings *settings, const char *operation
 	AUTO_TLS_ROW struct tls_row tls = {0};
 
 	request->answer_timeout_ms = ANSWER_BASE_TIMEOUT_MS;
-	if (!read_key_rows(settings, &rows, error) || !read_tls_row(settings, &tls, error) ||
+	if (!host_tables_read_keys(settings, &rows, error) || !host_tables_read_tls(settings, &tls, error) ||
 	    !append_tls_key(request, operation, &tls, error) || !append_keys(request, &rows, error))
 		return false;
 	append_known_clients(request, &tls);

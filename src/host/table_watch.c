@@ -3,11 +3,9 @@
 
 #include <openssl/evp.h>
 
-#include "base/file.h"
 #include "base/log.h"
+#include "host/tables.h"
 #include "host/worker.h"
-#include "tables/key_table.h"
-#include "tables/tls_table.h"
 
 #define DIGEST_SIZE 32
 
@@ -36,15 +34,10 @@ static void add(EVP_MD_CTX *digest, const char *text)
 
 static bool add_keys(EVP_MD_CTX *digest, const struct settings *settings, struct error *error)
 {
-	AUTO_KEY_TABLE struct key_table *table = NULL;
 	AUTO_KEY_ROWS struct key_rows rows = {0};
 
-	/* Opening would make an empty one. */
-	if (!file_exists(settings->key_table))
-		return error_set(error, ERROR_NOT_FOUND, "key table: %s does not exist", settings->key_table);
-	table = key_table_open_sqlite(settings->key_table, error);
-	if (!table || !key_table_list(table, settings->web3signer_uuid, true, &rows, error))
-		return error_prefix(error, "%s", settings->key_table);
+	if (!host_tables_read_keys(settings, &rows, error))
+		return false;
 	for (size_t i = 0; i < rows.count; i++) {
 		add(digest, rows.rows[i].pubkey);
 		add(digest, rows.rows[i].chain);
@@ -57,14 +50,10 @@ static bool add_keys(EVP_MD_CTX *digest, const struct settings *settings, struct
 
 static bool add_tls(EVP_MD_CTX *digest, const struct settings *settings, struct error *error)
 {
-	AUTO_TLS_TABLE struct tls_table *table = NULL;
 	AUTO_TLS_ROW struct tls_row row = {0};
 
-	if (!file_exists(settings->tls_table))
-		return error_set(error, ERROR_NOT_FOUND, "TLS table: %s does not exist", settings->tls_table);
-	table = tls_table_open_sqlite(settings->tls_table, error);
-	if (!table || !tls_table_get(table, TLS_TABLE_KEY_ID, &row, error))
-		return error_prefix(error, "%s", settings->tls_table);
+	if (!host_tables_read_tls(settings, &row, error))
+		return false;
 	add(digest, row.encrypted_tls_key_b64);
 	add(digest, row.known_clients_sealed_b64);
 	add(digest, row.known_clients_data_key_b64);

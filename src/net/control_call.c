@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/control_call.h"
 
+#include <unistd.h>
+
+#include "net/deadline.h"
 #include "net/frame.h"
 
 #define STATUS_OK 200
+#define CONNECT_TIMEOUT_MS 5000
+/* Jobs take from tens of milliseconds to seconds. */
+#define BUSY_PAUSE_US 50000
 
 static enum error_code code_of_name(const char *name)
 {
@@ -79,4 +85,19 @@ json_t *control_call(const struct address *address, struct view request, size_t 
 	if (ret_status)
 		*ret_status = status;
 	return body;
+}
+
+json_t *control_call_job(const struct address *address, struct view request, size_t max_size, unsigned busy_timeout_ms,
+			 unsigned answer_timeout_ms, struct error *error)
+{
+	uint64_t deadline_ms = deadline_after(busy_timeout_ms);
+	unsigned status;
+
+	for (;;) {
+		json_t *body = control_call(address, request, max_size, CONNECT_TIMEOUT_MS, answer_timeout_ms, &status, error);
+
+		if (body || status != CONTROL_STATUS_CONFLICT || deadline_left_ms(deadline_ms) == 0)
+			return body;
+		(void)usleep(BUSY_PAUSE_US);
+	}
 }

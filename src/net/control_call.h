@@ -25,3 +25,6 @@ bool control_answer_malformed(struct error *error);
  */
 MUST_USE json_t *control_call(const struct address *address, struct view request, size_t max_size, unsigned connect_timeout_ms,
 			      unsigned answer_timeout_ms, unsigned *ret_status, struct error *error);
+/* The same for a job, asked for again for as long as somebody else's is under way, but no longer than busy_timeout_ms. */
+MUST_USE json_t *control_call_job(const struct address *address, struct view request, size_t max_size, unsigned busy_timeout_ms,
+				  unsigned answer_timeout_ms, struct error *error);

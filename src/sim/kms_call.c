@@ -82,13 +82,3 @@ void kms_key_arn(const struct kms_call *call, const char *key_id, char ret_arn[S
 {
 	(void)snprintf(ret_arn, SIM_ARN_SIZE, "arn:aws:kms:%s:%s:key/%s", call->region, call->account, key_id);
 }
-
-json_t *kms_base64_json(struct view bytes)
-{
-	AUTO_WIPED_BUFFER struct buffer text = {0};
-
-	/* Taken at once: a buffer that grows leaves copies behind. */
-	buffer_reserve(&text, (bytes.size + 2) / 3 * 4);
-	base64_encode(bytes, &text);
-	return json_stringn(buffer_text(&text), text.size);
-}

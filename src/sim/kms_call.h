@@ -114,8 +114,6 @@ MUST_USE bool kms_recipient_read(struct kms_call *call, struct error *error);
 /* The secret for the caller: in the clear as `plain_member`, or with a Recipient as CiphertextForRecipient and `plain_member` null. */
 MUST_USE bool kms_answer_secret(struct kms_call *call, struct view plaintext, const char *plain_member, json_t *answer,
 				struct error *error);
-/* Base64 text as a JSON value; what passes through memory on the way is wiped. */
-MUST_USE json_t *kms_base64_json(struct view bytes);
 
 /* The operations. */
 MUST_USE bool kms_create_key_handler(struct kms_call *call, json_t *answer, struct error *error);

@@ -49,7 +49,7 @@ static bool add_sealed(struct kms_call *call, struct view plaintext, const char 
 
 	if (!kms_blob_seal(&call->key, call->context, plaintext, &blob, error))
 		return false;
-	return json_object_set_new(answer, member, kms_base64_json(buffer_view(&blob))) == 0;
+	return json_object_set_new(answer, member, json_text_of_base64(buffer_view(&blob))) == 0;
 }
 
 bool kms_encrypt_handler(struct kms_call *call, json_t *answer, struct error *error)
@@ -193,7 +193,7 @@ static bool add_public_key(EVP_PKEY *pair, json_t *answer, struct error *error)
 
 	if (size <= 0)
 		return error_set(error, ERROR_CRYPTO, "cannot encode the public key");
-	(void)json_object_set_new(answer, "PublicKey", kms_base64_json(view_of(der, (size_t)size)));
+	(void)json_object_set_new(answer, "PublicKey", json_text_of_base64(view_of(der, (size_t)size)));
 	OPENSSL_free(der);
 	return true;
 }

@@ -62,11 +62,11 @@ bool kms_answer_secret(struct kms_call *call, struct view plaintext, const char 
 	AUTO_BUFFER struct buffer blob = {0};
 
 	if (!call->recipient.present)
-		return json_object_set_new(answer, plain_member, kms_base64_json(plaintext)) == 0;
+		return json_object_set_new(answer, plain_member, json_text_of_base64(plaintext)) == 0;
 	if (!cms_seal(call->recipient.document.public_key, plaintext, &blob, error)) {
 		call->exception = KMS_VALIDATION;
 		return error_prefix(error, "Recipient: AttestationDocument: public_key");
 	}
 	return json_object_set_new(answer, plain_member, json_null()) == 0 &&
-	       json_object_set_new(answer, "CiphertextForRecipient", kms_base64_json(buffer_view(&blob))) == 0;
+	       json_object_set_new(answer, "CiphertextForRecipient", json_text_of_base64(buffer_view(&blob))) == 0;
 }

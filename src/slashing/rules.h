@@ -19,7 +19,7 @@ struct watermark {
 };
 
 /*
- * From where on nothing is signed by any key, whatever its own watermark says: a fence that an operator puts up, so that of two signers one
+ * From where on nothing is signed by any key, whatever its own watermark says: an operator sets it, so that of two signers one
  * ends where the other begins. {0}: there is none.
  */
 struct high_watermark {
@@ -57,7 +57,7 @@ enum slashing_verdict {
 enum slashing_verdict slashing_check_block(const struct watermark *watermark, uint64_t slot, const uint8_t signing_root[ROOT_SIZE]);
 enum slashing_verdict slashing_check_attestation(const struct watermark *watermark, uint64_t source_epoch, uint64_t target_epoch,
 						 const uint8_t signing_root[ROOT_SIZE]);
-/* Whether a duty is at or above the fence. */
+/* Whether a duty is at or above the high watermark. */
 bool slashing_is_block_above(const struct high_watermark *high, uint64_t slot);
 bool slashing_is_attestation_above(const struct high_watermark *high, uint64_t source_epoch, uint64_t target_epoch);
 /* Record what a SAFE verdict allowed. */

@@ -34,6 +34,19 @@ void key_rows_done(struct key_rows *rows)
 	*rows = (struct key_rows){0};
 }
 
+static int compare_rows(const void *a, const void *b)
+{
+	return strcmp(((const struct key_row *)a)->pubkey, ((const struct key_row *)b)->pubkey);
+}
+
+const struct key_row *key_rows_find(const struct key_rows *rows, const char *pubkey)
+{
+	struct key_row wanted = {0};
+
+	(void)snprintf(wanted.pubkey, sizeof wanted.pubkey, "%s", pubkey);
+	return rows->count == 0 ? NULL : bsearch(&wanted, rows->rows, rows->count, sizeof wanted, compare_rows);
+}
+
 bool key_rows_append(struct key_rows *rows, size_t *capacity, struct key_row *row, struct error *error)
 {
 	if (rows->count == KEY_TABLE_ROWS_MAX)

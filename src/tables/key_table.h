@@ -43,6 +43,9 @@ struct key_rows {
 void key_rows_done(struct key_rows *rows);
 #define AUTO_KEY_ROWS CLEANUP(key_rows_done)
 
+/* The row of a public key, or NULL; of rows in order of pubkey, as key_table_list() gives them. */
+const struct key_row *key_rows_find(const struct key_rows *rows, const char *pubkey);
+
 struct key_table;
 
 /* The embedded store; made when missing, mode 0600. NULL on failure. */

@@ -60,8 +60,8 @@ class HighWatermark(Histories):
         self.assertEqual(status, 200)
         return json.loads(answer)
 
-    def test_fence(self):
-        """It is put up where keys leave this signer, survives restarts, stops what is at or above it, and nothing else."""
+    def test_high_watermark(self):
+        """It is set where keys leave this signer, survives restarts, stops what is at or above it, and nothing else."""
         up = self.up()
         key = up["public_keys"][0]
         self.assertEqual(self.shown(up), {})

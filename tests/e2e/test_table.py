@@ -71,21 +71,25 @@ class Fleet(TableTest):
         self.assertEqual({one["public_key"] for one in shown}, set(self.keys))
         self.assertEqual({one["target_epoch"] for one in shown}, {"11", None})
 
-    def test_one_fence_for_all(self):
-        """Put up through one of them, and taken away through the other."""
+    def test_one_high_watermark_for_all(self):
+        """Set through one of them, and taken away through the other."""
         first, second = self.signer("first"), self.signer("second")
-        fence = ["slashing", "high-watermark", "--json"]
+        high = ["slashing", "high-watermark", "--json"]
         self.assertEqual(self.sign(second, self.keys[0], attestation(10))[0], 200)
-        self.assertEqual(json.loads(run(*fence, "--dir", self.folder / "first", "--epoch", 12, check=0).stdout), {"epoch": "12"})
+        self.assertEqual(json.loads(run(*high, "--dir", self.folder / "first", "--epoch", 12, check=0).stdout), {"epoch": "12"})
         self.assertIn("high watermark, epoch 12", self.sign(first, self.keys[0], attestation(12))[1]["message"])
         deadline = time.monotonic() + 60
         epoch = 1000
-        while self.sign(second, self.keys[1], attestation(epoch))[0] == 200:
+        status, answer = self.sign(second, self.keys[1], attestation(epoch))
+        while status == 200:
             self.assertLess(time.monotonic(), deadline)
-            epoch += 1
             time.sleep(1)
+            epoch += 1
+            status, answer = self.sign(second, self.keys[1], attestation(epoch))
+        self.assertEqual(status, 412)
+        self.assertIn("high watermark, epoch 12", answer["message"])
         self.assertEqual(self.sign(second, self.keys[0], attestation(11))[0], 200)
-        self.assertEqual(json.loads(run(*fence, "--dir", self.folder / "second", "--remove", check=0).stdout), {})
+        self.assertEqual(json.loads(run(*high, "--dir", self.folder / "second", "--remove", check=0).stdout), {})
         self.assertEqual(self.sign(second, self.keys[0], attestation(12))[0], 200)
         while self.sign(first, self.keys[0], attestation(13))[0] != 200:
             self.assertLess(time.monotonic(), deadline)

@@ -16,14 +16,6 @@ struct sample {
 	struct key_table *table;
 };
 
-static json_t *base64_of(struct view bytes)
-{
-	AUTO_BUFFER struct buffer text = {0};
-
-	base64_encode(bytes, &text);
-	return json_string(buffer_text(&text));
-}
-
 static bool fill_row(struct sample *sample, const char *path, struct view password, struct key_row *ret_row, struct error *error)
 {
 	AUTO_BUFFER struct buffer keystore = {0};
@@ -39,8 +31,8 @@ static bool fill_row(struct sample *sample, const char *path, struct view passwo
 	object = json_parse_object(buffer_view(&keystore), path, error);
 	if (!object || !json_read_hex(object, "pubkey", public_key, sizeof public_key, error))
 		return false;
-	secret = json_pack("{s:o, s:o, s:o}", "keystore_b64", base64_of(buffer_view(&keystore)), "password_b64",
-			   base64_of(password), "mnemonic_b64", base64_of(view_of_text("test test test")));
+	secret = json_pack("{s:o, s:o, s:o}", "keystore_b64", json_text_of_base64(buffer_view(&keystore)), "password_b64",
+			   json_text_of_base64(password), "mnemonic_b64", json_text_of_base64(view_of_text("test test test")));
 	json_write(secret, &plaintext);
 	if (!kms_encrypt(&sample->kms.kms, sample->settings.kms_key_arn, (struct kms_context){0}, buffer_view(&plaintext),
 			 &ciphertext, error))

@@ -166,23 +166,6 @@ static struct answer answer_forgotten(struct control *control, const struct requ
 	return (struct answer){.status = 200, .body = operations_state_new(control)};
 }
 
-/* Also before the keys are loaded: what they signed elsewhere had better come first. */
-static struct answer answer_slashing(struct control *control, const struct request *request)
-{
-	return start_job(control, JOB_SLASHING, request);
-}
-
-/* As soon as there is an enclave: rows that do not load yet may be what is to be rewrapped. */
-static struct answer answer_rewrap(struct control *control, const struct request *request)
-{
-	return start_job(control, JOB_REWRAP, request);
-}
-
-static struct answer answer_generate(struct control *control, const struct request *request)
-{
-	return start_job(control, JOB_GENERATE, request);
-}
-
 static struct answer answer_credential(struct control *control, const struct request *request)
 {
 	if (!control->is_provisioned)
@@ -202,15 +185,27 @@ static struct answer answer_log(struct control *control, const struct request *r
 	return (struct answer){.status = 200, .body = observations_log_new(control)};
 }
 
-/* Everything that the parent may ask. */
+/*
+ * Everything that the parent may ask: what is answered here, or a job that an opener does whatever state the enclave is in. Histories had
+ * better come before the keys are loaded, and rows that do not load may be what is to be rewrapped.
+ */
 static const struct operation {
 	const char *name;
-	struct answer (*answer)(struct control *control, const struct request *request);
+	struct answer (*answer)(struct control *control, const struct request *request); /* NULL: it is the job */
+	enum job_kind job;
 } operations[] = {
-	{"init_state", answer_init_state}, {"init", answer_init},     {"status", answer_status},
-	{"reload", answer_reload},         {"import", answer_import}, {"forgotten", answer_forgotten},
-	{"metrics", answer_metrics},       {"log", answer_log},       {"slashing", answer_slashing},
-	{"credential", answer_credential}, {"rewrap", answer_rewrap}, {"generate", answer_generate},
+	{.name = "init_state", .answer = answer_init_state},
+	{.name = "init", .answer = answer_init},
+	{.name = "status", .answer = answer_status},
+	{.name = "reload", .answer = answer_reload},
+	{.name = "import", .answer = answer_import},
+	{.name = "forgotten", .answer = answer_forgotten},
+	{.name = "credential", .answer = answer_credential},
+	{.name = "metrics", .answer = answer_metrics},
+	{.name = "log", .answer = answer_log},
+	{.name = "slashing", .job = JOB_SLASHING},
+	{.name = "rewrap", .job = JOB_REWRAP},
+	{.name = "generate", .job = JOB_GENERATE},
 };
 
 static struct answer answer_request(struct control *control, const struct request *request)
@@ -221,8 +216,11 @@ static struct answer answer_request(struct control *control, const struct reques
 	if (!json_read_text(request->members, "operation", &name, &error))
 		return answer_refusal(400, &error);
 	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
-		if (strcmp(operations[i].name, name) == 0)
-			return operations[i].answer(control, request);
+		const struct operation *operation = &operations[i];
+
+		if (strcmp(operation->name, name) == 0)
+			return operation->answer ? operation->answer(control, request)
+						 : start_job(control, operation->job, request);
 	}
 	(void)error_set(&error, ERROR_NOT_FOUND, "operation: %.40s is not one of this enclave's", name);
 	return answer_refusal(404, &error);

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "slashing/high_watermark.h"
+
 /* Web3Signer gives its store as long to answer. */
 #define LEDGER_PATIENCE_MS 3000
 /*
@@ -103,52 +105,42 @@ static void on_health(void *context, const union message *answer, const struct e
 	answer_health(call, problem, &checks);
 }
 
-void api_check_health(struct http_call *call, const char *identifier)
+/* The keeper knows both. */
+static void ask_keeper(struct http_call *call, void (*on_answer)(void *, const union message *, const struct error *))
 {
 	struct message_health request;
 	struct error error;
 
-	(void)identifier;
 	message_init(&request, MESSAGE_HEALTH, 0);
 	http_call_defer(call);
-	if (!keeper_client_send(api_call_of(call)->api->keeper, &request, on_health, call, &error))
-		answer_without_keeper(call, &error);
+	if (!keeper_client_send(api_call_of(call)->api->keeper, &request, on_answer, call, &error))
+		on_answer(call, NULL, &error);
 }
 
-static void append_number(struct buffer *body, const char *name, uint64_t number)
+void api_check_health(struct http_call *call, const char *identifier)
 {
-	buffer_append_format(body, "%s\"%s\":\"%" PRIu64 "\"", body->size > 1 ? "," : "", name, number);
+	(void)identifier;
+	ask_keeper(call, on_health);
 }
 
 /* On the keeper client's thread. As Web3Signer answers; an empty object where none is set. */
 static void on_high_watermark(void *context, const union message *answer, const struct error *error)
 {
 	struct http_call *call = (struct http_call *)context;
-	const struct high_watermark *high;
+	AUTO_JSON json_t *object = NULL;
 	AUTO_BUFFER struct buffer body = {0};
 
 	if (!answer) {
 		api_answer_error(call, 503, error->message, NULL);
 		return;
 	}
-	high = &answer->health_result.high_watermark;
-	buffer_append_byte(&body, '{');
-	if (high->has_epoch)
-		append_number(&body, "epoch", high->epoch);
-	if (high->has_slot)
-		append_number(&body, "slot", high->slot);
-	buffer_append_byte(&body, '}');
+	object = high_watermark_to_json(&answer->health_result.high_watermark);
+	json_write(object, &body);
 	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_JSON, .body = buffer_view(&body)});
 }
 
 void api_show_high_watermark(struct http_call *call, const char *identifier)
 {
-	struct message_health request;
-	struct error error;
-
 	(void)identifier;
-	message_init(&request, MESSAGE_HEALTH, 0);
-	http_call_defer(call);
-	if (!keeper_client_send(api_call_of(call)->api->keeper, &request, on_high_watermark, call, &error))
-		api_answer_error(call, 503, error.message, NULL);
+	ask_keeper(call, on_high_watermark);
 }

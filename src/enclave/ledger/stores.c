@@ -3,6 +3,7 @@
 
 #include "base/options.h"
 #include "net/http_client.h"
+#include "slashing/high_watermark.h"
 #include "slashing/store_dynamodb.h"
 
 static struct slashing_store *open_embedded(const struct network *network, struct error *error)
@@ -114,11 +115,6 @@ bool ledger_stores_tell_retired(struct ledger_stores *stores, struct error *erro
 
 /* ---- the high watermark ---- */
 
-static bool is_same(const struct high_watermark *a, const struct high_watermark *b)
-{
-	return a->has_slot == b->has_slot && a->has_epoch == b->has_epoch && a->slot == b->slot && a->epoch == b->epoch;
-}
-
 static bool may_ask(const struct ledger_stores *stores)
 {
 	return stores->tells_retired && (!stores->is_remote || stores->has_told);
@@ -129,7 +125,8 @@ bool ledger_stores_tell_high(struct ledger_stores *stores, uint64_t max_age_ms, 
 	struct message_high_watermark message;
 	struct high_watermark high;
 
-	if (!may_ask(stores) || !slashing_store_high(stores->store, max_age_ms, &high, NULL) || is_same(&high, &stores->told))
+	if (!may_ask(stores) || !slashing_store_high(stores->store, max_age_ms, &high, NULL) ||
+	    high_watermark_equal(&high, &stores->told))
 		return true;
 	message_init(&message, MESSAGE_HIGH_WATERMARK, 0);
 	message.high_watermark = stores->told = high;

@@ -23,7 +23,7 @@ struct ledger_stores {
 
 /*
  * How often the high watermark of a table is read between two groups; another enclave or a tool can set it. A read each costs less
- * than a dollar a year, and an operator who puts up a fence can wait so long.
+ * than a dollar a year, and an operator who sets one can wait so long.
  */
 #define LEDGER_HIGH_AGE_MS 10000
 

@@ -11,7 +11,6 @@
 #include "eth/mnemonic.h"
 #include "eth/ssz.h"
 #include "tables/key_birth.h"
-#include "tables/sealed_key.h"
 
 /* Of one mnemonic: what an answer can hold, at 3 KiB each. */
 #define BIRTHS_MAX 1000
@@ -88,22 +87,16 @@ static bool plant_tree(struct births *births, struct derivation_tree *ret_tree, 
 static bool add_row(struct births *births, const struct derivation_tree *tree, uint32_t index, struct error *error)
 {
 	AUTO_KEY_BIRTH struct key_birth birth = {0};
-	AUTO_BUFFER struct buffer sealed = {0};
-	AUTO_BUFFER struct buffer text = {0};
-	char pubkey[KEY_TABLE_PUBKEY_SIZE];
+	json_t *row;
 
 	if (!key_birth_make(tree, index, &births->plan, &birth, error))
 		return false;
-	hex_encode(view_of(birth.public_key, sizeof birth.public_key), pubkey);
-	if (!sealed_key_seal(secret_view(&births->data_key), pubkey, births->plan.network->name, &birth.signing_key, &sealed,
-			     error))
+	row = opening_seal_row(births->opening, secret_view(&births->data_key), birth.public_key, &birth.signing_key, error);
+	if (!row)
 		return false;
-	base64_encode(buffer_view(&sealed), &text);
+	(void)json_object_set_new(row, "deposit_json_b64", json_string(buffer_text(&birth.deposit_json_b64)));
 	memcpy(births->public_keys[index], birth.public_key, sizeof birth.public_key);
-	(void)json_array_append_new(births->rows,
-				    json_pack("{s:s, s:s, s:s}", "pubkey", pubkey, "sealed_key_b64", buffer_text(&text),
-					      "deposit_json_b64", buffer_text(&birth.deposit_json_b64)));
-	return true;
+	return json_array_append_new(births->rows, row) == 0;
 }
 
 static bool make_all(struct births *births, struct error *error)
@@ -121,14 +114,6 @@ static bool make_all(struct births *births, struct error *error)
 	return true;
 }
 
-static json_t *base64_of(const struct buffer *bytes)
-{
-	AUTO_BUFFER struct buffer text = {0};
-
-	base64_encode(buffer_view(bytes), &text);
-	return json_string(buffer_text(&text));
-}
-
 static bool add_attestation(const struct births *births, json_t *body, struct error *error)
 {
 	struct birth_statement statement = {
@@ -144,7 +129,7 @@ static bool add_attestation(const struct births *births, json_t *body, struct er
 	if (!nsm_attest(births->opening->opener->nsm, view_of(digest, sizeof digest), (struct view){0}, (struct view){0}, &document,
 			error))
 		return false;
-	(void)json_object_set_new(body, "attestation_document_b64", base64_of(&document));
+	(void)json_object_set_new(body, "attestation_document_b64", json_text_of_base64(buffer_view(&document)));
 	return true;
 }
 
@@ -157,7 +142,7 @@ static bool add_mnemonic(const struct births *births, json_t *body, struct error
 		return true;
 	if (!cms_seal(buffer_view(&births->recovery_spki), secret_view(&births->mnemonic), &blob, error))
 		return error_prefix(error, "recovery_public_key_b64");
-	(void)json_object_set_new(body, "mnemonic_cms_b64", base64_of(&blob));
+	(void)json_object_set_new(body, "mnemonic_cms_b64", json_text_of_base64(buffer_view(&blob)));
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the operator asks about histories, over the control channel: to import an interchange document (EIP-3076), to let keys begin that
- * never signed, to read, to put up a fence. The document is parsed here, in a process that ends with the job.
+ * never signed, to read, to set the high watermark. The document is parsed here, in a process that ends with the job.
  */
 #include <errno.h>
 #include <poll.h>
@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "enclave/opener/opener.h"
+#include "slashing/high_watermark.h"
 #include "slashing/interchange.h"
 
 /* Half of what the keeper takes at one time: the key manager's clients need the other. */
@@ -308,29 +309,15 @@ static json_t *read_histories(struct opener *opener, json_t *request, struct err
 
 /* ---- the high watermark ---- */
 
-static void add_number(json_t *object, const char *name, uint64_t number)
-{
-	(void)json_object_set_new(object, name, json_sprintf("%llu", (unsigned long long)number));
-}
-
 /* It is of no key: one question with none in it. */
 static json_t *ask_high(struct survey *survey, struct error *error)
 {
-	const struct high_watermark *high;
-	json_t *answer;
-
 	survey->count = 1;
 	survey->key = key_of_list;
 	survey->keys = memory_allocate_zeroed(1, sizeof *survey->keys);
 	if (!survey_run(survey, error))
 		return NULL;
-	high = &survey->results[0].high_watermark;
-	answer = json_object();
-	if (high->has_slot)
-		add_number(answer, "slot", high->slot);
-	if (high->has_epoch)
-		add_number(answer, "epoch", high->epoch);
-	return answer;
+	return high_watermark_to_json(&survey->results[0].high_watermark);
 }
 
 static json_t *read_high(struct opener *opener, json_t *request, struct error *error)
@@ -342,19 +329,11 @@ static json_t *read_high(struct opener *opener, json_t *request, struct error *e
 	return ask_high(&survey, error);
 }
 
-static bool read_number(json_t *request, const char *name, uint8_t *ret_there, uint64_t *ret_number, struct error *error)
-{
-	*ret_there = json_object_get(request, name) != NULL;
-	return !*ret_there || json_read_u64(request, name, ret_number, error);
-}
-
 static json_t *set_high(struct opener *opener, json_t *request, struct error *error)
 {
 	AUTO_SURVEY struct survey survey = {.action = HISTORY_SET_HIGH};
-	struct high_watermark *high = &survey.high_watermark;
 
-	if (!check_permission(opener, error) || !read_number(request, "slot", &high->has_slot, &high->slot, error) ||
-	    !read_number(request, "epoch", &high->has_epoch, &high->epoch, error))
+	if (!check_permission(opener, error) || !high_watermark_from_json(request, &survey.high_watermark, error))
 		return NULL;
 	return ask_high(&survey, error);
 }

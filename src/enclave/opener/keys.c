@@ -132,7 +132,7 @@ static int compare_rows(const void *a, const void *b)
 /* The first row of a key counts, and what comes after it is bad. */
 static void find_repeated(struct loading *loading)
 {
-	AUTO_FREE struct loading_row **sorted = memory_allocate_zeroed(loading->row_count + 1, sizeof *sorted);
+	AUTO_FREE struct loading_row **sorted = memory_allocate_zeroed(loading->row_count + 1, sizeof(void *));
 	struct error problem = {0};
 	size_t count = 0;
 
@@ -140,7 +140,7 @@ static void find_repeated(struct loading *loading)
 		if (loading->rows[i].content.has_public_key)
 			sorted[count++] = &loading->rows[i];
 	}
-	qsort(sorted, count, sizeof *sorted, compare_rows);
+	qsort(sorted, count, sizeof(void *), compare_rows);
 	for (size_t i = 1; i < count; i++) {
 		if (memcmp(sorted[i - 1]->content.public_key, sorted[i]->content.public_key, BLS_PUBLIC_KEY_SIZE) != 0)
 			continue;

@@ -75,6 +75,16 @@ static bool receive_task(struct opener *opener, struct task *task, struct error 
 	       error_prefix(error, "control");
 }
 
+/* The jobs whose answer is a body and nothing else. */
+static const struct body_job {
+	enum job_kind kind;
+	bool (*run)(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
+} body_jobs[] = {
+	{JOB_SLASHING, opener_histories},
+	{JOB_REWRAP, opener_rewrap},
+	{JOB_GENERATE, opener_generate},
+};
+
 static bool run_task(struct opener *opener, struct task *task, struct message_job_result *ret_result, struct buffer *ret_body,
 		     struct error *error)
 {
@@ -84,14 +94,12 @@ static bool run_task(struct opener *opener, struct task *task, struct message_jo
 	buffer_wipe_done(&task->request);
 	if (!request)
 		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(body_jobs); i++) {
+		if (body_jobs[i].kind == opener->job.kind)
+			return body_jobs[i].run(opener, request, ret_body, error);
+	}
 	if (opener->job.kind == JOB_IMPORT)
 		return opener_import(opener, request, task->imports, opener->job.import_count, error);
-	if (opener->job.kind == JOB_GENERATE)
-		return opener_generate(opener, request, ret_body, error);
-	if (opener->job.kind == JOB_REWRAP)
-		return opener_rewrap(opener, request, ret_body, error);
-	if (opener->job.kind == JOB_SLASHING)
-		return opener_histories(opener, request, ret_body, error);
 	if (opener->job.kind == JOB_CREDENTIAL)
 		return opener_refresh_credential(opener, request, error);
 	return opener_load(opener, request, ret_result, ret_body, error);

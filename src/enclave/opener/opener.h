@@ -129,6 +129,10 @@ MUST_USE bool opening_read_row(const struct opening *opening, json_t *members, s
 /* Its secret key, which is that of its public key. */
 MUST_USE bool opening_open_row(struct opening *opening, const struct opening_row *row, struct secret *ret_secret_key,
 			       struct error *error);
+/* A key as the key table keeps it, {"pubkey","sealed_key_b64"}: under this data key, for this enclave's network. NULL on failure. */
+MUST_USE json_t *opening_seal_row(const struct opening *opening, struct view data_key,
+				  const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct secret *secret_key,
+				  struct error *error);
 /* Whether what failed to read or to open is the row's fault, so that the next one may well be good. */
 bool opening_blames_row(const struct error *error);
 /* Notes and logs it; `reason` is without the row's name. */

@@ -23,33 +23,22 @@ static void rewrapping_done(struct rewrapping *rewrapping)
 	json_decref(rewrapping->failed);
 }
 
-static bool seal(const struct rewrapping *rewrapping, const struct opening_row *row, const struct secret *secret_key,
-		 struct error *error)
-{
-	AUTO_BUFFER struct buffer sealed = {0};
-	AUTO_BUFFER struct buffer text = {0};
-	char pubkey[KEY_TABLE_PUBKEY_SIZE];
-
-	/* As the key table writes it, whatever the request's letters were. */
-	hex_encode(view_of(row->public_key, sizeof row->public_key), pubkey);
-	if (!sealed_key_seal(rewrapping->data_key, pubkey, row->chain, secret_key, &sealed, error))
-		return false;
-	base64_encode(buffer_view(&sealed), &text);
-	(void)json_array_append_new(rewrapping->rows,
-				    json_pack("{s:s, s:s}", "pubkey", pubkey, "sealed_key_b64", buffer_text(&text)));
-	return true;
-}
-
-/* What is wrong with a row is told by its name, and does not stop the others; KMS being away does. */
+/*
+ * What is wrong with a row is told by its name, and does not stop the others; KMS being away does. That KMS denies it is the row's own
+ * affair here, other than in a load: the next one may be of another KMS key.
+ */
 static bool rewrap_row(const struct rewrapping *rewrapping, json_t *members, struct error *error)
 {
 	struct opening_row row = {.pubkey = "?"};
 	AUTO_SECRET struct secret secret_key = {0};
 	struct error problem = {0};
+	json_t *sealed = NULL;
 
 	if (opening_read_row(rewrapping->opening, members, &row, &problem) &&
-	    opening_open_row(rewrapping->opening, &row, &secret_key, &problem) && seal(rewrapping, &row, &secret_key, &problem))
-		return true;
+	    opening_open_row(rewrapping->opening, &row, &secret_key, &problem))
+		sealed = opening_seal_row(rewrapping->opening, rewrapping->data_key, row.public_key, &secret_key, &problem);
+	if (sealed)
+		return json_array_append_new(rewrapping->rows, sealed) == 0;
 	if (problem.code == ERROR_PEER || problem.code == ERROR_IO || problem.code == ERROR_BUG) {
 		*error = problem;
 		return false;

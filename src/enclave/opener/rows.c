@@ -102,6 +102,18 @@ bool opening_open_row(struct opening *opening, const struct opening_row *row, st
 	return row->form->open(opening, row->members, row->pubkey, row->chain, ret_secret_key, error);
 }
 
+json_t *opening_seal_row(const struct opening *opening, struct view data_key, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
+			 const struct secret *secret_key, struct error *error)
+{
+	AUTO_BUFFER struct buffer sealed = {0};
+	char pubkey[KEY_TABLE_PUBKEY_SIZE];
+
+	hex_encode(view_of(public_key, BLS_PUBLIC_KEY_SIZE), pubkey);
+	if (!sealed_key_seal(data_key, pubkey, opening->opener->configuration.network.name, secret_key, &sealed, error))
+		return NULL;
+	return json_pack("{s:s, s:o}", "pubkey", pubkey, "sealed_key_b64", json_text_of_base64(buffer_view(&sealed)));
+}
+
 /* Whatever else fails would fail for the next row as well: KMS, the relay, the NSM, memory, the permission to decrypt. */
 bool opening_blames_row(const struct error *error)
 {

@@ -3,6 +3,7 @@
 
 #include "aws/dynamodb.h"
 #include "base/clock.h"
+#include "example_credentials.h"
 #include "http_test_server.h"
 #include "net/deadline.h"
 
@@ -12,26 +13,6 @@
 /* What a machine under load may need beside the delays that a test asks for. */
 #define SLACK_MS 3000
 #define ITEMS_MAX 400
-
-static struct credentials credentials;
-
-static int set_up(void **state)
-{
-	struct error error = {0};
-	AUTO_JSON json_t *object = json_pack("{s:s,s:s}", "access_key_id", "AKIDEXAMPLE", "secret_access_key", "example");
-
-	(void)state;
-	return secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && credentials_from_json(object, &credentials, &error)
-		       ? 0
-		       : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	credentials_done(&credentials);
-	return 0;
-}
 
 /* A client of a scripted server, and what became of the items of its last call. */
 struct fixture {
@@ -465,5 +446,5 @@ int main(void)
 		cmocka_unit_test(values_are_strict),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, make_credentials, drop_credentials);
 }

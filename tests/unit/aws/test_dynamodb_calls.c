@@ -4,6 +4,7 @@
 
 #include "aws/dynamodb.h"
 #include "base/clock.h"
+#include "example_credentials.h"
 #include "http_test_server.h"
 #include "net/deadline.h"
 
@@ -12,26 +13,6 @@
 /* What a machine under load may need beside the delays that a test asks for. */
 #define SLACK_MS 3000
 #define ITEMS 3
-
-static struct credentials credentials;
-
-static int set_up(void **state)
-{
-	struct error error = {0};
-	AUTO_JSON json_t *object = json_pack("{s:s,s:s}", "access_key_id", "AKIDEXAMPLE", "secret_access_key", "example");
-
-	(void)state;
-	return secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && credentials_from_json(object, &credentials, &error)
-		       ? 0
-		       : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	credentials_done(&credentials);
-	return 0;
-}
 
 struct fixture {
 	struct test_server *server;
@@ -376,5 +357,5 @@ int main(void)
 		cmocka_unit_test(a_transaction_is_not_larger_than_dynamodb_takes),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, make_credentials, drop_credentials);
 }

@@ -3,6 +3,7 @@
 
 #include "aws/session.h"
 #include "base/clock.h"
+#include "example_credentials.h"
 #include "http_test_server.h"
 
 #define AUTO_SERVER CLEANUP(test_server_free)
@@ -11,26 +12,6 @@
 #define RESPONSE_MAX_SIZE 4096
 #define SLACK_MS 3000
 #define TARGET "DynamoDB_20120810.GetItem"
-
-static struct credentials credentials;
-
-static int set_up(void **state)
-{
-	struct error error = {0};
-	AUTO_JSON json_t *object = json_pack("{s:s,s:s}", "access_key_id", "AKIDEXAMPLE", "secret_access_key", "example");
-
-	(void)state;
-	return secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && credentials_from_json(object, &credentials, &error)
-		       ? 0
-		       : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	credentials_done(&credentials);
-	return 0;
-}
 
 static void session_done(struct aws_session **session)
 {
@@ -235,5 +216,5 @@ int main(void)
 		cmocka_unit_test(plain_http_is_for_the_loopback_only),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, make_credentials, drop_credentials);
 }

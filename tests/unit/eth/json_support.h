@@ -23,6 +23,16 @@ static inline json_t *load_json_with_nuls(const char *path)
 	return json;
 }
 
+/* A public vector file; where it is missing the test is skipped. */
+static inline json_t *load_public_json(const char *relative)
+{
+	AUTO_FREE char *path = public_vector_path(relative);
+
+	if (!path)
+		skip();
+	return load_json_with_nuls(path);
+}
+
 static inline struct view text_of(json_t *object, const char *name)
 {
 	json_t *text = json_object_get(object, name);

@@ -78,8 +78,7 @@ static void check_key(const struct secret *seed, json_t *expected)
 
 static void derives_keys_on_paths(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/erc2333/derive.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/erc2333/derive.json");
 	json_t *entry;
 	json_t *expected;
 	size_t checked = 0;
@@ -87,9 +86,6 @@ static void derives_keys_on_paths(void **state)
 	size_t j;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json(path);
 	json_array_foreach(cases, i, entry)
 	{
 		AUTO_SECRET struct secret seed = {0};
@@ -164,15 +160,11 @@ static void refuses_path(struct view text, const char *message)
 
 static void reads_paths_as_the_standard_does(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/erc2334/paths.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/erc2334/paths.json");
 	json_t *entry;
 	size_t i;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json_with_nuls(path);
 	assert_true(json_array_size(json_object_get(cases, "valid")) >= 9);
 	json_array_foreach(json_object_get(cases, "valid"), i, entry)
 	{

@@ -162,15 +162,11 @@ static void refuses_what_web3signer_refuses(void **state)
 
 static void encodes_passwords(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/password_encoding.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/password_encoding.json");
 	json_t *entry;
 	size_t i;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json_with_nuls(path);
 	json_array_foreach(cases, i, entry) check_password(entry);
 	assert_true(i > 20);
 }
@@ -216,15 +212,11 @@ static void has_room_for_the_longest_decomposition(void **state)
 
 static void derives_known_keys(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/kdf.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/kdf.json");
 	json_t *entry;
 	size_t i;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json(path);
 	json_array_foreach(cases, i, entry)
 	{
 		struct keystore_kdf_parameters kdf = {

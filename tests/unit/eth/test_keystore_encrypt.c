@@ -179,16 +179,12 @@ static void refuses_to_encrypt_nonsense(void **state)
 
 static void reads_paths_as_the_standard_does(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/erc2334/paths.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/erc2334/paths.json");
 	AUTO_SECRET struct secret secret_key = make_secret_key();
 	json_t *entry;
 	size_t i;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json_with_nuls(path);
 	json_array_foreach(json_object_get(cases, "valid"), i, entry)
 	{
 		AUTO_BUFFER struct buffer json = {0};

@@ -40,15 +40,11 @@ static void check_seed(json_t *entry)
 
 static void agrees_with_the_published_vectors(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/bip39/vectors.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/bip39/vectors.json");
 	json_t *entry;
 	size_t i;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json(path);
 	assert_true(json_array_size(cases) >= 18);
 	json_array_foreach(cases, i, entry)
 	{
@@ -69,15 +65,11 @@ static void agrees_with_the_published_vectors(void **state)
 
 static void normalizes_passphrases(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/bip39/passphrases.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/bip39/passphrases.json");
 	json_t *entry;
 	size_t i;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json_with_nuls(path);
 	assert_true(json_array_size(cases) >= 12);
 	json_array_foreach(cases, i, entry) check_seed(entry);
 }
@@ -127,15 +119,11 @@ static const char *message_of(const char *reason)
 
 static void judges_as_the_vectors_say(void **state)
 {
-	AUTO_FREE char *path = public_vector_path("keystore/bip39/invalid.json");
-	AUTO_JSON json_t *cases = NULL;
+	AUTO_JSON json_t *cases = load_public_json("keystore/bip39/invalid.json");
 	json_t *entry;
 	size_t i;
 
 	(void)state;
-	if (!path)
-		skip();
-	cases = load_json(path);
 	assert_true(json_array_size(json_object_get(cases, "invalid")) >= 10);
 	json_array_foreach(json_object_get(cases, "invalid"), i, entry)
 		refuses(text_of(entry, "mnemonic"), message_of(name_of(entry, "reason")));

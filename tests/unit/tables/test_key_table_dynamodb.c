@@ -2,30 +2,11 @@
 /* The key table in DynamoDB against a server that says what it is told to: what no real one can be made to say. */
 #include "vectors.h"
 
+#include "example_credentials.h"
 #include "http_test_server.h"
 #include "tables/key_table_dynamodb.h"
 
 #define DEADLINE_MS 20000
-
-static struct credentials credentials;
-
-static int set_up(void **state)
-{
-	struct error error = {0};
-	AUTO_JSON json_t *object = json_pack("{s:s,s:s}", "access_key_id", "AKIDEXAMPLE", "secret_access_key", "example");
-
-	(void)state;
-	return secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && credentials_from_json(object, &credentials, &error)
-		       ? 0
-		       : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	credentials_done(&credentials);
-	return 0;
-}
 
 struct fixture {
 	struct test_server *server;
@@ -160,5 +141,5 @@ int main(void)
 		cmocka_unit_test(a_write_that_fails_is_in_doubt),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, make_credentials, drop_credentials);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "slashing/high_watermark.h"
+
+static void add_number(json_t *object, const char *name, uint64_t number)
+{
+	(void)json_object_set_new(object, name, json_sprintf("%llu", (unsigned long long)number));
+}
+
+json_t *high_watermark_to_json(const struct high_watermark *high)
+{
+	json_t *object = json_object();
+
+	if (high->has_epoch)
+		add_number(object, "epoch", high->epoch);
+	if (high->has_slot)
+		add_number(object, "slot", high->slot);
+	return object;
+}
+
+static bool read_number(json_t *object, const char *name, uint8_t *ret_there, uint64_t *ret_number, struct error *error)
+{
+	*ret_there = json_object_get(object, name) != NULL;
+	return !*ret_there || json_read_u64(object, name, ret_number, error);
+}
+
+bool high_watermark_from_json(json_t *object, struct high_watermark *ret_high, struct error *error)
+{
+	struct high_watermark high = {0};
+
+	if (!read_number(object, "slot", &high.has_slot, &high.slot, error) ||
+	    !read_number(object, "epoch", &high.has_epoch, &high.epoch, error))
+		return false;
+	*ret_high = high;
+	return true;
+}
+
+bool high_watermark_equal(const struct high_watermark *a, const struct high_watermark *b)
+{
+	return a->has_slot == b->has_slot && a->has_epoch == b->has_epoch && a->slot == b->slot && a->epoch == b->epoch;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The high watermark (slashing/rules.h) as JSON: Web3Signer's {"epoch":"N","slot":"N"}, decimal strings, either of them absent when it is not set. */
+#pragma once
+
+#include "base/json.h"
+#include "slashing/rules.h"
+
+/* A new object. */
+MUST_USE json_t *high_watermark_to_json(const struct high_watermark *high);
+/* Of an object that may have other members too. ERROR_INPUT names the member. */
+MUST_USE bool high_watermark_from_json(json_t *object, struct high_watermark *ret_high, struct error *error);
+bool high_watermark_equal(const struct high_watermark *a, const struct high_watermark *b);
