@@ -103,3 +103,14 @@ MUST_USE bool dynamodb_read_hex(json_t *item, const char *name, bool *ret_there,
 MUST_USE bool dynamodb_read_text(json_t *item, const char *name, const char **ret_text, struct error *error);
 MUST_USE bool dynamodb_read_number(json_t *item, const char *name, bool *ret_there, uint64_t *ret_value, struct error *error);
 MUST_USE bool dynamodb_read_flag(json_t *item, const char *name, bool *ret_there, bool *ret_value, struct error *error);
+
+struct dynamodb_attribute {
+	const char *name;
+	json_t *value; /* {"S": …}; NULL: the attribute is taken away */
+};
+/*
+ * The TransactItem of an Update, for dynamodb_write() and dynamodb_transact(): sets these attributes of the item of `key`, which is made where
+ * it is missing, and leaves its other ones alone. `key` and the values are given away; `condition` NULL: none. A new reference.
+ */
+MUST_USE json_t *dynamodb_update(const char *table, json_t *key, const struct dynamodb_attribute *attributes, size_t count,
+				 const char *condition);

@@ -92,3 +92,36 @@ bool dynamodb_read_flag(json_t *item, const char *name, bool *ret_there, bool *r
 	*ret_there = attribute != NULL;
 	return !attribute || json_read_bool(attribute, "BOOL", ret_value, error) || bad_value(name, error);
 }
+
+/* Every name goes through a substitute: some columns are called what DynamoDB reserves. */
+json_t *dynamodb_update(const char *table, json_t *key, const struct dynamodb_attribute *attributes, size_t count,
+			const char *condition)
+{
+	AUTO_BUFFER struct buffer set = {0};
+	AUTO_BUFFER struct buffer remove = {0};
+	json_t *names = json_object();
+	json_t *values = json_object();
+	json_t *update = json_pack("{s:s,s:o,s:o}", "TableName", table, "Key", key, "ExpressionAttributeNames", names);
+
+	for (size_t i = 0; i < count; i++) {
+		AUTO_FREE char *name = memory_format("#%zu", i);
+		AUTO_FREE char *value = memory_format(":%zu", i);
+
+		(void)json_object_set_new(names, name, json_string(attributes[i].name));
+		if (!attributes[i].value) {
+			buffer_append_format(&remove, "%s%s", remove.size ? ", " : " REMOVE ", name);
+			continue;
+		}
+		buffer_append_format(&set, "%s%s = %s", set.size ? ", " : "SET ", name, value);
+		(void)json_object_set_new(values, value, attributes[i].value);
+	}
+	buffer_append(&set, buffer_view(&remove));
+	(void)json_object_set_new(update, "UpdateExpression", json_string(buffer_text(&set)));
+	if (condition)
+		(void)json_object_set_new(update, "ConditionExpression", json_string(condition));
+	/* DynamoDB wants no empty list of values. */
+	if (json_object_size(values) > 0)
+		(void)json_object_set(update, "ExpressionAttributeValues", values);
+	json_decref(values);
+	return json_pack("{s:o}", "Update", update);
+}

@@ -59,31 +59,20 @@ bool dynamodb_high_read(struct dynamodb_high *high, uint64_t max_age_ms, uint64_
 	return true;
 }
 
-/* A number is set or taken away: absent is how the item says that there is none. */
+/* Absent is how the item says that there is none. */
+static json_t *number_if(bool is_there, uint64_t number)
+{
+	return is_there ? dynamodb_number(number) : NULL;
+}
+
 static json_t *make_update(const struct dynamodb_high *high, const struct high_watermark *wanted)
 {
-	AUTO_BUFFER struct buffer update = {0};
-	json_t *values = json_object();
-	json_t *request;
+	const struct dynamodb_attribute columns[] = {
+		{"high_slot", number_if(wanted->has_slot, wanted->slot)},
+		{"high_epoch", number_if(wanted->has_epoch, wanted->epoch)},
+	};
 
-	if (wanted->has_slot || wanted->has_epoch)
-		buffer_append_format(&update, "SET %s%s%s", wanted->has_slot ? "high_slot = :slot" : "",
-				     wanted->has_slot && wanted->has_epoch ? ", " : "",
-				     wanted->has_epoch ? "high_epoch = :epoch" : "");
-	if (!wanted->has_slot || !wanted->has_epoch)
-		buffer_append_format(&update, " REMOVE %s%s%s", wanted->has_slot ? "" : "high_slot",
-				     !wanted->has_slot && !wanted->has_epoch ? ", " : "", wanted->has_epoch ? "" : "high_epoch");
-	if (wanted->has_slot)
-		(void)json_object_set_new(values, ":slot", dynamodb_number(wanted->slot));
-	if (wanted->has_epoch)
-		(void)json_object_set_new(values, ":epoch", dynamodb_number(wanted->epoch));
-	request = json_pack("{s:{s:s,s:o,s:s,s:s}}", "Update", "TableName", high->table, "Key", item_key(high), "UpdateExpression",
-			    buffer_text(&update), "ReturnValuesOnConditionCheckFailure", "ALL_OLD");
-	/* DynamoDB wants no empty list of values. */
-	if (json_object_size(values) > 0)
-		(void)json_object_set(json_object_get(request, "Update"), "ExpressionAttributeValues", values);
-	json_decref(values);
-	return request;
+	return dynamodb_update(high->table, item_key(high), columns, ARRAY_SIZE(columns), NULL);
 }
 
 bool dynamodb_high_write(struct dynamodb_high *high, const struct high_watermark *wanted, uint64_t deadline_ms, struct error *error)

@@ -21,18 +21,6 @@ MUST_USE bool dynamodb_table_init(struct dynamodb_table *table, const struct aws
 				  struct error *error);
 void dynamodb_table_done(struct dynamodb_table *table);
 
-struct dynamodb_column {
-	const char *name;
-	json_t *value; /* {"S": …}; NULL: the attribute is taken away */
-};
-
-/*
- * An Update that sets these columns, which makes the item where it is missing and leaves its other attributes alone. `key` and the values
- * are given away; `condition` may be NULL.
- */
-MUST_USE json_t *dynamodb_table_update(const char *table, json_t *key, const struct dynamodb_column *columns, size_t count,
-				       const char *condition);
-
 /* {"S": text}, or NULL for NULL. */
 MUST_USE json_t *dynamodb_table_text(const char *text);
 /* A copy of an attribute, which is NULL where it is absent. ERROR_PEER when it is of another type or larger, "name: reason". */

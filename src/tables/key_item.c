@@ -112,7 +112,7 @@ static json_t *bare(const char *operation, const char *table, json_t *key, const
 
 json_t *key_item_put(const char *table, const struct key_row *row, bool replace)
 {
-	struct dynamodb_column columns[KEY_COLUMNS + 2] = {
+	struct dynamodb_attribute columns[KEY_COLUMNS + 2] = {
 		{"chain", dynamodb_text(row->chain)},
 		{"active", dynamodb_flag(row->active)},
 	};
@@ -120,10 +120,10 @@ json_t *key_item_put(const char *table, const struct key_row *row, bool replace)
 	for (size_t i = 0; i < KEY_COLUMNS; i++) {
 		const struct key_column *column = &key_columns[i];
 
-		columns[2 + i] = (struct dynamodb_column){column->name, dynamodb_table_text(key_column_value(row, column))};
+		columns[2 + i] = (struct dynamodb_attribute){column->name, dynamodb_table_text(key_column_value(row, column))};
 	}
-	return dynamodb_table_update(table, key_item_key(row->web3signer_uuid, row->pubkey), columns, ARRAY_SIZE(columns),
-				     replace ? NULL : IS_NEW);
+	return dynamodb_update(table, key_item_key(row->web3signer_uuid, row->pubkey), columns, ARRAY_SIZE(columns),
+			       replace ? NULL : IS_NEW);
 }
 
 json_t *key_item_expect_none(const char *table, const struct key_row *row)
@@ -133,9 +133,9 @@ json_t *key_item_expect_none(const char *table, const struct key_row *row)
 
 json_t *key_item_set_active(const char *table, const char *web3signer_uuid, const char *pubkey, bool is_active)
 {
-	const struct dynamodb_column column = {"active", dynamodb_flag(is_active)};
+	const struct dynamodb_attribute column = {"active", dynamodb_flag(is_active)};
 
-	return dynamodb_table_update(table, key_item_key(web3signer_uuid, pubkey), &column, 1, IS_THERE);
+	return dynamodb_update(table, key_item_key(web3signer_uuid, pubkey), &column, 1, IS_THERE);
 }
 
 json_t *key_item_remove(const char *table, const char *web3signer_uuid, const char *pubkey)

@@ -89,13 +89,13 @@ static bool put(struct tls_table *base, const struct tls_row *row, struct error 
 {
 	const struct dynamodb_table *table = table_of(base);
 	CLEANUP(dynamodb_item_done) struct dynamodb_item item = {0};
-	struct dynamodb_column values[ARRAY_SIZE(columns)];
+	struct dynamodb_attribute values[ARRAY_SIZE(columns)];
 
 	if (!check_sizes(row, error))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
-		values[i] = (struct dynamodb_column){columns[i].name, dynamodb_table_text(value_of(row, &columns[i]))};
-	item.request = dynamodb_table_update(table->name, key_of(row->key_id), values, ARRAY_SIZE(columns), NULL);
+		values[i] = (struct dynamodb_attribute){columns[i].name, dynamodb_table_text(value_of(row, &columns[i]))};
+	item.request = dynamodb_update(table->name, key_of(row->key_id), values, ARRAY_SIZE(columns), NULL);
 	return dynamodb_write(table->client, &item, 1, deadline_after(table->deadline_ms), error);
 }
 
