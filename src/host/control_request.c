@@ -21,11 +21,10 @@ void control_request_done(struct control_request *request)
 /* One row of `encrypted_validator_keys`. */
 static bool append_key(struct control_request *request, const struct key_row *row, struct error *error)
 {
-	AUTO_JSON json_t *key = json_pack("{s:s, s:s}", "pubkey", row->pubkey, "chain", row->chain);
-	bool sealed = row->sealed_key_b64 && row->data_key_b64;
+	AUTO_JSON json_t *key =
+		json_pack("{s:o, s:o}", "pubkey", json_text_of_any(row->pubkey), "chain", json_text_of_any(row->chain));
+	bool sealed = row->sealed_key_b64 != NULL;
 
-	if (!sealed && !row->encrypted_key_password_mnemonic_b64)
-		return error_set(error, ERROR_INPUT, "key table: the row of %s has no key in it", row->pubkey);
 	if (sealed) {
 		(void)json_object_set_new(key, "sealed_key_b64", json_string(row->sealed_key_b64));
 		(void)json_object_set_new(key, "data_key_b64", json_string(row->data_key_b64));
@@ -43,6 +42,15 @@ static bool append_key(struct control_request *request, const struct key_row *ro
 	return true;
 }
 
+/* The enclave tells of it, as of every row that it cannot use. */
+static void append_problem(struct control_request *request, const struct key_row_problem *problem)
+{
+	AUTO_JSON json_t *row =
+		json_pack("{s:o, s:o}", "pubkey", json_text_of_any(problem->pubkey), "problem", json_text_of_any(problem->message));
+
+	json_write(row, &request->frame);
+}
+
 static bool append_keys(struct control_request *request, const struct key_rows *rows, struct error *error)
 {
 	buffer_append_text(&request->frame, ",\"encrypted_validator_keys\":[");
@@ -51,6 +59,11 @@ static bool append_keys(struct control_request *request, const struct key_rows *
 			buffer_append_byte(&request->frame, ',');
 		if (!append_key(request, &rows->rows[i], error))
 			return false;
+	}
+	for (size_t i = 0; i < rows->problem_count; i++) {
+		if (rows->count + i > 0)
+			buffer_append_byte(&request->frame, ',');
+		append_problem(request, &rows->problems[i]);
 	}
 	buffer_append_byte(&request->frame, ']');
 	return true;

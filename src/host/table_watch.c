@@ -45,6 +45,10 @@ static bool add_keys(EVP_MD_CTX *digest, const struct settings *settings, struct
 		add(digest, rows.rows[i].sealed_key_b64);
 		add(digest, rows.rows[i].data_key_b64);
 	}
+	for (size_t i = 0; i < rows.problem_count; i++) {
+		add(digest, rows.problems[i].pubkey);
+		add(digest, rows.problems[i].message);
+	}
 	return true;
 }
 

@@ -6,8 +6,6 @@
 
 #define IS_THERE "attribute_exists(pubkey)"
 #define IS_NEW "attribute_not_exists(pubkey)"
-/* Of a name that is no public key, as much as tells it from others. */
-#define SHOWN_SIZE 128
 
 /* ---- reading ---- */
 
@@ -39,29 +37,19 @@ static bool read_active(json_t *item, bool *ret_active, struct error *error)
 		return is_there || error_set(error, ERROR_PEER, "%s: missing", name);
 	if (!dynamodb_read_text(item, name, &text, error))
 		return false;
-	*ret_active = strcmp(text, "true") == 0;
-	return *ret_active || strcmp(text, "false") == 0 || error_set(error, ERROR_PEER, "%s: not true or false", name);
-}
-
-/* A row without a key in it would be missed only by whoever counts. Both forms are well: the sealed one is taken. */
-static bool check_form(const struct key_row *row, struct error *error)
-{
-	if (!row->sealed_key_b64 != !row->data_key_b64)
-		return error_set(error, ERROR_PEER, "%s: missing", row->sealed_key_b64 ? "data_key_b64" : "sealed_key_b64");
-	if (!row->sealed_key_b64 && !row->encrypted_key_password_mnemonic_b64)
-		return error_set(error, ERROR_PEER, "encrypted_key_password_mnemonic_b64: missing, and so is sealed_key_b64");
-	return true;
+	*ret_active = strcmp(text, "false") != 0;
+	return !*ret_active || strcmp(text, "true") == 0 || error_set(error, ERROR_PEER, "%s: not true or false", name);
 }
 
 static bool read_columns(json_t *item, const char *web3signer_uuid, struct key_row *row, struct error *error)
 {
 	if (!key_pubkey_is_valid(row->pubkey))
-		return error_set(error, ERROR_PEER, "not 96 lower-case hex digits");
+		return error_set(error, ERROR_PEER, "pubkey: not 96 lower-case hex digits");
 	if (!read_text_into(item, "web3signer_uuid", row->web3signer_uuid, sizeof row->web3signer_uuid, error))
 		return false;
 	if (strcmp(row->web3signer_uuid, web3signer_uuid) != 0)
 		return error_set(error, ERROR_PEER, "web3signer_uuid: not the one that was asked for");
-	if (!read_text_into(item, "chain", row->chain, sizeof row->chain, error) || !read_active(item, &row->active, error))
+	if (!read_active(item, &row->active, error) || !read_text_into(item, "chain", row->chain, sizeof row->chain, error))
 		return false;
 	for (size_t i = 0; i < KEY_COLUMNS; i++) {
 		const struct key_column *column = &key_columns[i];
@@ -69,32 +57,25 @@ static bool read_columns(json_t *item, const char *web3signer_uuid, struct key_r
 		if (!dynamodb_table_copy_text(item, column->name, column->max_size, key_column_text(row, column), error))
 			return false;
 	}
-	return check_form(row, error);
-}
-
-/* DynamoDB gave what somebody wrote: it is the row that is at fault. */
-static bool blame_row(struct error *error)
-{
-	if (error)
-		error->code = ERROR_INPUT;
-	return false;
+	return key_row_check_form(row, error);
 }
 
 bool key_item_read(json_t *item, const char *web3signer_uuid, struct key_row *ret_row, struct error *error)
 {
 	const char *pubkey;
 
-	if (!dynamodb_read_text(item, "pubkey", &pubkey, error))
-		return blame_row(error);
-	if (!pubkey)
-		return error_set(error, ERROR_INPUT, "a row without pubkey");
-	/* One that is too long stays empty and is told as what it is. */
-	if (strlen(pubkey) < sizeof ret_row->pubkey)
-		memcpy(ret_row->pubkey, pubkey, strlen(pubkey) + 1);
-	if (read_columns(item, web3signer_uuid, ret_row, error))
-		return true;
-	(void)error_prefix(error, "pubkey %.*s", SHOWN_SIZE, pubkey);
-	return blame_row(error);
+	ret_row->active = true;
+	if (dynamodb_read_text(item, "pubkey", &pubkey, error) && (pubkey || error_set(error, ERROR_PEER, "pubkey: missing"))) {
+		/* Of one that is too long the beginning tells it from others. */
+		(void)snprintf(ret_row->pubkey, sizeof ret_row->pubkey, "%s", pubkey);
+		if (strlen(pubkey) >= sizeof ret_row->pubkey)
+			(void)error_set(error, ERROR_PEER, "pubkey: not 96 lower-case hex digits");
+		else if (read_columns(item, web3signer_uuid, ret_row, error))
+			return true;
+	}
+	/* DynamoDB gave what somebody wrote: it is the row that is at fault. */
+	error->code = ERROR_INPUT;
+	return false;
 }
 
 /* ---- writing ---- */

@@ -10,8 +10,9 @@
 #include "tables/key_table.h"
 
 /*
- * An item of the signer's partition. ERROR_INPUT names pubkey and column: one that is missing, of another type or too large, or that belongs
- * to another signer. Attributes that are not ours are passed over. Attributes of the row are set on failure too: key_row_done() it.
+ * An item of the signer's partition. ERROR_INPUT names the column: one that is missing, of another type or too large, or that belongs
+ * to another signer. Attributes that are not ours are passed over. Attributes of the row are set on failure too, as far as they can be read:
+ * key_row_done() it. A row is active unless it says otherwise.
  */
 MUST_USE bool key_item_read(json_t *item, const char *web3signer_uuid, struct key_row *ret_row, struct error *error);
 

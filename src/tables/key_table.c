@@ -30,7 +30,10 @@ void key_rows_done(struct key_rows *rows)
 		return;
 	for (size_t i = 0; i < rows->count; i++)
 		key_row_done(&rows->rows[i]);
+	for (size_t i = 0; i < rows->problem_count; i++)
+		free(rows->problems[i].message);
 	free(rows->rows);
+	free(rows->problems);
 	*rows = (struct key_rows){0};
 }
 
@@ -66,10 +69,37 @@ bool key_rows_append(struct key_rows *rows, size_t *capacity, struct key_row *ro
 	return true;
 }
 
+void key_rows_append_problem(struct key_rows *rows, const char *pubkey, const struct error *reason)
+{
+	bool is_full = (rows->problem_count & (rows->problem_count - 1)) == 0; /* it is 0, 1, 2, 4, 8, … */
+	struct key_row_problem *problem;
+
+	if (is_full) {
+		struct key_row_problem *moved = memory_allocate_zeroed(2 * rows->problem_count + 1, sizeof *moved);
+
+		if (rows->problem_count)
+			memcpy(moved, rows->problems, rows->problem_count * sizeof *moved);
+		free(rows->problems);
+		rows->problems = moved;
+	}
+	problem = &rows->problems[rows->problem_count++];
+	(void)snprintf(problem->pubkey, sizeof problem->pubkey, "%s", pubkey[0] ? pubkey : "?");
+	problem->message = memory_copy_text(reason->message);
+}
+
 bool key_pubkey_is_valid(const char *pubkey)
 {
 	return strnlen(pubkey, KEY_TABLE_PUBKEY_SIZE) == KEY_TABLE_PUBKEY_SIZE - 1 &&
 	       strspn(pubkey, "0123456789abcdef") == KEY_TABLE_PUBKEY_SIZE - 1;
+}
+
+bool key_row_check_form(const struct key_row *row, struct error *error)
+{
+	if (!row->sealed_key_b64 != !row->data_key_b64)
+		return error_set(error, ERROR_INPUT, "%s: missing", row->sealed_key_b64 ? "data_key_b64" : "sealed_key_b64");
+	if (!row->sealed_key_b64 && !row->encrypted_key_password_mnemonic_b64)
+		return error_set(error, ERROR_INPUT, "encrypted_key_password_mnemonic_b64: missing, and so is sealed_key_b64");
+	return true;
 }
 
 static bool check_names(const char *web3signer_uuid, const char *pubkey, struct error *error)

@@ -35,9 +35,17 @@ struct key_row {
 void key_row_done(struct key_row *row);
 #define AUTO_KEY_ROW CLEANUP(key_row_done)
 
+/* A row that cannot be read: somebody wrote it by hand, or cut it. It stops no other one. */
+struct key_row_problem {
+	char pubkey[KEY_TABLE_PUBKEY_SIZE]; /* what it has for one, cut; "?": nothing */
+	char *message;                      /* "column: reason"; owned */
+};
+
 struct key_rows {
 	struct key_row *rows;
 	size_t count;
+	struct key_row_problem *problems;
+	size_t problem_count;
 };
 
 void key_rows_done(struct key_rows *rows);
@@ -60,8 +68,8 @@ static inline void key_table_done(struct key_table **table)
 #define AUTO_KEY_TABLE CLEANUP(key_table_done)
 
 /*
- * All rows of one signer, in order of pubkey; only_active leaves the others out. ERROR_INPUT names the row's column that is malformed: none is
- * passed over.
+ * All rows of one signer, in order of pubkey; only_active leaves the others out. Rows that are malformed are not among them but in `problems`,
+ * whether active or not where they do not say so.
  */
 MUST_USE bool key_table_list(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
 			     struct error *error);

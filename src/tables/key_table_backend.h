@@ -44,5 +44,9 @@ static inline const char *key_column_value(const struct key_row *row, const stru
 /* 96 lower-case hex digits. */
 MUST_USE bool key_pubkey_is_valid(const char *pubkey);
 
+/* A row that was read has a key in it. Both forms are well: the sealed one is taken. ERROR_INPUT names the column that is missing. */
+MUST_USE bool key_row_check_form(const struct key_row *row, struct error *error);
+
 /* Append a row (moved, `row` is left empty). ERROR_INPUT above KEY_TABLE_ROWS_MAX. `capacity` starts as 0. */
 MUST_USE bool key_rows_append(struct key_rows *rows, size_t *capacity, struct key_row *row, struct error *error);
+void key_rows_append_problem(struct key_rows *rows, const char *pubkey, const struct error *reason);

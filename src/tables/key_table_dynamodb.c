@@ -30,24 +30,47 @@ struct listing {
 	size_t capacity;
 	size_t seen; /* active or not */
 	size_t empty_pages;
-	char last[KEY_TABLE_PUBKEY_SIZE]; /* "": none yet */
+	char *last; /* pubkey, whatever it is; NULL: none yet */
 };
+
+static void listing_done(struct listing *listing)
+{
+	free(listing->last);
+}
+
+/* Whatever answers, no key comes twice and there is an end. */
+static bool check_order(struct listing *listing, json_t *item, struct error *error)
+{
+	const char *pubkey;
+
+	if (++listing->seen > KEY_TABLE_ROWS_MAX)
+		return error_set(error, ERROR_INPUT, "more than %d keys", KEY_TABLE_ROWS_MAX);
+	if (!dynamodb_read_text(item, "pubkey", &pubkey, error))
+		return false;
+	if (!pubkey)
+		return error_set(error, ERROR_PEER, "a row without pubkey");
+	if (listing->last && strcmp(pubkey, listing->last) <= 0)
+		return error_set(error, ERROR_PEER, "pubkey %.*s: comes out of order", KEY_TABLE_PUBKEY_SIZE, pubkey);
+	free(listing->last);
+	listing->last = memory_copy_text(pubkey);
+	return true;
+}
 
 static bool take_item(struct listing *listing, json_t *item, struct error *error)
 {
 	AUTO_KEY_ROW struct key_row row = {0};
+	struct error problem;
+	bool is_whole;
 
-	if (++listing->seen > KEY_TABLE_ROWS_MAX)
-		return error_set(error, ERROR_INPUT, "more than %d keys", KEY_TABLE_ROWS_MAX);
-	if (!key_item_read(item, listing->web3signer_uuid, &row, error))
+	if (!check_order(listing, item, error))
 		return false;
-	/* Whatever answers, no key comes twice and there is an end. */
-	if (strcmp(row.pubkey, listing->last) <= 0)
-		return error_set(error, ERROR_PEER, "pubkey %s: comes out of order", row.pubkey);
-	memcpy(listing->last, row.pubkey, sizeof listing->last);
+	is_whole = key_item_read(item, listing->web3signer_uuid, &row, &problem);
 	if (listing->only_active && !row.active)
 		return true;
-	return key_rows_append(listing->rows, &listing->capacity, &row, error);
+	if (is_whole)
+		return key_rows_append(listing->rows, &listing->capacity, &row, error);
+	key_rows_append_problem(listing->rows, row.pubkey, &problem);
+	return true;
 }
 
 static bool take_page(struct listing *listing, json_t *page, struct error *error)
@@ -72,6 +95,7 @@ static bool list(struct key_table *base, const char *web3signer_uuid, bool only_
 	const struct dynamodb_table *table = table_of(base);
 	AUTO_JSON json_t *uuid = dynamodb_text(web3signer_uuid);
 	const struct dynamodb_query query = {.table = table->name, .key_name = "web3signer_uuid", .key_value = uuid};
+	CLEANUP(listing_done)
 	struct listing listing = {.web3signer_uuid = web3signer_uuid, .only_active = only_active, .rows = ret_rows};
 	AUTO_JSON json_t *after = NULL;
 
@@ -236,7 +260,7 @@ static bool read_one(const struct dynamodb_table *table, const char *web3signer_
 		return false;
 	if (!items.items[0].found)
 		return error_set(error, ERROR_NOT_FOUND, "pubkey %s: is not there", pubkey);
-	return key_item_read(items.items[0].found, web3signer_uuid, ret_row, error);
+	return key_item_read(items.items[0].found, web3signer_uuid, ret_row, error) || error_prefix(error, "pubkey %s", pubkey);
 }
 
 /* Put there and taken away here in one transaction. */

@@ -35,7 +35,7 @@ static bool read_row(sqlite3_stmt *statement, struct key_row *ret_row, struct er
 	    !sqlite_store_read_text(statement, 8, &row->data_key_b64, error))
 		return false;
 	row->active = strcmp(active, "true") == 0;
-	return true;
+	return key_row_check_form(row, error);
 }
 
 static bool list(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
@@ -55,7 +55,11 @@ static bool list(struct key_table *table, const char *web3signer_uuid, bool only
 	while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
 		AUTO_KEY_ROW struct key_row row = {0};
 
-		if (!read_row(statement, &row, error) || !key_rows_append(ret_rows, &capacity, &row, error))
+		struct error problem;
+
+		if (!read_row(statement, &row, &problem))
+			key_rows_append_problem(ret_rows, row.pubkey, &problem);
+		else if (!key_rows_append(ret_rows, &capacity, &row, error))
 			return false;
 	}
 	return status == SQLITE_DONE || sqlite_store_error(database, "cannot read the keys", error);

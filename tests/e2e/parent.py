@@ -30,14 +30,22 @@ RESERVED = os.open(os.devnull, os.O_RDONLY)
 
 
 def unix_connection(path, timeout=15):
+    """Where the listener is behind with accepting, as on a machine at work, a connection that does not block fails at once: again, then."""
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout)
-    try:
-        connection.connect(str(path))
-    except OSError:
-        connection.close()
-        raise
-    return connection
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.connect(str(path))
+            return connection
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                connection.close()
+                raise
+            time.sleep(0.05)
+        except OSError:
+            connection.close()
+            raise
 
 
 def read_exactly(connection, size):

@@ -147,6 +147,11 @@ class Reload(SignerTest):
         up = json.loads(run("local", "up", "--dir", self.dir, "--json", check=0).stdout)
         self.assertEqual(up["public_keys"], self.first[1:])
         self.assert_one_bad_row(up, key, url)
+        # One that cannot even be read as a row is told of likewise.
+        rename = "UPDATE ValidatorKeys SET chain = ? WHERE pubkey = ?"
+        self.table(rename, "x" * 80, name)
+        self.assertEqual([one["message"] for one in self.reload()["failures"]], ["chain: 80 bytes, at most 31 are allowed"])
+        self.table(rename, "mainnet", name)
         # And it is over when the row is good.
         self.seal(key, sealed)
         self.assertEqual(self.reload(), {"key_count": 2, "added": 1, "removed": 0, "failed": 0, "failures": []})

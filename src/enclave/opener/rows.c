@@ -80,6 +80,7 @@ static const struct row_form *form_of(json_t *row, struct error *error)
 bool opening_read_row(const struct opening *opening, json_t *members, struct opening_row *ret_row, struct error *error)
 {
 	const char *network = opening->opener->configuration.network.name;
+	const char *problem;
 
 	*ret_row = (struct opening_row){.members = members, .pubkey = "?"};
 	if (!json_is_object(members))
@@ -88,6 +89,9 @@ bool opening_read_row(const struct opening *opening, json_t *members, struct ope
 	    !json_read_hex(members, "pubkey", ret_row->public_key, sizeof ret_row->public_key, error))
 		return false;
 	ret_row->has_public_key = true;
+	/* The parent could not make sense of it; it might as well leave it out. */
+	if (json_object_get(members, "problem"))
+		return json_read_text(members, "problem", &problem, error) && error_set(error, ERROR_INPUT, "%s", problem);
 	ret_row->form = form_of(members, error);
 	if (!ret_row->form || !json_read_text(members, "chain", &ret_row->chain, error))
 		return false;
