@@ -2,18 +2,15 @@
 /* The slashing table of a fleet, with the operator's own credentials: no signer needs to be up, and none is asked. */
 #include "cli/histories_internal.h"
 
-#include "base/file.h"
+#include "aws/access.h"
 #include "slashing/store_dynamodb.h"
 
-/* A bundle of authorities is some 200 KiB. */
-#define CA_MAX_SIZE (1u << 20)
 /* The operator can wait longer than a block. */
 #define DEADLINE_MS 30000
 
 struct history_table {
 	struct credentials credentials;
-	struct buffer ca_pem;
-	char *host;
+	struct aws_access access;
 };
 
 void history_table_free(struct history_table *table)
@@ -21,8 +18,7 @@ void history_table_free(struct history_table *table)
 	if (!table)
 		return;
 	credentials_done(&table->credentials);
-	buffer_done(&table->ca_pem);
-	free(table->host);
+	aws_access_done(&table->access);
 	free(table);
 }
 
@@ -36,11 +32,11 @@ static bool read_credentials(const char *path, struct credentials *ret_credentia
 
 static struct history_table *new_table(const struct history_place *place, struct error *error)
 {
+	const struct aws_place where = {place->region, place->host, place->ca};
 	struct history_table *table = memory_allocate_zeroed(1, sizeof *table);
 
-	table->host = place->host ? memory_copy_text(place->host) : memory_format("dynamodb.%s.amazonaws.com", place->region);
 	if (read_credentials(place->credentials, &table->credentials, error) &&
-	    (!place->ca || file_read(place->ca, CA_MAX_SIZE, &table->ca_pem, error)))
+	    aws_access_init("dynamodb", &where, &table->access, error))
 		return table;
 	history_table_free(table);
 	return NULL;
@@ -62,8 +58,7 @@ struct history_source *history_source_of_table(const struct history_place *place
 	table = new_table(place, error);
 	if (!table)
 		return NULL;
-	options.endpoint =
-		(struct aws_endpoint){.region = place->region, .host = table->host, .ca_pem = buffer_view(&table->ca_pem)};
+	options.endpoint = table->access.endpoint;
 	options.credentials = &table->credentials;
 	store = slashing_store_open_dynamodb(&options, error);
 	if (!store) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/control_request.h"
 
-#include "aws/credentials.h"
+#include "host/instance_credentials.h"
 #include "host/tables.h"
 #include "net/frame.h"
 
@@ -106,15 +106,6 @@ static void append_slashing_credentials(struct control_request *request, const s
 	json_write(text, &request->frame);
 }
 
-static bool read_credentials(const struct settings *settings, struct credentials *ret_credentials, struct error *error)
-{
-	bool ok = settings->credential_source == CREDENTIAL_SOURCE_IMDS
-			  ? credentials_from_imds(settings->imds_url, ret_credentials, error)
-			  : credentials_from_environment(ret_credentials, error);
-
-	return ok || error_prefix(error, "credentials");
-}
-
 /* Last, and into memory that is there already: an append that moves the buffer would leave a copy behind. */
 static bool append_credentials(struct control_request *request, const struct credentials *credentials, struct error *error)
 {
@@ -138,7 +129,7 @@ bool control_request_finish(const struct settings *settings, struct control_requ
 {
 	AUTO_CREDENTIALS struct credentials credentials = {0};
 
-	return read_credentials(settings, &credentials, error) && append_credentials(request, &credentials, error);
+	return instance_credentials_read(settings, &credentials, error) && append_credentials(request, &credentials, error);
 }
 
 bool control_request_load(const struct settings *settings, const char *operation, struct control_request *request,

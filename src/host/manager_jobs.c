@@ -2,21 +2,13 @@
 #include "host/manager_jobs.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "host/control_request.h"
 #include "host/provisioner.h"
-#include "tables/key_table.h"
+#include "host/tables.h"
 
 /* Opening keystores, of which there are at most 32 (0.5 s each, under emulation seconds), and one KMS call. */
 #define IMPORT_TIMEOUT_MS 180000u
 #define FORGOTTEN_TIMEOUT_MS 8000u
-
-static struct key_table *open_key_table(const struct settings *settings, struct error *error)
-{
-	if (!file_exists(settings->key_table))
-		return error_set(error, ERROR_NOT_FOUND, "key table: %s does not exist", settings->key_table), NULL;
-	return key_table_open_sqlite(settings->key_table, error);
-}
 
 /* Any will do: they are all of this fleet. The last is likely the newest. */
 static const char *find_data_key(const struct key_rows *rows)
@@ -114,18 +106,19 @@ static bool read_rows(json_t *body, const struct settings *settings, const struc
 bool manager_import(const struct settings *settings, const struct address *control, struct control_state *ret_state,
 		    struct error *error)
 {
-	AUTO_KEY_TABLE struct key_table *table = open_key_table(settings, error);
+	AUTO_HOST_KEY_TABLE struct host_key_table table = {0};
 	AUTO_KEY_ROWS struct key_rows before = {0};
 	AUTO_KEY_ROWS struct key_rows rows = {0};
 	AUTO_JSON json_t *body = NULL;
 
-	if (!table || !key_table_list(table, settings->web3signer_uuid, false, &before, error))
+	if (!host_key_table_open(settings, &table, error) ||
+	    !key_table_list(table.table, settings->web3signer_uuid, false, &before, error))
 		return false;
 	body = ask_for_rows(settings, control, find_data_key(&before), error);
 	if (!body || !read_rows(body, settings, &before, &rows, error))
 		return false;
 	/* None: every one of them failed, and its client knows. */
-	if (rows.count > 0 && !key_table_put(table, rows.rows, rows.count, true, error))
+	if (rows.count > 0 && !key_table_put(table.table, rows.rows, rows.count, true, error))
 		return false;
 	return provisioner_reload(settings, control, ret_state, error);
 }
@@ -147,14 +140,14 @@ static bool tell_forgotten(const struct address *control, const struct control_s
 bool manager_forget(const struct settings *settings, const struct address *control, const struct control_state *state,
 		    struct control_state *ret_state, struct error *error)
 {
-	AUTO_KEY_TABLE struct key_table *table = open_key_table(settings, error);
+	AUTO_HOST_KEY_TABLE struct host_key_table table = {0};
 
-	if (!table)
+	if (!host_key_table_open(settings, &table, error))
 		return false;
 	for (size_t i = 0; i < state->forget_count; i++) {
 		struct error problem = {0};
 
-		if (!key_table_set_active(table, settings->web3signer_uuid, state->forget[i], false, &problem) &&
+		if (!key_table_set_active(table.table, settings->web3signer_uuid, state->forget[i], false, &problem) &&
 		    problem.code != ERROR_NOT_FOUND) {
 			*error = problem;
 			return false;

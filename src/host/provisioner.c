@@ -38,7 +38,7 @@ bool provisioner_wait(const struct address *control, unsigned timeout_ms, const 
 static bool explain_no_keys(const struct settings *settings, struct error *error)
 {
 	return error_prefix(error, "key table: no active keys of web3signer_uuid %s in %s", settings->web3signer_uuid,
-			    settings->key_table);
+			    settings->key_table.name);
 }
 
 static bool run(const struct settings *settings, const char *operation, const struct address *control,

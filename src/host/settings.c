@@ -4,6 +4,7 @@
 #include "base/file.h"
 
 #define SQLITE_PREFIX "sqlite:"
+#define DYNAMODB_PREFIX "dynamodb:"
 #define IMDS_PREFIX "imds:"
 
 static bool copy_text(const char *text, const char *name, char *ret_text, size_t size, struct error *error)
@@ -23,9 +24,16 @@ static bool read_plain(const char *text, const char *name, void *target, size_t 
 
 static bool read_table(const char *text, const char *name, void *target, size_t size, struct error *error)
 {
-	if (strncmp(text, SQLITE_PREFIX, strlen(SQLITE_PREFIX)) != 0)
-		return error_set(error, ERROR_INPUT, "%s: not sqlite:PATH", name);
-	return copy_text(text + strlen(SQLITE_PREFIX), name, target, size, error);
+	struct table_settings *table = target;
+	size_t prefix_size = strlen(SQLITE_PREFIX);
+
+	(void)size;
+	table->is_dynamodb = strncmp(text, DYNAMODB_PREFIX, strlen(DYNAMODB_PREFIX)) == 0;
+	if (table->is_dynamodb)
+		prefix_size = strlen(DYNAMODB_PREFIX);
+	else if (strncmp(text, SQLITE_PREFIX, prefix_size) != 0)
+		return error_set(error, ERROR_INPUT, "%s: neither sqlite:PATH nor dynamodb:NAME", name);
+	return copy_text(text + prefix_size, name, table->name, sizeof table->name, error);
 }
 
 static bool read_address(const char *text, const char *name, void *target, size_t size, struct error *error)
@@ -49,8 +57,9 @@ static const struct text_member {
 	{MEMBER(nsm), read_address},
 };
 
-static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format", "tables_poll_s"};
+static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format", "tables_poll_s", "dynamodb"};
 static const char *const relay_members[] = {"name", "listen", "connect"};
+static const char *const dynamodb_members[] = {"region", "host", "ca_file"};
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {
@@ -68,6 +77,23 @@ static bool is_text_member(const char *name)
 			return true;
 	}
 	return false;
+}
+
+/* No others than these. `what` is what it would be a member of. */
+static bool check_names(json_t *object, const char *const *names, size_t count, const char *what, struct error *error)
+{
+	const char *name;
+	json_t *member;
+
+	if (!json_is_object(object))
+		return error_set(error, ERROR_INPUT, "not an object");
+	json_object_foreach(object, name, member)
+	{
+		(void)member;
+		if (!is_one_of(name, names, count))
+			return error_set(error, ERROR_INPUT, "%.64s: not a member of %s", name, what);
+	}
+	return true;
 }
 
 static bool check_member_names(json_t *object, struct error *error)
@@ -122,17 +148,9 @@ static bool is_name(const char *text)
 static bool read_relay(json_t *object, const struct settings *settings, struct relay_settings *relay, struct error *error)
 {
 	const char *texts[ARRAY_SIZE(relay_members)];
-	const char *name;
-	json_t *member;
 
-	if (!json_is_object(object))
-		return error_set(error, ERROR_INPUT, "not an object");
-	json_object_foreach(object, name, member)
-	{
-		(void)member;
-		if (!is_one_of(name, relay_members, ARRAY_SIZE(relay_members)))
-			return error_set(error, ERROR_INPUT, "%.64s: not a member of a relay", name);
-	}
+	if (!check_names(object, relay_members, ARRAY_SIZE(relay_members), "a relay", error))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		if (!json_read_text(object, relay_members[i], &texts[i], error))
 			return false;
@@ -166,6 +184,29 @@ static bool read_relays(json_t *object, struct settings *settings, struct error 
 	if (!settings_find_relay(settings, SETTINGS_KMS_RELAY))
 		return error_set(error, ERROR_INPUT,
 				 "relays: none has the name " SETTINGS_KMS_RELAY ", which the enclave opens its keys through");
+	return true;
+}
+
+static bool read_dynamodb_members(json_t *object, struct dynamodb_settings *dynamodb, struct error *error)
+{
+	const char *region, *host, *ca_file;
+
+	return check_names(object, dynamodb_members, ARRAY_SIZE(dynamodb_members), "dynamodb", error) &&
+	       json_read_text(object, "region", &region, error) && json_read_text_optional(object, "host", &host, error) &&
+	       json_read_text_optional(object, "ca_file", &ca_file, error) &&
+	       copy_text(region, "region", dynamodb->region, sizeof dynamodb->region, error) &&
+	       (!host || copy_text(host, "host", dynamodb->host, sizeof dynamodb->host, error)) &&
+	       (!ca_file || copy_text(ca_file, "ca_file", dynamodb->ca_file, sizeof dynamodb->ca_file, error));
+}
+
+static bool read_dynamodb(json_t *object, struct settings *settings, struct error *error)
+{
+	json_t *member = json_object_get(object, "dynamodb");
+
+	if (member)
+		return read_dynamodb_members(member, &settings->dynamodb, error) || error_prefix(error, "dynamodb");
+	if (settings->key_table.is_dynamodb || settings->tls_table.is_dynamodb)
+		return error_set(error, ERROR_INPUT, "dynamodb: missing; a table is in it, of which region?");
 	return true;
 }
 
@@ -210,7 +251,7 @@ bool settings_parse(struct view json, struct settings *ret_settings, struct erro
 	if (!object || !check_member_names(object, error) || !read_text_members(object, settings, error) ||
 	    !read_credentials(object, settings, error) || !read_relays(object, settings, error) ||
 	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error) ||
-	    !read_tables_poll(object, settings, error))
+	    !read_tables_poll(object, settings, error) || !read_dynamodb(object, settings, error))
 		return false;
 	*ret_settings = *settings;
 	return true;

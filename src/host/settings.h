@@ -30,6 +30,18 @@ enum credential_source {
 	CREDENTIAL_SOURCE_ENVIRONMENT, /* "environment": AWS_ACCESS_KEY_ID and so on */
 };
 
+struct table_settings {
+	bool is_dynamodb;
+	char name[SETTINGS_PATH_SIZE]; /* of "sqlite:PATH" the path, of "dynamodb:NAME" the table */
+};
+
+/* "dynamodb": {"region", "host", "ca_file"}: where the tables of DynamoDB are; the last two may be left out. */
+struct dynamodb_settings {
+	char region[SETTINGS_NAME_SIZE]; /* "": not given */
+	char host[SETTINGS_URL_SIZE];    /* "": AWS's own */
+	char ca_file[SETTINGS_PATH_SIZE];
+};
+
 struct relay_settings {
 	char name[SETTINGS_NAME_SIZE]; /* for the log */
 	struct address listen;
@@ -43,8 +55,9 @@ struct settings {
 	char run_folder[SETTINGS_PATH_SIZE];
 	char store_folder[SETTINGS_PATH_SIZE];
 	char web3signer_uuid[SETTINGS_UUID_SIZE];
-	char key_table[SETTINGS_PATH_SIZE]; /* of "sqlite:PATH" */
-	char tls_table[SETTINGS_PATH_SIZE];
+	struct table_settings key_table;
+	struct table_settings tls_table;
+	struct dynamodb_settings dynamodb;
 	struct address listen;
 	struct address nsm;
 	enum credential_source credential_source;

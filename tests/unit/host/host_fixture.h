@@ -53,7 +53,7 @@ static inline void fixture_put_key(const struct host_fixture *fixture, uint8_t s
 	AUTO_KEY_ROW struct key_row row = {.active = active};
 	uint8_t pubkey[48];
 	struct error error = {0};
-	AUTO_KEY_TABLE struct key_table *table = key_table_open_sqlite(fixture->settings.key_table, &error);
+	AUTO_KEY_TABLE struct key_table *table = key_table_open_sqlite(fixture->settings.key_table.name, &error);
 
 	assert_ok(table != NULL, &error);
 	memset(pubkey, seed, sizeof pubkey);
@@ -73,7 +73,7 @@ static inline void fixture_put_tls(const struct host_fixture *fixture)
 {
 	AUTO_TLS_ROW struct tls_row row = {.key_id = TLS_TABLE_KEY_ID};
 	struct error error = {0};
-	AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table, &error);
+	AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table.name, &error);
 
 	assert_ok(table != NULL, &error);
 	row.encrypted_tls_key_b64 = memory_copy_text("dGxzIGtleQ==");

@@ -76,7 +76,7 @@ static void passes_on_the_list_of_clients(void **state)
 	json_t *clients;
 
 	{
-		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table, &error);
+		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table.name, &error);
 		AUTO_TLS_ROW struct tls_row row = {0};
 
 		assert_ok(table != NULL, &error);
@@ -144,10 +144,10 @@ static void missing_tables_are_named(void **state)
 	char path[SETTINGS_PATH_SIZE];
 
 	fixture_path(fixture, "nowhere.sqlite", path);
-	memcpy(fixture->settings.tls_table, path, sizeof path);
-	assert_not_even_tried(fixture, ERROR_NOT_FOUND, "TLS table: /tmp/host-");
-	memcpy(fixture->settings.key_table, path, sizeof path);
-	assert_not_even_tried(fixture, ERROR_NOT_FOUND, "nowhere.sqlite does not exist");
+	memcpy(fixture->settings.tls_table.name, path, sizeof path);
+	assert_not_even_tried(fixture, ERROR_NOT_FOUND, "nowhere.sqlite: TLS table: does not exist");
+	memcpy(fixture->settings.key_table.name, path, sizeof path);
+	assert_not_even_tried(fixture, ERROR_NOT_FOUND, "nowhere.sqlite: key table: does not exist");
 	/* Looking must not have made one. */
 	assert_false(file_exists(path));
 }
@@ -193,10 +193,10 @@ static void no_tls_row_is_an_error(void **state)
 {
 	struct host_fixture *fixture = *state;
 
-	fixture_path(fixture, "tls.sqlite", fixture->settings.tls_table);
+	fixture_path(fixture, "tls.sqlite", fixture->settings.tls_table.name);
 	{
 		struct error error = {0};
-		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table, &error);
+		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table.name, &error);
 
 		assert_ok(table != NULL, &error);
 	}
@@ -208,9 +208,9 @@ static void broken_tables_are_named(void **state)
 	struct host_fixture *fixture = *state;
 	struct error error = {0};
 
-	fixture_path(fixture, "broken.sqlite", fixture->settings.key_table);
-	assert_ok(file_write_atomic(fixture->settings.key_table, view_of_text("this is no database, and long enough to see that"),
-				    0600, &error),
+	fixture_path(fixture, "broken.sqlite", fixture->settings.key_table.name);
+	assert_ok(file_write_atomic(fixture->settings.key_table.name,
+				    view_of_text("this is no database, and long enough to see that"), 0600, &error),
 		  &error);
 	assert_not_even_tried(fixture, ERROR_IO, "broken.sqlite");
 }

@@ -278,7 +278,7 @@ static void wait_for_reload(const struct host_fixture *fixture, json_int_t numbe
 static void changed_tables_are_read_again(void **state)
 {
 	struct host_fixture *fixture = *state;
-	AUTO_FREE char *away = memory_format("%s.away", fixture->settings.key_table);
+	AUTO_FREE char *away = memory_format("%s.away", fixture->settings.key_table.name);
 	struct error error = {0};
 	pid_t host;
 
@@ -295,7 +295,7 @@ static void changed_tables_are_read_again(void **state)
 	fixture_put_key(fixture, 0x77, true, false);
 	wait_for_reload(fixture, 2);
 	{
-		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table, &error);
+		AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(fixture->settings.tls_table.name, &error);
 		AUTO_TLS_ROW struct tls_row row = {.key_id = TLS_TABLE_KEY_ID};
 
 		assert_ok(table != NULL, &error);
@@ -305,9 +305,9 @@ static void changed_tables_are_read_again(void **state)
 	}
 	wait_for_reload(fixture, 3);
 	/* A table that is gone for a while is no change, and nothing is unloaded for it. */
-	assert_int_equal(rename(fixture->settings.key_table, away), 0);
+	assert_int_equal(rename(fixture->settings.key_table.name, away), 0);
 	(void)sleep(2);
-	assert_int_equal(rename(away, fixture->settings.key_table), 0);
+	assert_int_equal(rename(away, fixture->settings.key_table.name), 0);
 	(void)sleep(2);
 	assert_int_equal(reload_number(fixture), 3);
 	wait_for_state(fixture, "serving");

@@ -66,8 +66,8 @@ static void reads_the_example(void **state)
 	assert_string_equal(settings.run_folder, "D/run");
 	assert_string_equal(settings.store_folder, "D/store");
 	assert_string_equal(settings.web3signer_uuid, "local");
-	assert_string_equal(settings.key_table, "D/tables.sqlite");
-	assert_string_equal(settings.tls_table, "D/tls.sqlite");
+	assert_string_equal(settings.key_table.name, "D/tables.sqlite");
+	assert_string_equal(settings.tls_table.name, "D/tls.sqlite");
 	assert_int_equal(settings.listen.kind, ADDRESS_TCP);
 	assert_int_equal(settings.listen.port, 8443);
 	assert_string_equal(settings.nsm.path, "SIM/nsm.sock");
@@ -109,6 +109,29 @@ static void the_tables_are_looked_at_every_so_often(void **state)
 	assert_refused("tables_poll_s", json_integer(-1), "tables_poll_s");
 }
 
+static void tables_may_be_in_dynamodb(void **state)
+{
+	AUTO_JSON json_t *object = good_object();
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_int_equal(json_object_set_new(object, "key_table", json_string("dynamodb:ValidatorKeys")), 0);
+	assert_false(parse(object, &settings, &error));
+	assert_message_contains(&error, "dynamodb: missing");
+	assert_int_equal(json_object_set_new(object, "dynamodb", json_pack("{s:s}", "region", "eu-west-1")), 0);
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_true(settings.key_table.is_dynamodb);
+	assert_false(settings.tls_table.is_dynamodb);
+	assert_string_equal(settings.key_table.name, "ValidatorKeys");
+	assert_string_equal(settings.dynamodb.region, "eu-west-1");
+	assert_string_equal(settings.dynamodb.host, "");
+	assert_refused("key_table", json_string("dynamodb:"), "empty");
+	assert_refused("dynamodb", json_pack("{s:s}", "host", "localhost:1"), "region: missing");
+	assert_refused("dynamodb", json_pack("{s:s, s:s}", "region", "r", "key", "k"), "key: not a member of dynamodb");
+	assert_refused("dynamodb", json_string("eu-west-1"), "not an object");
+}
+
 static void every_member_is_wanted(void **state)
 {
 	AUTO_JSON json_t *object = good_object();
@@ -139,7 +162,7 @@ static void bad_values_are_refused(void **state)
 	assert_refused("program", json_string(""), "empty");
 	assert_refused("run_folder", json_string(long_text), "at most");
 	assert_refused("web3signer_uuid", json_string(long_text), "at most 63");
-	assert_refused("key_table", json_string("D/tables.sqlite"), "not sqlite:PATH");
+	assert_refused("key_table", json_string("D/tables.sqlite"), "neither sqlite:PATH nor dynamodb:NAME");
 	assert_refused("tls_table", json_string("sqlite:"), "empty");
 	assert_refused("listen", json_string("127.0.0.1:8443"), "address");
 	assert_refused("nsm", json_string("vsock:3"), "address");
@@ -217,6 +240,7 @@ int main(void)
 		cmocka_unit_test(reads_the_example),
 		cmocka_unit_test(reads_environment_credentials),
 		cmocka_unit_test(the_tables_are_looked_at_every_so_often),
+		cmocka_unit_test(tables_may_be_in_dynamodb),
 		cmocka_unit_test(every_member_is_wanted),
 		cmocka_unit_test(unknown_members_are_refused),
 		cmocka_unit_test(bad_values_are_refused),
