@@ -21,7 +21,7 @@ struct history_place {
 	const char *region;
 	const char *host;        /* HOST or HOST:PORT; default: AWS's of the region */
 	const char *ca;          /* PEM file; default: the system's authorities */
-	const char *credentials; /* JSON file; default: AWS_ACCESS_KEY_ID and so on */
+	const char *credentials; /* JSON file, or "imds"; default: AWS_ACCESS_KEY_ID and so on */
 };
 
 #define HISTORY_PLACE_OPTIONS(place)                                                                                               \
@@ -35,8 +35,8 @@ struct history_place {
 		{"host", OPTION_TEXT, &(place).host, "HOST", "of DynamoDB; default dynamodb.REGION.amazonaws.com"},                \
 		{"ca", OPTION_TEXT, &(place).ca, "FILE", "authorities for it, PEM; default: the system's"},                        \
 	{                                                                                                                          \
-		"credentials", OPTION_TEXT, &(place).credentials, "FILE",                                                          \
-			"{\"access_key_id\",\"secret_access_key\",\"token\"}; default: AWS_ACCESS_KEY_ID and so on"                \
+		"credentials", OPTION_TEXT, &(place).credentials, "FROM",                                                          \
+			"JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"                \
 	}
 
 struct history {

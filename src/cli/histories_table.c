@@ -3,6 +3,7 @@
 #include "cli/histories_internal.h"
 
 #include "aws/access.h"
+#include "cli/operator_credentials.h"
 #include "slashing/store_dynamodb.h"
 
 /* The operator can wait longer than a block. */
@@ -22,20 +23,12 @@ void history_table_free(struct history_table *table)
 	free(table);
 }
 
-static bool read_credentials(const char *path, struct credentials *ret_credentials, struct error *error)
-{
-	if (path)
-		return credentials_from_file(path, ret_credentials, error) || error_prefix(error, "--credentials");
-	return credentials_from_environment(ret_credentials, error) ||
-	       error_prefix(error, "no --credentials FILE, and none in the environment");
-}
-
 static struct history_table *new_table(const struct history_place *place, struct error *error)
 {
 	const struct aws_place where = {place->region, place->host, place->ca};
 	struct history_table *table = memory_allocate_zeroed(1, sizeof *table);
 
-	if (read_credentials(place->credentials, &table->credentials, error) &&
+	if (credentials_of_operator(place->credentials, &table->credentials, error) &&
 	    aws_access_init("dynamodb", &where, &table->access, error))
 		return table;
 	history_table_free(table);

@@ -4,7 +4,9 @@
 #include "base/file.h"
 #include "cli/certificate_file.h"
 #include "cli/histories.h"
+#include "cli/inventory_fleet.h"
 #include "cli/local_daemon.h"
+#include "cli/local_fresh.h"
 #include "cli/local_host.h"
 #include "cli/local_setup.h"
 #include "net/control_call.h"
@@ -21,14 +23,18 @@ void inventory_done(struct inventory *inventory)
 	if (!inventory)
 		return;
 	key_table_free(inventory->table);
+	inventory_fleet_free(inventory->fleet);
 	local_folder_done(&inventory->folder);
 	*inventory = (struct inventory){0};
 }
 
-bool inventory_open(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error)
+static bool open_local(const struct inventory_place *place, struct inventory *inventory, struct error *error)
 {
-	struct inventory *inventory = ret_inventory;
-
+	if (place->region || place->network || place->host || place->kms_host || place->ca || place->credentials || place->kms_key ||
+	    place->fleet || place->control)
+		return error_set(error, ERROR_INPUT,
+				 "--region, --network, --host, --kms-host, --ca, --credentials, --kms-key, --fleet and --control: "
+				 "only with --table");
 	if (!local_folder_init(place->dir, &inventory->folder, error))
 		return false;
 	if (!file_exists(inventory->folder.settings))
@@ -37,8 +43,32 @@ bool inventory_open(const struct inventory_place *place, struct inventory *ret_i
 		return false;
 	inventory->table = key_table_open_sqlite(inventory->folder.tables, error);
 	inventory->web3signer_uuid = place->uuid ? place->uuid : LOCAL_UUID;
-	inventory->chain = inventory->settings.network.name;
+	inventory->network = inventory->settings.network;
 	return inventory->table != NULL;
+}
+
+static bool open_fleet(const struct inventory_place *place, struct inventory *inventory, struct error *error)
+{
+	const struct network *network = network_find(place->network ? place->network : "mainnet", error);
+
+	if (!network)
+		return error_prefix(error, "--network");
+	inventory->network = *network;
+	inventory->web3signer_uuid = place->uuid;
+	inventory->fleet = inventory_fleet_new(place, error);
+	if (inventory->fleet)
+		inventory->table = inventory_fleet_open_table(inventory->fleet, error);
+	return inventory->table != NULL;
+}
+
+bool inventory_open(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error)
+{
+	struct inventory *inventory = ret_inventory;
+
+	if (!(place->table ? open_fleet : open_local)(place, inventory, error))
+		return false;
+	inventory->chain = inventory->network.name;
+	return true;
 }
 
 bool inventory_list(struct inventory *inventory, bool only_active, struct key_rows *ret_rows, struct error *error)
@@ -54,6 +84,8 @@ bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data
 	const struct local_setup setup = {
 		.folder = &inventory->folder, .endpoints = &endpoints, .kms = &kms, .settings = &inventory->settings};
 
+	if (inventory->fleet)
+		return inventory_fleet_new_data_key(inventory->fleet, ret_data_key, ret_wrapped_b64, error);
 	if (!local_daemon_running(inventory->folder.sim_pid, NULL))
 		return error_set(error, ERROR_NOT_FOUND, "the simulator of %s does not run, and its KMS seals new keys",
 				 inventory->folder.path);
@@ -65,26 +97,33 @@ static bool find_control(struct inventory *inventory, struct address *ret_contro
 {
 	AUTO_FREE char *text = memory_format("unix:%s", inventory->folder.control);
 
+	if (inventory->fleet)
+		return inventory_fleet_control(inventory->fleet, ret_control, error);
 	if (!local_daemon_running(inventory->folder.host_pid, NULL))
 		return error_set(error, ERROR_NOT_FOUND, "the signer in %s does not run, and this is for its enclave to do",
 				 inventory->folder.path);
 	return address_parse(text, ret_control, error);
 }
 
-/* Of the instance's role, as the host gets them. */
+static bool set_credential(json_t *request, const struct credentials *credentials, struct error *error)
+{
+	json_t *credential = credentials_to_json(credentials, error);
+
+	if (credential)
+		(void)json_object_set_new(request, "credential", credential);
+	return credential != NULL;
+}
+
+/* A local signer's are of the instance's role, as the host gets them. */
 static bool add_credential(struct inventory *inventory, json_t *request, struct error *error)
 {
 	AUTO_LOCAL_ENDPOINTS struct local_endpoints endpoints = {0};
 	AUTO_CREDENTIALS struct credentials credentials = {0};
-	json_t *credential;
 
-	if (!local_endpoints_read(inventory->folder.endpoints, &endpoints, error) ||
-	    !credentials_from_imds(endpoints.imds_url, &credentials, error))
-		return false;
-	credential = credentials_to_json(&credentials, error);
-	if (credential)
-		(void)json_object_set_new(request, "credential", credential);
-	return credential != NULL;
+	if (inventory->fleet)
+		return set_credential(request, inventory_fleet_credentials(inventory->fleet), error);
+	return local_endpoints_read(inventory->folder.endpoints, &endpoints, error) &&
+	       credentials_from_imds(endpoints.imds_url, &credentials, error) && set_credential(request, &credentials, error);
 }
 
 json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, struct error *error)
@@ -100,8 +139,11 @@ json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, stru
 
 X509 *inventory_attestation_root(struct inventory *inventory, struct error *error)
 {
-	AUTO_FREE char *path = memory_format("%s/attestation-root.pem", inventory->folder.sim);
+	AUTO_FREE char *path = NULL;
 
+	if (inventory->fleet)
+		return attestation_aws_root(error);
+	path = memory_format("%s/attestation-root.pem", inventory->folder.sim);
 	return certificate_file_read(path, error);
 }
 
@@ -109,8 +151,20 @@ bool inventory_tell_signer(struct inventory *inventory, bool *ret_told, struct e
 {
 	AUTO_LOCAL_HOST_STATUS struct local_host_status status = {0};
 
-	*ret_told = local_daemon_running(inventory->folder.host_pid, NULL);
+	*ret_told = !inventory->fleet && local_daemon_running(inventory->folder.host_pid, NULL);
 	return !*ret_told || local_host_reload(&inventory->folder, &status, error);
+}
+
+bool inventory_note_fresh(struct inventory *inventory, const struct key_rows *rows, struct error *error)
+{
+	return inventory->fleet || local_fresh_note(&inventory->folder, rows, rows->count, error);
+}
+
+bool inventory_settle_fresh(struct inventory *inventory, struct error *error)
+{
+	struct history_counts counts;
+
+	return inventory->fleet || local_fresh_settle(&inventory->folder, NULL, &counts, error);
 }
 
 bool inventory_parse_keys(const struct key_rows *rows, const char *const *words, size_t count,

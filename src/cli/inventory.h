@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What `ensign keys` works on: the rows of one signer in a key table, the KMS that seals new ones, and the running signer that is to take
- * changes up.
+ * changes up. A local signer's, in its folder, or a fleet's, in DynamoDB, with credentials of the operator's own; whose hosts look at
+ * the table by themselves.
  */
 #pragma once
 
@@ -16,26 +17,53 @@
 struct inventory_place {
 	const char *dir;  /* folder of a local signer, up or down; NULL: the default one */
 	const char *uuid; /* web3signer_uuid of the rows; NULL: that signer's own */
+	/* Of a fleet; NULL but for the first three: the default. */
+	const char *table; /* in DynamoDB; NULL: a local signer */
+	const char *region;
+	const char *network;
+	const char *host; /* HOST or HOST:PORT of DynamoDB */
+	const char *kms_host;
+	const char *ca;          /* PEM file, of both */
+	const char *credentials; /* JSON file, or "imds"; default: AWS_ACCESS_KEY_ID and so on */
+	const char *kms_key;     /* ARN; for what seals new keys */
+	const char *fleet;       /* encryption context of the data keys */
+	const char *control;     /* control channel of an enclave; for what it does */
 };
 
 #define INVENTORY_PLACE_OPTIONS(place)                                                                                             \
 	{"dir", OPTION_TEXT, &(place).dir, "D", "folder of a local signer, up or down; default ~/.local/state/ensign/local"},      \
+		{"uuid", OPTION_TEXT, &(place).uuid, "UUID", "rows of this signer in its table; default its own"},                 \
+		{"table", OPTION_TEXT, &(place).table, "NAME", "a fleet's key table in DynamoDB, with your credentials"},          \
+		{"region", OPTION_TEXT, &(place).region, "R", "of the table and of KMS"},                                          \
+		{"network", OPTION_TEXT, &(place).network, "N", "of the fleet's enclaves; default mainnet"},                       \
+		{"host", OPTION_TEXT, &(place).host, "HOST", "of DynamoDB; default dynamodb.REGION.amazonaws.com"},                \
+		{"kms-host", OPTION_TEXT, &(place).kms_host, "HOST", "of KMS; default kms.REGION.amazonaws.com"},                  \
+		{"ca", OPTION_TEXT, &(place).ca, "FILE", "authorities for both, PEM; default: the system's"},                      \
+		{"credentials", OPTION_TEXT, &(place).credentials, "FROM",                                                         \
+		 "JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"},                     \
+		{"kms-key", OPTION_TEXT, &(place).kms_key, "ARN", "that seals new keys of the fleet"},                             \
+		{"fleet", OPTION_TEXT, &(place).fleet, "NAME", "as the enclaves' configuration has it; default local"},            \
 	{                                                                                                                          \
-		"uuid", OPTION_TEXT, &(place).uuid, "UUID", "rows of this signer in its table; default its own"                    \
+		"control", OPTION_TEXT, &(place).control, "ADDR", "control channel of an enclave of the fleet: vsock:CID:5000"     \
 	}
 
+struct inventory_fleet;
+
 struct inventory {
-	struct local_folder folder;
-	struct local_settings settings;
 	struct key_table *table;
 	const char *web3signer_uuid; /* of its rows */
-	const char *chain;           /* likewise */
+	const char *chain;           /* likewise; its network's name */
+	struct network network;
+	/* Of a local signer. */
+	struct local_folder folder;
+	struct local_settings settings;
+	struct inventory_fleet *fleet; /* NULL: a local signer's */
 };
 
 void inventory_done(struct inventory *inventory);
 #define AUTO_INVENTORY CLEANUP(inventory_done)
 
-/* ERROR_NOT_FOUND: there is no signer at that place. */
+/* ERROR_NOT_FOUND: there is no signer at that place. `place` is borrowed for the inventory's life. */
 MUST_USE bool inventory_open(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error);
 /* All of its rows, in order of the public key. */
 MUST_USE bool inventory_list(struct inventory *inventory, bool only_active, struct key_rows *ret_rows, struct error *error);
@@ -47,8 +75,15 @@ MUST_USE bool inventory_new_data_key(struct inventory *inventory, struct secret 
  * reference. ERROR_NOT_FOUND: the signer does not run.
  */
 MUST_USE json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, struct error *error);
-/* The root that the enclave's attestation documents lead to; caller frees. NULL on failure. */
+/* The root that the enclave's attestation documents lead to: AWS's, or the simulator's; caller frees. NULL on failure. */
 MUST_USE X509 *inventory_attestation_root(struct inventory *inventory, struct error *error);
+/*
+ * New rows are of keys that never signed: of a local signer that is said to it when it is told of them. For a fleet's the operator says it to
+ * the slashing table (`ensign slashing fresh --table`).
+ */
+MUST_USE bool inventory_note_fresh(struct inventory *inventory, const struct key_rows *rows, struct error *error);
+/* With the signer told: what was noted takes effect. */
+MUST_USE bool inventory_settle_fresh(struct inventory *inventory, struct error *error);
 /*
  * Has the signer take up what changed, if it runs (*ret_told). What it cannot take up is an error, though the table has changed.
  */

@@ -60,7 +60,7 @@ static bool collect(struct inventory *inventory, const char *const *words, size_
 			continue;
 		if (!row->deposit_json_b64)
 			return error_set(error, ERROR_NOT_FOUND, "0x%s: has no deposit in the key table", row->pubkey);
-		if (!add_deposit(export, row, &inventory->settings.network, error))
+		if (!add_deposit(export, row, &inventory->network, error))
 			return false;
 	}
 	return export->count > 0 || error_set(error, ERROR_NOT_FOUND, "no key in the table has a deposit");

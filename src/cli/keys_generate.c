@@ -2,7 +2,6 @@
 #include "cli/keys_generate.h"
 
 #include "base/file.h"
-#include "cli/local_fresh.h"
 #include "cli/progress.h"
 #include "eth/execution_address.h"
 #include "eth/mnemonic.h"
@@ -51,10 +50,13 @@ static bool check(const struct generate_request *request, struct error *error)
 	if (!request->withdrawal_address)
 		return error_set(error, ERROR_INPUT,
 				 "--withdrawal-address: missing; it is where the stake comes back to, for ever");
+	if (request->fresh && request->place.table)
+		return error_set(error, ERROR_INPUT,
+				 "--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
 	if (request->inside)
 		return generate_inside_check(request, error);
-	if (request->recovery_key || request->births_out)
-		return error_set(error, ERROR_INPUT, "--recovery-key and --births-out: only with --inside");
+	if (request->recovery_key || request->births_out || request->pcr0 || request->root)
+		return error_set(error, ERROR_INPUT, "--recovery-key, --births-out, --pcr0 and --root: only with --inside");
 	if ((request->mnemonic_out != NULL) == (request->mnemonic_file != NULL))
 		return error_set(error, ERROR_INPUT,
 				 "--mnemonic-out F for a new mnemonic, --mnemonic-file F or --inside: give one of them");
@@ -72,7 +74,7 @@ static bool make_plan(const struct generate_request *request, const struct inven
 	if (request->chain && strcmp(request->chain, inventory->chain) != 0)
 		return error_set(error, ERROR_INPUT, "--chain %s: the signer's network is %s", request->chain, inventory->chain);
 	return execution_address_parse(view_of_text(request->withdrawal_address), "--withdrawal-address", address, error) &&
-	       key_birth_plan_init(ret_plan, &inventory->settings.network, address, request->is_compounding, request->amount_gwei,
+	       key_birth_plan_init(ret_plan, &inventory->network, address, request->is_compounding, request->amount_gwei,
 				   error);
 }
 
@@ -157,7 +159,7 @@ static bool put_rows(const struct making *making, struct key_rows *rows, struct 
 {
 	if (rows->count == 0)
 		return true;
-	return (!is_fresh(making->request) || local_fresh_note(&making->inventory->folder, rows, rows->count, error)) &&
+	return (!is_fresh(making->request) || inventory_note_fresh(making->inventory, rows, error)) &&
 	       key_table_put(making->inventory->table, rows->rows, rows->count, false, error);
 }
 
@@ -202,7 +204,6 @@ static bool make_outside(const struct generate_request *request, struct inventor
 static bool run(const struct generate_request *request, struct generate_outcome *outcome, struct error *error)
 {
 	AUTO_INVENTORY struct inventory inventory = {0};
-	struct history_counts counts;
 	struct key_birth_plan plan;
 	bool told;
 
@@ -214,7 +215,21 @@ static bool run(const struct generate_request *request, struct generate_outcome 
 	if (request->dry_run)
 		return true;
 	return inventory_tell_signer(&inventory, &told, error) &&
-	       (!told || !is_fresh(request) || local_fresh_settle(&inventory.folder, NULL, &counts, error));
+	       (!told || !is_fresh(request) || inventory_settle_fresh(&inventory, error));
+}
+
+/* What is left to do, for a fleet's. */
+static void print_fresh_advice(const struct generate_request *request)
+{
+	if (!is_fresh(request))
+		(void)fprintf(
+			stderr,
+			"Without a slashing protection history they sign nothing slashable: ensign slashing import FILE, or, if "
+			"they\nnever signed anything: ensign slashing fresh KEY…\n");
+	else if (request->place.table)
+		(void)fprintf(stderr, "The fleet's hosts see them at their next look at the table. They never signed anything, which "
+				      "its histories\nhave to know: ensign slashing fresh KEY… --table T --region %s\n",
+			      request->place.region);
 }
 
 static void print(const struct generate_request *request, const struct generate_outcome *outcome)
@@ -235,11 +250,7 @@ static void print(const struct generate_request *request, const struct generate_
 	if (request->dry_run || json_array_size(outcome->made) == 0)
 		return;
 	(void)fprintf(stderr, "Their deposits: ensign keys export-deposits\n");
-	if (!is_fresh(request))
-		(void)fprintf(
-			stderr,
-			"Without a slashing protection history they sign nothing slashable: ensign slashing import FILE, or, if "
-			"they\nnever signed anything: ensign slashing fresh KEY…\n");
+	print_fresh_advice(request);
 	if (request->mnemonic_out)
 		(void)fprintf(stderr, "The mnemonic is in %s%s. Move it off this machine.\n", request->mnemonic_out,
 			      request->inside ? ", encrypted to the recovery key" : "");
@@ -264,6 +275,9 @@ int keys_generate_main(int argc, char **argv)
 		 "inside: RSA public key that --mnemonic-out is encrypted to (CMS); without it the mnemonic is not kept"},
 		{"births-out", OPTION_TEXT, &request.births_out, "F",
 		 "inside: what the enclave attests of them, for `ensign attest verify`"},
+		{"pcr0", OPTION_TEXT, &request.pcr0, "HEX",
+		 "inside: measurement that the image has to have; default what a local signer's keys are pinned to"},
+		{"root", OPTION_TEXT, &request.root, "PEM", "inside: certificate of the attestation root; default AWS's"},
 		{"fresh", OPTION_FLAG, &request.fresh, NULL, "keys of --mnemonic-file never signed anything, anywhere"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL,
 		 "change nothing, print the keys; of a new mnemonic they are examples"},

@@ -21,6 +21,8 @@ struct generate_request {
 	bool inside;
 	const char *recovery_key;
 	const char *births_out;
+	const char *pcr0; /* NULL: what the keys of a local signer are pinned to */
+	const char *root; /* NULL: AWS's, or the simulator's */
 	bool dry_run;
 	bool as_json;
 };

@@ -5,7 +5,6 @@
 #include "attestation/birth_statement.h"
 #include "base/file.h"
 #include "cli/certificate_file.h"
-#include "cli/local_fresh.h"
 #include "net/control_call.h"
 
 /* Of one mnemonic; the enclave's limit. */
@@ -41,6 +40,8 @@ bool generate_inside_check(const struct generate_request *request, struct error 
 	if (request->count > INSIDE_MAX)
 		return error_set(error, ERROR_INPUT, "-n: with --inside at most %d at one time, each time of a new mnemonic",
 				 INSIDE_MAX);
+	if (request->place.table && !request->pcr0)
+		return error_set(error, ERROR_INPUT, "--pcr0: missing; which image are a fleet's keys to be made by?");
 	if (request->dry_run)
 		return error_set(error, ERROR_INPUT, "--dry-run: keys that the enclave makes are made");
 	if (request->mnemonic_out && file_exists(request->mnemonic_out))
@@ -108,11 +109,13 @@ static bool read_answer(const struct generate_request *request, const struct inv
 	return true;
 }
 
-/* By the very image that this signer's keys are pinned to. */
-static bool check_attested(struct inventory *inventory, const struct key_birth_plan *plan, const struct births *births,
-			   struct error *error)
+/* By the very image that this signer's keys are pinned to, or that the request names. */
+static bool check_attested(const struct generate_request *request, struct inventory *inventory, const struct key_birth_plan *plan,
+			   const struct births *births, struct error *error)
 {
-	AUTO_X509 X509 *root = inventory_attestation_root(inventory, error);
+	AUTO_X509 X509 *root = request->root ? certificate_file_read(request->root, error)
+					     : inventory_attestation_root(inventory, error);
+	const char *wanted = request->pcr0 ? request->pcr0 : inventory->settings.pcr0;
 	struct birth_statement statement = {
 		.public_keys = (const uint8_t(*)[BLS_PUBLIC_KEY_SIZE])births->public_keys,
 		.count = births->rows.count,
@@ -125,9 +128,9 @@ static bool check_attested(struct inventory *inventory, const struct key_birth_p
 	if (!root || !birth_statement_verify(&statement, buffer_view(&births->document), root, &document, error))
 		return error_prefix(error, "attestation of the new keys");
 	hex_encode(view_of(document.pcrs[0], NSM_PCR_SIZE), pcr0);
-	if (strcmp(pcr0, inventory->settings.pcr0) != 0)
+	if (strcasecmp(pcr0, wanted) != 0)
 		return error_set(error, ERROR_CRYPTO, "attestation of the new keys: PCR0 is %s, and the keys are pinned to %s",
-				 pcr0, inventory->settings.pcr0);
+				 pcr0, wanted);
 	return true;
 }
 
@@ -164,7 +167,7 @@ static bool write_all(const struct generate_request *request, struct inventory *
 	if (request->mnemonic_out && !file_write_atomic(request->mnemonic_out, buffer_view(&births->mnemonic_cms), 0400, error))
 		return error_prefix(error, "--mnemonic-out");
 	return write_births(request, plan, births, error) &&
-	       local_fresh_note(&inventory->folder, &births->rows, births->rows.count, error) &&
+	       inventory_note_fresh(inventory, &births->rows, error) &&
 	       key_table_put(inventory->table, births->rows.rows, births->rows.count, false, error);
 }
 
@@ -181,7 +184,7 @@ bool generate_inside(const struct generate_request *request, struct inventory *i
 		return false;
 	if (!read_answer(request, inventory, body, &births, error))
 		return control_answer_malformed(error);
-	if (!check_attested(inventory, plan, &births, error) || !write_all(request, inventory, plan, &births, error))
+	if (!check_attested(request, inventory, plan, &births, error) || !write_all(request, inventory, plan, &births, error))
 		return false;
 	for (size_t i = 0; i < births.rows.count; i++)
 		(void)json_array_append_new(outcome->made, json_sprintf("0x%s", births.rows.rows[i].pubkey));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/inventory.h"
 
-#include "cli/local_fresh.h"
 #include "cli/progress.h"
 
 static const struct command_help help = {
@@ -83,7 +82,7 @@ static bool drop_present(struct key_paths *paths, const struct key_rows *present
 
 static bool put_chunk(const struct request *request, struct inventory *inventory, const struct key_rows *rows, struct error *error)
 {
-	if (request->fresh && !local_fresh_note(&inventory->folder, rows, rows->count, error))
+	if (request->fresh && !inventory_note_fresh(inventory, rows, error))
 		return false;
 	return key_table_put(inventory->table, rows->rows, rows->count, false, error);
 }
@@ -123,7 +122,6 @@ static bool run(const struct request *request, struct outcome *outcome, struct e
 	AUTO_INVENTORY struct inventory inventory = {0};
 	AUTO_KEY_PATHS struct key_paths paths = {0};
 	AUTO_KEY_ROWS struct key_rows present = {0};
-	struct history_counts counts;
 	size_t wanted;
 	bool told;
 
@@ -138,7 +136,7 @@ static bool run(const struct request *request, struct outcome *outcome, struct e
 	if ((wanted > 0 && !import_all(request, &inventory, &paths, wanted, outcome, error)) ||
 	    !inventory_tell_signer(&inventory, &told, error))
 		return false;
-	return !told || !request->fresh || local_fresh_settle(&inventory.folder, NULL, &counts, error);
+	return !told || !request->fresh || inventory_settle_fresh(&inventory, error);
 }
 
 static void print(const struct request *request, const struct outcome *outcome)
@@ -162,6 +160,9 @@ static bool check(const struct request *request, size_t count, struct error *err
 		return error_set(error, ERROR_INPUT, "DIR: missing");
 	if ((request->source.passwords != NULL) == (request->source.password_file != NULL))
 		return error_set(error, ERROR_INPUT, "--passwords DIR or --password-file F: give one of them");
+	if (request->fresh && request->place.table)
+		return error_set(error, ERROR_INPUT,
+				 "--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
 	return true;
 }
 

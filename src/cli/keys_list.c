@@ -6,7 +6,8 @@
 
 static const struct command_help list_help = {
 	.usage = "ensign keys list [--active] [--dir D] [--json]",
-	.description = "Lists the validator keys of a signer: public key, network, whether it is active, how it is sealed.\n"
+	.description = "Lists the validator keys of a signer: public key, network, whether it is active, how it is sealed; and rows that\n"
+		       "cannot be read, with the reason.\n"
 		       "\n"
 		       "  ensign keys list --json | jq -r '.[] | select(.active) | .public_key'",
 };
@@ -40,6 +41,12 @@ static json_t *json_of(const struct key_row *row)
 	return object;
 }
 
+/* Of a row that cannot be read as one. */
+static json_t *json_of_problem(const struct key_row_problem *problem)
+{
+	return json_pack("{s:o, s:o}", "pubkey", json_text_of_any(problem->pubkey), "problem", json_text_of_any(problem->message));
+}
+
 static const char *text_of(json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
@@ -47,10 +54,22 @@ static const char *text_of(json_t *object, const char *name)
 	return text ? text : "-";
 }
 
+static void print_problem(json_t *object)
+{
+	command_print_escaped(stdout, text_of(object, "pubkey"));
+	(void)printf("  bad row: ");
+	command_print_escaped(stdout, text_of(object, "problem"));
+	(void)printf("\n");
+}
+
 static void print_line(json_t *object)
 {
 	int pad = CHAIN_WIDTH - (int)strlen(text_of(object, "chain"));
 
+	if (json_object_get(object, "problem")) {
+		print_problem(object);
+		return;
+	}
 	(void)printf("%s  ", text_of(object, "public_key"));
 	command_print_escaped(stdout, text_of(object, "chain"));
 	(void)printf("%*s%-8s %s\n", pad > 0 ? pad : 1, "", json_is_true(json_object_get(object, "active")) ? "active" : "inactive",
@@ -114,6 +133,8 @@ int keys_list_main(int argc, char **argv)
 		return command_fail(&error, NULL);
 	for (size_t i = 0; i < rows.count; i++)
 		(void)json_array_append_new(list, json_of(&rows.rows[i]));
+	for (size_t i = 0; i < rows.problem_count; i++)
+		(void)json_array_append_new(list, json_of_problem(&rows.problems[i]));
 	print(list, print_line, as_json);
 	return EXIT_CODE_OK;
 }

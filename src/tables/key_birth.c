@@ -17,8 +17,12 @@ bool key_birth_plan_init(struct key_birth_plan *plan, const struct network *netw
 	enum withdrawal_prefix prefix = is_compounding ? COMPOUNDING_WITHDRAWAL_PREFIX : ETH1_ADDRESS_WITHDRAWAL_PREFIX;
 	uint64_t max_gwei;
 
+	static const uint8_t nowhere[EXECUTION_ADDRESS_SIZE];
+
 	plan->network = network;
 	plan->amount_gwei = amount_gwei;
+	if (memcmp(address, nowhere, sizeof nowhere) == 0)
+		return error_set(error, ERROR_INPUT, "withdrawal address: zero; a stake that goes there is lost");
 	if (!withdrawal_make_address_credentials(prefix, address, plan->withdrawal_credentials, error))
 		return false;
 	max_gwei = withdrawal_stake_max_gwei(plan->withdrawal_credentials);
