@@ -36,7 +36,7 @@ struct history_place {
 		{"ca", OPTION_TEXT, &(place).ca, "FILE", "authorities for it, PEM; default: the system's"},                        \
 	{                                                                                                                          \
 		"credentials", OPTION_TEXT, &(place).credentials, "FROM",                                                          \
-			"JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"                \
+			"JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"                            \
 	}
 
 struct history {

@@ -30,8 +30,8 @@ void inventory_done(struct inventory *inventory)
 
 static bool open_local(const struct inventory_place *place, struct inventory *inventory, struct error *error)
 {
-	if (place->region || place->network || place->host || place->kms_host || place->ca || place->credentials || place->kms_key ||
-	    place->fleet || place->control)
+	if (place->region || place->network || place->host || place->kms_host || place->ca || place->credentials ||
+	    place->kms_key || place->fleet || place->control)
 		return error_set(error, ERROR_INPUT,
 				 "--region, --network, --host, --kms-host, --ca, --credentials, --kms-key, --fleet and --control: "
 				 "only with --table");

@@ -40,7 +40,7 @@ struct inventory_place {
 		{"kms-host", OPTION_TEXT, &(place).kms_host, "HOST", "of KMS; default kms.REGION.amazonaws.com"},                  \
 		{"ca", OPTION_TEXT, &(place).ca, "FILE", "authorities for both, PEM; default: the system's"},                      \
 		{"credentials", OPTION_TEXT, &(place).credentials, "FROM",                                                         \
-		 "JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"},                     \
+		 "JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"},                                 \
 		{"kms-key", OPTION_TEXT, &(place).kms_key, "ARN", "that seals new keys of the fleet"},                             \
 		{"fleet", OPTION_TEXT, &(place).fleet, "NAME", "as the enclaves' configuration has it; default local"},            \
 	{                                                                                                                          \

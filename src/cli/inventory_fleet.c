@@ -45,8 +45,7 @@ static bool gain_access(struct inventory_fleet *fleet, struct error *error)
 	const struct aws_place kms = {place->region, place->kms_host, place->ca};
 
 	if (!credentials_of_operator(place->credentials, &fleet->credentials, error) ||
-	    !aws_access_init("dynamodb", &dynamodb, &fleet->dynamodb, error) ||
-	    !aws_access_init("kms", &kms, &fleet->kms, error))
+	    !aws_access_init("dynamodb", &dynamodb, &fleet->dynamodb, error) || !aws_access_init("kms", &kms, &fleet->kms, error))
 		return false;
 	fleet->kms.endpoint.timeout_ms = KMS_TIMEOUT_MS;
 	fleet->kms.endpoint.attempts = KMS_ATTEMPTS;

@@ -51,8 +51,9 @@ static bool check(const struct generate_request *request, struct error *error)
 		return error_set(error, ERROR_INPUT,
 				 "--withdrawal-address: missing; it is where the stake comes back to, for ever");
 	if (request->fresh && request->place.table)
-		return error_set(error, ERROR_INPUT,
-				 "--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
+		return error_set(
+			error, ERROR_INPUT,
+			"--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
 	if (request->inside)
 		return generate_inside_check(request, error);
 	if (request->recovery_key || request->births_out || request->pcr0 || request->root)
@@ -74,8 +75,7 @@ static bool make_plan(const struct generate_request *request, const struct inven
 	if (request->chain && strcmp(request->chain, inventory->chain) != 0)
 		return error_set(error, ERROR_INPUT, "--chain %s: the signer's network is %s", request->chain, inventory->chain);
 	return execution_address_parse(view_of_text(request->withdrawal_address), "--withdrawal-address", address, error) &&
-	       key_birth_plan_init(ret_plan, &inventory->network, address, request->is_compounding, request->amount_gwei,
-				   error);
+	       key_birth_plan_init(ret_plan, &inventory->network, address, request->is_compounding, request->amount_gwei, error);
 }
 
 /* ---- the seed ---- */
@@ -227,8 +227,9 @@ static void print_fresh_advice(const struct generate_request *request)
 			"Without a slashing protection history they sign nothing slashable: ensign slashing import FILE, or, if "
 			"they\nnever signed anything: ensign slashing fresh KEY…\n");
 	else if (request->place.table)
-		(void)fprintf(stderr, "The fleet's hosts see them at their next look at the table. They never signed anything, which "
-				      "its histories\nhave to know: ensign slashing fresh KEY… --table T --region %s\n",
+		(void)fprintf(stderr,
+			      "The fleet's hosts see them at their next look at the table. They never signed anything, which "
+			      "its histories\nhave to know: ensign slashing fresh KEY… --table T --region %s\n",
 			      request->place.region);
 }
 

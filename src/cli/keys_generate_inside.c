@@ -113,8 +113,8 @@ static bool read_answer(const struct generate_request *request, const struct inv
 static bool check_attested(const struct generate_request *request, struct inventory *inventory, const struct key_birth_plan *plan,
 			   const struct births *births, struct error *error)
 {
-	AUTO_X509 X509 *root = request->root ? certificate_file_read(request->root, error)
-					     : inventory_attestation_root(inventory, error);
+	AUTO_X509 X509 *root =
+		request->root ? certificate_file_read(request->root, error) : inventory_attestation_root(inventory, error);
 	const char *wanted = request->pcr0 ? request->pcr0 : inventory->settings.pcr0;
 	struct birth_statement statement = {
 		.public_keys = (const uint8_t(*)[BLS_PUBLIC_KEY_SIZE])births->public_keys,
@@ -166,8 +166,7 @@ static bool write_all(const struct generate_request *request, struct inventory *
 {
 	if (request->mnemonic_out && !file_write_atomic(request->mnemonic_out, buffer_view(&births->mnemonic_cms), 0400, error))
 		return error_prefix(error, "--mnemonic-out");
-	return write_births(request, plan, births, error) &&
-	       inventory_note_fresh(inventory, &births->rows, error) &&
+	return write_births(request, plan, births, error) && inventory_note_fresh(inventory, &births->rows, error) &&
 	       key_table_put(inventory->table, births->rows.rows, births->rows.count, false, error);
 }
 

@@ -161,8 +161,9 @@ static bool check(const struct request *request, size_t count, struct error *err
 	if ((request->source.passwords != NULL) == (request->source.password_file != NULL))
 		return error_set(error, ERROR_INPUT, "--passwords DIR or --password-file F: give one of them");
 	if (request->fresh && request->place.table)
-		return error_set(error, ERROR_INPUT,
-				 "--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
+		return error_set(
+			error, ERROR_INPUT,
+			"--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
 	return true;
 }
 

@@ -6,10 +6,11 @@
 
 static const struct command_help list_help = {
 	.usage = "ensign keys list [--active] [--dir D] [--json]",
-	.description = "Lists the validator keys of a signer: public key, network, whether it is active, how it is sealed; and rows that\n"
-		       "cannot be read, with the reason.\n"
-		       "\n"
-		       "  ensign keys list --json | jq -r '.[] | select(.active) | .public_key'",
+	.description =
+		"Lists the validator keys of a signer: public key, network, whether it is active, how it is sealed; and rows that\n"
+		"cannot be read, with the reason.\n"
+		"\n"
+		"  ensign keys list --json | jq -r '.[] | select(.active) | .public_key'",
 };
 
 static const struct command_help show_help = {

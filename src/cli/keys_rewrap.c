@@ -12,9 +12,12 @@ static const struct command_help help = {
 		"sealed rows\n"
 		"without keystore, password and mnemonic, many data keys become one, and keys move to another KMS key: the old one "
 		"has to\n"
-		"let the new enclave decrypt until it is done. The signer has to run. Each row is replaced whole; a run that was "
+		"let the new enclave decrypt until it is done. The signer has to run. Nothing else of a row changes; a run that "
+		"was "
 		"stopped\n"
-		"can be started again. A row that does not open stays as it is, is named, and the exit code is 1.\n"
+		"can be started again. A row that does not open, or that somebody changes meanwhile, stays as it is, is named, "
+		"and\n"
+		"the exit code is 1.\n"
 		"\n"
 		"  ensign keys rewrap --dry-run",
 };
@@ -62,21 +65,6 @@ static json_t *call(struct inventory *inventory, const struct key_row *const *ro
 	return inventory_ask_enclave(inventory, request, error);
 }
 
-/* The row as it was, with its key sealed in the new way. */
-static void fill_row(const struct key_row *before, const char *sealed_key_b64, const char *data_key_b64, struct key_row *ret_row)
-{
-	*ret_row = (struct key_row){.active = before->active};
-	memcpy(ret_row->web3signer_uuid, before->web3signer_uuid, sizeof ret_row->web3signer_uuid);
-	memcpy(ret_row->pubkey, before->pubkey, sizeof ret_row->pubkey);
-	memcpy(ret_row->chain, before->chain, sizeof ret_row->chain);
-	if (before->datetime)
-		ret_row->datetime = memory_copy_text(before->datetime);
-	if (before->deposit_json_b64)
-		ret_row->deposit_json_b64 = memory_copy_text(before->deposit_json_b64);
-	ret_row->sealed_key_b64 = memory_copy_text(sealed_key_b64);
-	ret_row->data_key_b64 = memory_copy_text(data_key_b64);
-}
-
 static const struct key_row *find_asked(const struct key_row *const *rows, size_t count, const char *pubkey)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -86,8 +74,8 @@ static const struct key_row *find_asked(const struct key_row *const *rows, size_
 	return NULL;
 }
 
-/* The answer's rows, each of which was asked for. */
-static bool read_rows(json_t *body, const struct key_row *const *asked, size_t count, struct key_rows *ret_rows,
+/* The answer's rows, each of which was asked for; texts are the body's. *ret_count of them, there is room for `count`. */
+static bool read_rows(json_t *body, const struct key_row *const *asked, size_t count, struct key_reseal *reseals, size_t *ret_count,
 		      struct error *error)
 {
 	const char *data_key_b64, *pubkey, *sealed_key_b64;
@@ -98,7 +86,7 @@ static bool read_rows(json_t *body, const struct key_row *const *asked, size_t c
 		return false;
 	if (json_array_size(list) > count)
 		return error_set(error, ERROR_PEER, "rows: more than were asked for");
-	ret_rows->rows = memory_allocate_zeroed(json_array_size(list) + 1, sizeof *ret_rows->rows);
+	*ret_count = json_array_size(list);
 	json_array_foreach(list, index, item)
 	{
 		const struct key_row *before;
@@ -109,9 +97,15 @@ static bool read_rows(json_t *body, const struct key_row *const *asked, size_t c
 		before = find_asked(asked, count, pubkey);
 		if (!before)
 			return error_set(error, ERROR_PEER, "rows: one that was not asked for");
-		fill_row(before, sealed_key_b64, data_key_b64, &ret_rows->rows[ret_rows->count++]);
+		reseals[index] = (struct key_reseal){before, sealed_key_b64, data_key_b64, false};
 	}
 	return true;
+}
+
+static void note_failure(struct outcome *outcome, const char *pubkey, const char *message)
+{
+	(void)json_array_append_new(outcome->failed,
+				    json_pack("{s:o, s:s}", "public_key", json_sprintf("0x%s", pubkey), "message", message));
 }
 
 static bool note_failures(json_t *body, struct outcome *outcome, struct error *error)
@@ -126,8 +120,7 @@ static bool note_failures(json_t *body, struct outcome *outcome, struct error *e
 	{
 		if (!json_read_text(item, "pubkey", &pubkey, error) || !json_read_text(item, "message", &message, error))
 			return false;
-		(void)json_array_append_new(
-			outcome->failed, json_pack("{s:o, s:s}", "public_key", json_sprintf("0x%s", pubkey), "message", message));
+		note_failure(outcome, pubkey, message);
 	}
 	return true;
 }
@@ -135,17 +128,22 @@ static bool note_failures(json_t *body, struct outcome *outcome, struct error *e
 static bool rewrap_chunk(struct inventory *inventory, const struct key_row *const *rows, size_t count, struct outcome *outcome,
 			 struct error *error)
 {
+	AUTO_FREE struct key_reseal *reseals = memory_allocate_zeroed(count, sizeof *reseals);
 	AUTO_JSON json_t *body = call(inventory, rows, count, error);
-	AUTO_KEY_ROWS struct key_rows changed = {0};
+	size_t resealed = 0;
+	bool ok;
 
 	if (!body)
 		return false;
-	if (!read_rows(body, rows, count, &changed, error) || !note_failures(body, outcome, error))
+	if (!read_rows(body, rows, count, reseals, &resealed, error) || !note_failures(body, outcome, error))
 		return control_answer_malformed(error);
-	if (changed.count > 0 && !key_table_put(inventory->table, changed.rows, changed.count, true, error))
-		return false;
-	outcome->rewrapped += changed.count;
-	return true;
+	ok = key_table_reseal(inventory->table, reseals, resealed, error);
+	for (size_t i = 0; i < resealed; i++) {
+		outcome->rewrapped += reseals[i].is_done;
+		if (ok && !reseals[i].is_done)
+			note_failure(outcome, reseals[i].before->pubkey, "the row changed meanwhile, and stays as it is now");
+	}
+	return ok;
 }
 
 static bool rewrap_all(struct inventory *inventory, const struct key_row *const *rows, size_t count, size_t chunk_max, size_t total,

@@ -107,6 +107,26 @@ json_t *key_item_put(const char *table, const struct key_row *row, bool replace)
 			       replace ? NULL : IS_NEW);
 }
 
+json_t *key_item_reseal(const char *table, const struct key_reseal *reseal)
+{
+	static const char keystore[] = "attribute_not_exists(sealed_key_b64) AND encrypted_key_password_mnemonic_b64 = :before";
+	const struct key_row *before = reseal->before;
+	const struct dynamodb_attribute columns[] = {
+		{"sealed_key_b64", dynamodb_text(reseal->sealed_key_b64)},
+		{"data_key_b64", dynamodb_text(reseal->data_key_b64)},
+		{"encrypted_key_password_mnemonic_b64", NULL},
+	};
+	json_t *request = dynamodb_update(table, key_item_key(before->web3signer_uuid, before->pubkey), columns,
+					  ARRAY_SIZE(columns), before->sealed_key_b64 ? "sealed_key_b64 = :before" : keystore);
+	json_t *update = json_object_get(request, "Update");
+
+	(void)json_object_set_new(
+		json_object_get(update, "ExpressionAttributeValues"), ":before",
+		dynamodb_text(before->sealed_key_b64 ? before->sealed_key_b64 : before->encrypted_key_password_mnemonic_b64));
+	(void)json_object_set_new(update, "ReturnValuesOnConditionCheckFailure", json_string("ALL_OLD"));
+	return request;
+}
+
 json_t *key_item_expect_none(const char *table, const struct key_row *row)
 {
 	return bare("ConditionCheck", table, key_item_key(row->web3signer_uuid, row->pubkey), IS_NEW);

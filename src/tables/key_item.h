@@ -18,6 +18,8 @@ MUST_USE bool key_item_read(json_t *item, const char *web3signer_uuid, struct ke
 
 /* Transact items (aws/dynamodb.h). The row as it is wanted, other attributes are left alone; the condition is, without `replace`, that it is new. */
 MUST_USE json_t *key_item_put(const char *table, const struct key_row *row, bool replace);
+/* Seals the key anew; the condition is that it is sealed as it was. What is there is told when it does not hold. */
+MUST_USE json_t *key_item_reseal(const char *table, const struct key_reseal *reseal);
 /* Writes nothing: the condition alone, that there is no such row. */
 MUST_USE json_t *key_item_expect_none(const char *table, const struct key_row *row);
 /* The condition is that the row is there. */

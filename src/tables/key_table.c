@@ -162,6 +162,26 @@ bool key_table_put(struct key_table *table, const struct key_row *rows, size_t c
 	return table->operations->put(table, rows, count, replace, error) || error_prefix(error, "key table");
 }
 
+static bool check_reseal(const struct key_reseal *reseal, struct error *error)
+{
+	struct key_row after = *reseal->before;
+
+	after.encrypted_key_password_mnemonic_b64 = NULL;
+	after.sealed_key_b64 = (char *)(uintptr_t)reseal->sealed_key_b64;
+	after.data_key_b64 = (char *)(uintptr_t)reseal->data_key_b64;
+	return check_row(&after, error);
+}
+
+bool key_table_reseal(struct key_table *table, struct key_reseal *reseals, size_t count, struct error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		reseals[i].is_done = false;
+		if (!check_reseal(&reseals[i], error))
+			return error_prefix(error, "key table");
+	}
+	return table->operations->reseal(table, reseals, count, error) || error_prefix(error, "key table");
+}
+
 bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error)
 {
 	if (!check_names(web3signer_uuid, pubkey, error))

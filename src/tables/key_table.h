@@ -78,6 +78,17 @@ MUST_USE bool key_table_list(struct key_table *table, const char *web3signer_uui
  * one stays, when `replace`. In DynamoDB it is all or none only up to a number of rows: key_table_dynamodb.h.
  */
 MUST_USE bool key_table_put(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
+struct key_reseal {
+	const struct key_row *before; /* as it was listed; borrowed, like the texts */
+	const char *sealed_key_b64;
+	const char *data_key_b64;
+	bool is_done;
+};
+/*
+ * Seal keys anew, each by itself: nothing else of a row changes, so it stays as active as it is and whose it is. Not done is what changed since it
+ * was listed: a row that is gone, or sealed otherwise. On failure some may be done.
+ */
+MUST_USE bool key_table_reseal(struct key_table *table, struct key_reseal *reseals, size_t count, struct error *error);
 /* ERROR_NOT_FOUND when there is no such row. */
 MUST_USE bool key_table_delete(struct key_table *table, const char *web3signer_uuid, const char *pubkey, struct error *error);
 /*

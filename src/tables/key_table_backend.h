@@ -8,6 +8,7 @@ struct key_table_operations {
 	bool (*list)(struct key_table *table, const char *web3signer_uuid, bool only_active, struct key_rows *ret_rows,
 		     struct error *error);
 	bool (*put)(struct key_table *table, const struct key_row *rows, size_t count, bool replace, struct error *error);
+	bool (*reseal)(struct key_table *table, struct key_reseal *reseals, size_t count, struct error *error);
 	bool (*set_active)(struct key_table *table, const char *web3signer_uuid, const char *pubkey, bool is_active,
 			   struct error *error);
 	bool (*assign)(struct key_table *table, const char *web3signer_uuid, const char *pubkey, const char *to_uuid,

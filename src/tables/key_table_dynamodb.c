@@ -234,6 +234,39 @@ static bool put(struct key_table *base, const struct key_row *rows, size_t count
 	return done == 0 ? false : error_prefix(error, "the first %zu of %zu rows are put, then", done, count);
 }
 
+/* A write that was applied and is sent again is refused by its own condition: what is there tells. */
+static bool is_resealed(const struct dynamodb_item *item, const struct key_reseal *reseal)
+{
+	struct error ignored;
+	const char *sealed;
+
+	if (item->fate != DYNAMODB_REFUSED)
+		return item->fate == DYNAMODB_DONE;
+	return item->found && dynamodb_read_text(item->found, "sealed_key_b64", &sealed, &ignored) && sealed &&
+	       strcmp(sealed, reseal->sealed_key_b64) == 0;
+}
+
+static bool reseal(struct key_table *base, struct key_reseal *reseals, size_t count, struct error *error)
+{
+	const struct dynamodb_table *table = table_of(base);
+
+	for (size_t done = 0; done < count;) {
+		size_t size = count - done < KEY_TABLE_DYNAMODB_ALL_MAX ? count - done : KEY_TABLE_DYNAMODB_ALL_MAX;
+		CLEANUP(items_done) struct items items = {.count = size};
+		bool ok;
+
+		for (size_t i = 0; i < size; i++)
+			items.items[i].request = key_item_reseal(table->name, &reseals[done + i]);
+		ok = dynamodb_write(table->client, items.items, size, deadline_after(table->deadline_ms), error);
+		for (size_t i = 0; i < size; i++)
+			reseals[done + i].is_done = is_resealed(&items.items[i], &reseals[done + i]);
+		if (!ok)
+			return false;
+		done += size;
+	}
+	return true;
+}
+
 /* `request` is given away. */
 static bool change_row(struct key_table *base, json_t *request, const char *pubkey, struct error *error)
 {
@@ -297,7 +330,8 @@ static void free_table(struct key_table *base)
 
 struct key_table *key_table_open_dynamodb(const struct key_table_dynamodb_options *options, struct error *error)
 {
-	static const struct key_table_operations operations = {list, put, set_row_active, assign_row, remove_row, free_table};
+	static const struct key_table_operations operations = {list,       put,        reseal,    set_row_active,
+							       assign_row, remove_row, free_table};
 	struct dynamodb_key_table *table = (struct dynamodb_key_table *)memory_allocate_zeroed(1, sizeof *table);
 
 	table->base.operations = &operations;

@@ -118,6 +118,43 @@ static bool put(struct key_table *table, const struct key_row *rows, size_t coun
 	return sqlite_transaction_commit(&transaction, error);
 }
 
+static bool reseal_row(sqlite3_stmt *statement, struct key_reseal *reseal, struct error *error)
+{
+	const char *const values[] = {
+		reseal->before->web3signer_uuid, reseal->before->pubkey,
+		reseal->sealed_key_b64,          reseal->data_key_b64,
+		reseal->before->sealed_key_b64,  reseal->before->encrypted_key_password_mnemonic_b64,
+	};
+	sqlite3 *database = sqlite3_db_handle(statement);
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		if (!sqlite_store_bind_text(statement, (int)i + 1, values[i], error))
+			return false;
+	}
+	if (sqlite3_step(statement) != SQLITE_DONE)
+		return sqlite_store_error(database, "cannot change a key", error);
+	reseal->is_done = sqlite3_changes(database) == 1;
+	return sqlite3_reset(statement) == SQLITE_OK || sqlite_store_error(database, "cannot change a key", error);
+}
+
+static bool reseal(struct key_table *table, struct key_reseal *reseals, size_t count, struct error *error)
+{
+	static const char sql[] = "UPDATE ValidatorKeys SET sealed_key_b64 = ?3, data_key_b64 = ?4,"
+				  " encrypted_key_password_mnemonic_b64 = NULL WHERE web3signer_uuid = ?1 AND pubkey = ?2"
+				  " AND sealed_key_b64 IS ?5 AND encrypted_key_password_mnemonic_b64 IS ?6";
+	sqlite3 *database = database_of(table);
+	AUTO_TRANSACTION struct sqlite_transaction transaction = {0};
+	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
+
+	if (!statement || !sqlite_transaction_begin(database, &transaction, error))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!reseal_row(statement, &reseals[i], error))
+			return false;
+	}
+	return sqlite_transaction_commit(&transaction, error);
+}
+
 /* Run a statement of two parameters on one row. */
 static bool change_row(struct key_table *table, const char *sql, const char *web3signer_uuid, const char *pubkey,
 		       struct error *error)
@@ -175,7 +212,8 @@ static void free_table(struct key_table *table)
 
 struct key_table *key_table_open_sqlite(const char *path, struct error *error)
 {
-	static const struct key_table_operations operations = {list, put, set_row_active, assign_row, remove_row, free_table};
+	static const struct key_table_operations operations = {list,       put,        reseal,    set_row_active,
+							       assign_row, remove_row, free_table};
 	sqlite3 *database = sqlite_store_open(path, error);
 	struct sqlite_key_table *table;
 

@@ -328,6 +328,57 @@ static void two_connections_share_a_table(void **state)
 	assert_row_count(two, 2);
 }
 
+/* Listed, and then sealed anew: what somebody changed in between stays. */
+static void sealing_anew_changes_nothing_else(void **state)
+{
+	AUTO_KEY_TABLE struct key_table *table = open_key_table(*state);
+	struct key_reseal reseals[5] = {0};
+	struct error error = {0};
+
+	for (char digit = 'a'; digit <= 'e'; digit++)
+		put_sealed_row(table, digit);
+	{
+		AUTO_KEY_ROW struct key_row keystore = sealed_row('b');
+
+		drop_both(&keystore);
+		add_other_form(&keystore);
+		put_row(table, &keystore, true);
+	}
+	AUTO_KEY_ROWS struct key_rows before = list_rows(table, false);
+
+	assert_int_equal(before.count, ARRAY_SIZE(reseals));
+	for (size_t i = 0; i < ARRAY_SIZE(reseals); i++)
+		reseals[i] = (struct key_reseal){&before.rows[i], "sealed anew", "another data key", true};
+	assert_ok(key_table_set_active(table, UUID, before.rows[0].pubkey, false, &error), &error);
+	assert_ok(key_table_assign(table, UUID, before.rows[2].pubkey, "another", &error), &error);
+	{
+		AUTO_KEY_ROW struct key_row other = sealed_row('d');
+
+		enlarge(&other.sealed_key_b64, 7);
+		put_row(table, &other, true);
+	}
+	assert_ok(key_table_reseal(table, reseals, ARRAY_SIZE(reseals), &error), &error);
+	for (size_t i = 0; i < ARRAY_SIZE(reseals); i++)
+		assert_int_equal(reseals[i].is_done, i != 2 && i != 3);
+	AUTO_KEY_ROWS struct key_rows after = list_rows(table, false);
+
+	assert_int_equal(after.count, 4);
+	for (size_t i = 0; i < after.count; i++) {
+		bool is_done = after.rows[i].pubkey[0] != 'd';
+
+		assert_string_equal(after.rows[i].sealed_key_b64, is_done ? "sealed anew" : "AAAAAAA");
+		assert_null(after.rows[i].encrypted_key_password_mnemonic_b64);
+		assert_int_equal(after.rows[i].active, after.rows[i].pubkey[0] != 'a');
+		assert_non_null(after.rows[i].deposit_json_b64);
+	}
+	/* Once more it is not as it was listed. */
+	assert_ok(key_table_reseal(table, &reseals[1], 1, &error), &error);
+	reseals[1].sealed_key_b64 = "";
+	reseals[1].data_key_b64 = NULL;
+	assert_false(key_table_reseal(table, &reseals[1], 1, &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+}
+
 static void a_row_is_always_one_signers(void **state)
 {
 	AUTO_KEY_TABLE struct key_table *table = open_key_table(*state);
@@ -398,6 +449,7 @@ int main(void)
 		WITH_PLACE(refuses_bad_rows),
 		WITH_PLACE(the_largest_row_fits),
 		WITH_PLACE(two_connections_share_a_table),
+		WITH_PLACE(sealing_anew_changes_nothing_else),
 		WITH_PLACE(a_row_is_always_one_signers),
 		cmocka_unit_test(bounds_the_number_of_rows),
 	};
