@@ -31,16 +31,23 @@ MUST_USE bool keystore_decrypt(struct view json, struct view password, struct ke
 /*
  * Derived keys of a batch. deposit-cli writes all keystores of a run with one salt, so one derivation (0.5 s and 256 MiB) opens them
  * all. Bounded: the oldest entry goes first; most batches have one password and one salt. Entries are in protected memory, and as secret as
- * the passwords, of which they hold a fast hash: call _done as soon as the batch is read. {0} is empty. Not to be shared by threads.
+ * the passwords, of which they hold a fast hash: call _done as soon as the batch is read. {0} is empty. Threads may share it: who wants what
+ * another one derives just then waits for that.
  */
 #define KEYSTORE_KDF_CACHE_SIZE 8
+/*
+ * Of the derivations that threads with one cache do at one time: four of the usual ones, which take 256 MiB and some blocks each. One that
+ * takes more by itself (p can make it so) waits until it is alone.
+ */
+#define KEYSTORE_DERIVATION_MEMORY_MAX (1025ull << 20)
 
 struct keystore_kdf_cache {
 	struct secret entries[KEYSTORE_KDF_CACHE_SIZE];
-	size_t next; /* the entry that the next derivation replaces */
+	size_t next;                           /* the entry that the next derivation replaces */
+	struct keystore_derivation *under_way; /* a list; each is on the stack of its thread */
 };
 
-/* Wipes; leaves an empty cache. Accepts NULL and {0}. */
+/* Wipes; leaves an empty cache. Accepts NULL and {0}. No thread may use it any more. */
 void keystore_kdf_cache_done(struct keystore_kdf_cache *cache);
 #define AUTO_KEYSTORE_KDF_CACHE CLEANUP(keystore_kdf_cache_done)
 

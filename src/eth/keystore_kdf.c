@@ -59,13 +59,16 @@ bool keystore_kdf_check(const struct keystore_kdf_parameters *kdf, struct error 
 	return kdf->function == KEYSTORE_KDF_SCRYPT ? check_scrypt(kdf, error) : check_pbkdf2(kdf, error);
 }
 
-static bool derive_scrypt(const struct keystore_kdf_parameters *kdf, const struct secret *password, const struct secret *key)
+uint64_t keystore_kdf_memory(const struct keystore_kdf_parameters *kdf)
 {
 	/* What OpenSSL counts: V and one block more than T, and B. */
-	uint64_t memory = 128 * kdf->r * (kdf->n + kdf->p + 2);
+	return kdf->function == KEYSTORE_KDF_SCRYPT ? 128 * kdf->r * (kdf->n + kdf->p + 2) : 0;
+}
 
+static bool derive_scrypt(const struct keystore_kdf_parameters *kdf, const struct secret *password, const struct secret *key)
+{
 	return EVP_PBE_scrypt((const char *)password->data, password->size, kdf->salt.data, kdf->salt.size, kdf->n, kdf->r, kdf->p,
-			      memory, key->data, key->size) == 1;
+			      keystore_kdf_memory(kdf), key->data, key->size) == 1;
 }
 
 static bool derive_pbkdf2(const struct keystore_kdf_parameters *kdf, const struct secret *password, const struct secret *key)

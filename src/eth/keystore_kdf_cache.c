@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eth/keystore_parts.h"
 
+#include <pthread.h>
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
 /* An entry: SHA-256 of what goes into the derivation, and what came out. */
 #define FINGERPRINT_SIZE 32
 #define ENTRY_SIZE (FINGERPRINT_SIZE + KEYSTORE_DERIVED_KEY_SIZE)
+
+/* Of all caches, so that {0} is one: it is held for a moment only. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER; /* any derivation */
+
+struct keystore_derivation {
+	struct secret *entry; /* its fingerprint is there already */
+	uint64_t memory;
+	struct keystore_derivation *next;
+};
 
 void keystore_kdf_cache_done(struct keystore_kdf_cache *cache)
 {
@@ -38,12 +50,17 @@ static bool compute_fingerprint(const struct keystore_kdf_parameters *kdf, const
 	return error_set(error, ERROR_CRYPTO, "SHA-256 failed");
 }
 
+static bool has_fingerprint_of(const struct secret *entry, const struct secret *other)
+{
+	return secret_equal(view_of(entry->data, FINGERPRINT_SIZE), view_of(other->data, FINGERPRINT_SIZE));
+}
+
 static const struct secret *find_entry(const struct keystore_kdf_cache *cache, const struct secret *entry)
 {
 	for (size_t i = 0; i < KEYSTORE_KDF_CACHE_SIZE; i++) {
 		const struct secret *other = &cache->entries[i];
 
-		if (other->data && secret_equal(view_of(other->data, FINGERPRINT_SIZE), view_of(entry->data, FINGERPRINT_SIZE)))
+		if (other->data && has_fingerprint_of(other, entry))
 			return other;
 	}
 	return NULL;
@@ -60,22 +77,74 @@ static void keep_entry(struct keystore_kdf_cache *cache, struct secret *entry)
 	cache->next = (cache->next + 1) % KEYSTORE_KDF_CACHE_SIZE;
 }
 
+/* Not what another thread derives just then, and not beyond the memory. */
+static bool may_begin(const struct keystore_kdf_cache *cache, const struct keystore_derivation *derivation)
+{
+	uint64_t memory = 0;
+
+	for (const struct keystore_derivation *other = cache->under_way; other; other = other->next) {
+		if (has_fingerprint_of(other->entry, derivation->entry))
+			return false;
+		memory += other->memory;
+	}
+	return memory == 0 || memory + derivation->memory <= KEYSTORE_DERIVATION_MEMORY_MAX;
+}
+
+/* *ret_known: the key was copied out of the cache; otherwise the derivation is the caller's, who has to end it. */
+static bool find_or_begin(struct keystore_kdf_cache *cache, struct keystore_derivation *derivation, bool *ret_known,
+			  struct secret *ret_key, struct error *error)
+{
+	const struct secret *found;
+	bool ok = true;
+
+	(void)pthread_mutex_lock(&lock);
+	while (!(found = find_entry(cache, derivation->entry)) && !may_begin(cache, derivation))
+		(void)pthread_cond_wait(&ended, &lock);
+	*ret_known = found != NULL;
+	if (found) {
+		ok = secret_init_copy(ret_key, view_of(found->data + FINGERPRINT_SIZE, KEYSTORE_DERIVED_KEY_SIZE), error);
+	} else {
+		derivation->next = cache->under_way;
+		cache->under_way = derivation;
+	}
+	(void)pthread_mutex_unlock(&lock);
+	return ok;
+}
+
+/* `key` is empty when it failed: then who waits for it tries for himself. */
+static void end_derivation(struct keystore_kdf_cache *cache, const struct keystore_derivation *derivation, const struct secret *key)
+{
+	struct keystore_derivation **link = &cache->under_way;
+
+	(void)pthread_mutex_lock(&lock);
+	while (*link != derivation)
+		link = &(*link)->next;
+	*link = derivation->next;
+	if (key->data) {
+		memcpy(derivation->entry->data + FINGERPRINT_SIZE, key->data, KEYSTORE_DERIVED_KEY_SIZE);
+		keep_entry(cache, derivation->entry);
+	}
+	(void)pthread_cond_broadcast(&ended);
+	(void)pthread_mutex_unlock(&lock);
+}
+
 bool keystore_kdf_derive_cached(struct keystore_kdf_cache *cache, const struct keystore_kdf_parameters *kdf,
 				const struct secret *password, struct secret *ret_key, struct error *error)
 {
 	AUTO_SECRET struct secret entry = {0};
 	AUTO_SECRET struct secret key = {0};
-	const struct secret *found;
+	struct keystore_derivation derivation = {.entry = &entry, .memory = keystore_kdf_memory(kdf)};
+	bool is_known = false;
+	bool ok;
 
-	if (!secret_init(&entry, ENTRY_SIZE, error) || !compute_fingerprint(kdf, password, entry.data, error))
+	if (!secret_init(&entry, ENTRY_SIZE, error) || !compute_fingerprint(kdf, password, entry.data, error) ||
+	    !find_or_begin(cache, &derivation, &is_known, &key, error))
 		return false;
-	found = find_entry(cache, &entry);
-	if (found)
-		return secret_init_copy(ret_key, view_of(found->data + FINGERPRINT_SIZE, KEYSTORE_DERIVED_KEY_SIZE), error);
-	if (!keystore_kdf_derive(kdf, password, &key, error))
+	ok = is_known || keystore_kdf_derive(kdf, password, &key, error);
+	if (!is_known)
+		end_derivation(cache, &derivation, &key);
+	if (!ok)
 		return false;
-	memcpy(entry.data + FINGERPRINT_SIZE, key.data, KEYSTORE_DERIVED_KEY_SIZE);
-	keep_entry(cache, &entry);
 	*ret_key = key;
 	key = (struct secret){0};
 	return true;

@@ -42,6 +42,8 @@ MUST_USE bool keystore_file_write(const struct keystore_file *file, const char *
 
 /* ERROR_INPUT with the member's name when the parameters are not legal or too costly. */
 MUST_USE bool keystore_kdf_check(const struct keystore_kdf_parameters *kdf, struct error *error);
+/* Bytes that the derivation takes; 0 for PBKDF2. Parameters must have been checked. */
+uint64_t keystore_kdf_memory(const struct keystore_kdf_parameters *kdf);
 /* Parameters must have been checked. `password` is encoded already. ret_key is KEYSTORE_DERIVED_KEY_SIZE bytes. */
 MUST_USE bool keystore_kdf_derive(const struct keystore_kdf_parameters *kdf, const struct secret *password, struct secret *ret_key,
 				  struct error *error);
