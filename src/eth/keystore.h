@@ -36,8 +36,8 @@ MUST_USE bool keystore_decrypt(struct view json, struct view password, struct ke
  */
 #define KEYSTORE_KDF_CACHE_SIZE 8
 /*
- * Of the derivations that threads with one cache do at one time: four of the usual ones, which take 256 MiB and some blocks each. One that
- * takes more by itself (p can make it so) waits until it is alone.
+ * Of the derivations that threads with one cache do at one time: four of the usual ones, which take 256 MiB and some blocks each; and no
+ * more than half of what the machine has, for an enclave may be small. One that takes more by itself waits until it is alone.
  */
 #define KEYSTORE_DERIVATION_MEMORY_MAX (1025ull << 20)
 

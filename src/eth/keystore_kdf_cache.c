@@ -2,6 +2,7 @@
 #include "eth/keystore_parts.h"
 
 #include <pthread.h>
+#include <sys/sysinfo.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -77,6 +78,17 @@ static void keep_entry(struct keystore_kdf_cache *cache, struct secret *entry)
 	cache->next = (cache->next + 1) % KEYSTORE_KDF_CACHE_SIZE;
 }
 
+static uint64_t find_memory_max(void)
+{
+	struct sysinfo machine;
+	uint64_t half;
+
+	if (sysinfo(&machine) != 0)
+		return KEYSTORE_DERIVATION_MEMORY_MAX;
+	half = (uint64_t)machine.totalram / 2 * machine.mem_unit;
+	return half < KEYSTORE_DERIVATION_MEMORY_MAX ? half : KEYSTORE_DERIVATION_MEMORY_MAX;
+}
+
 /* Not what another thread derives just then, and not beyond the memory. */
 static bool may_begin(const struct keystore_kdf_cache *cache, const struct keystore_derivation *derivation)
 {
@@ -87,7 +99,7 @@ static bool may_begin(const struct keystore_kdf_cache *cache, const struct keyst
 			return false;
 		memory += other->memory;
 	}
-	return memory == 0 || memory + derivation->memory <= KEYSTORE_DERIVATION_MEMORY_MAX;
+	return memory == 0 || memory + derivation->memory <= find_memory_max();
 }
 
 /* *ret_known: the key was copied out of the cache; otherwise the derivation is the caller's, who has to end it. */

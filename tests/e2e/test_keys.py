@@ -362,6 +362,24 @@ class Rewrap(Keys):
         self.assertEqual(self.sign(up, keys[0], attestation(10, root="0x" + "99" * 32))[0], 412)
         self.assertEqual(self.sign(up, keys[1], attestation(10))[0], 200)
 
+    def test_load(self):
+        """Many at once, when the signer starts; the one that holds another's key is passed over."""
+        self.up()
+        keys = self.sample_rows(count=20)
+        with contextlib.closing(sqlite3.connect(self.folder / "signer/tables.sqlite")) as tables:
+            tables.execute("update ValidatorKeys set encrypted_key_password_mnemonic_b64 = (select encrypted_key_password_mnemonic_b64"
+                           " from ValidatorKeys where pubkey = ?) where pubkey = ?", [keys[1][2:], keys[0][2:]])
+            tables.commit()
+        run("local", "down", "--dir", self.folder / "signer", check=0)
+        up = self.up()
+        self.assertEqual((len(up["public_keys"]), set(keys) - set(up["public_keys"])), (20, {keys[0]}))
+        status = self.status()
+        self.assertEqual((status["key_count"], status["failed"]), (20, 1))
+        self.assertEqual(status["failures"][0]["pubkey"], keys[0][2:])
+        self.assertIn("holds the key of " + keys[1][2:], status["failures"][0]["message"])
+        for key in keys[1:]:
+            self.assertEqual(self.sign(up, key, randao(1))[0], 200)
+
     def test_bad_row(self):
         """It is named and stays as it is; the others are rewrapped."""
         self.up()

@@ -93,6 +93,20 @@ static bool keep_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct error
 	return message_send(ROLE_FD_KEEPER, &message, error) || error_prefix(error, "keeper");
 }
 
+static bool settle_row(void *context, struct row_opening *opened, struct error *error)
+{
+	struct loading *loading = (struct loading *)context;
+
+	if (opened->error.code == ERROR_NONE) {
+		loading->count++;
+		return send_key(opened->row.public_key, &opened->secret_key, error);
+	}
+	if (opening_blames_row(&opened->error))
+		return pass_over(loading, opened->number, &opened->error), true;
+	*error = opened->error;
+	return error_prefix(error, "encrypted_validator_keys[%zu] (pubkey %.98s)", opened->number, opened->row.pubkey);
+}
+
 /*
  * A public key has one secret key, so what the keeper holds already need not be opened, whatever its row looks like now: a row that went bad
  * is told of, but a key that signs goes on.
@@ -100,8 +114,7 @@ static bool keep_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], struct error
 static bool load_row(struct loading *loading, size_t index, struct error *error)
 {
 	struct loading_row *row = &loading->rows[index];
-	AUTO_SECRET struct secret secret_key = {0};
-	struct error problem = {0};
+	AUTO_ROW_OPENING struct row_opening row_opening = {.number = index, .row = row->content};
 
 	if (row->content.has_public_key && held_keys_has(&loading->held, row->content.public_key)) {
 		loading->count++;
@@ -110,14 +123,7 @@ static bool load_row(struct loading *loading, size_t index, struct error *error)
 	if (row->is_bad)
 		return true;
 	loading->opened++;
-	if (opening_open_row(loading->opening, &row->content, &secret_key, &problem)) {
-		loading->count++;
-		return send_key(row->content.public_key, &secret_key, error);
-	}
-	if (opening_blames_row(&problem))
-		return pass_over(loading, index, &problem), true;
-	*error = problem;
-	return error_prefix(error, "encrypted_validator_keys[%zu] (pubkey %.98s)", index, row->content.pubkey);
+	return opening_open_row(loading->opening, &row_opening, settle_row, loading, error);
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -197,7 +203,7 @@ static bool load_rows(struct loading *loading, struct error *error)
 		if (!load_row(loading, i, error))
 			return false;
 	}
-	return has_good_row(loading, error);
+	return opening_finish_rows(loading->opening, settle_row, loading, error) && has_good_row(loading, error);
 }
 
 static bool judge_load(const struct message_load_result *result, struct error *error)

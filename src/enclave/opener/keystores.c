@@ -30,7 +30,7 @@ static bool send_sealed(uint64_t id, const uint8_t public_key[BLS_PUBLIC_KEY_SIZ
 static bool open_keystore(struct opening *opening, const struct message_import_keystore *import,
 			  struct keystore_secret *ret_keystore, struct error *error)
 {
-	return keystore_decrypt_cached(&opening->kdf_cache, view_of(import->keystore, import->keystore_size),
+	return keystore_decrypt_cached(&opening->opener->kdf_cache, view_of(import->keystore, import->keystore_size),
 				       view_of(import->password, import->password_size), ret_keystore, error) ||
 	       error_prefix(error, "Failed to decrypt keystore");
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/opener/opener.h"
 
+#include <malloc.h>
+
 #include "base/log.h"
 #include "base/options.h"
 #include "enclave/sandbox.h"
@@ -32,8 +34,12 @@ static bool begin(int argc, char **argv, struct opener *opener, struct error *er
 	    !read_arguments(argc, argv, opener, &nsm_is_device, error) || !role_read_configuration(&opener->configuration, error))
 		return false;
 	opener->nsm = nsm_from_fd(ROLE_FD_NSM, nsm_is_device, error);
+	/* Heaps of further threads are of no use: what a derivation takes is mapped for it alone. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	opener->derivations = derivations_new(&opener->kdf_cache, error);
 	/* What libraries read when they start, they must read before the sandbox. */
-	return opener->nsm && http_client_prepare(error) && sandbox_enter(SANDBOX_OPENER, error) && role_ready(error);
+	return opener->nsm && opener->derivations && http_client_prepare(error) && sandbox_enter(SANDBOX_OPENER, error) &&
+	       role_ready(error);
 }
 
 /* A packet that may hold a password: the whole of it in protected memory. */
@@ -139,6 +145,8 @@ int opener_main(int argc, char **argv)
 	struct error error = {0};
 	bool ok = begin(argc, argv, &opener, &error) && work(&opener, &error);
 
+	derivations_free(opener.derivations);
+	keystore_kdf_cache_done(&opener.kdf_cache);
 	nsm_free(opener.nsm);
 	configuration_done(&opener.configuration);
 	return ok ? 0 : role_failed(&error);

@@ -8,6 +8,7 @@
  *   opening.c        asks KMS
  *   keys.c           loads the key table
  *   rows.c           reads and opens its rows
+ *   derivations.c    the part of it that takes long, on threads
  *   keeper.c         asks the keeper which keys it has already
  *   known_clients.c  opens the list of known clients
  *   keystores.c      opens what the key manager was given
@@ -33,6 +34,8 @@ struct opener {
 	struct configuration configuration;
 	struct address kms_relay;
 	struct nsm *nsm;
+	struct keystore_kdf_cache kdf_cache; /* deposit-cli writes a batch with one salt */
+	struct derivations *derivations;
 	struct message_job job;
 };
 
@@ -48,8 +51,7 @@ struct opening {
 		struct secret key;
 	} data_keys[OPENER_DATA_KEYS_MAX];
 	size_t next_data_key;
-	struct keystore_kdf_cache kdf_cache; /* deposit-cli writes a batch with one salt */
-	bool takes_any_kms_key;              /* decrypts what is of another KMS key than the configured one, if that lets it */
+	bool takes_any_kms_key; /* decrypts what is of another KMS key than the configured one, if that lets it */
 };
 
 struct row_form;
@@ -63,6 +65,18 @@ struct opening_row {
 	bool has_public_key; /* `pubkey` is one, whatever else is wrong with the row */
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 };
+
+/* A row on its way from the table to its secret key. */
+struct row_opening {
+	size_t number; /* the caller's */
+	struct opening_row row;
+	struct secret plaintext;  /* what KMS decrypted; empty for a row that needs no more than that */
+	struct secret secret_key; /* that of its public key; empty when it failed */
+	struct error error;       /* ERROR_NONE: it did not fail */
+};
+
+void row_opening_done(struct row_opening *row_opening);
+#define AUTO_ROW_OPENING CLEANUP(row_opening_done)
 
 /* The rows that a load passed over. */
 struct row_failures {
@@ -126,9 +140,18 @@ bool opening_blame_content(struct error *error);
 
 /* ERROR_INPUT, or ERROR_CRYPTO when it is for another network. *ret_row is set as far as it could be read; `pubkey` is "?" when there is none. */
 MUST_USE bool opening_read_row(const struct opening *opening, json_t *members, struct opening_row *ret_row, struct error *error);
-/* Its secret key, which is that of its public key. */
-MUST_USE bool opening_open_row(struct opening *opening, const struct opening_row *row, struct secret *ret_secret_key,
+/* What a row came to. False ends it all. */
+typedef bool row_settler(void *context, struct row_opening *opened, struct error *error);
+/*
+ * Opens one row after the other, without waiting for what takes long: each is settled, in the order they were given, by one of these calls.
+ * A row that failed to be read may be given with its error. Fails only when `settle` does, or at the first call.
+ */
+MUST_USE bool opening_open_row(struct opening *opening, struct row_opening *row, row_settler *settle, void *context,
 			       struct error *error);
+/* Settles the rest. */
+MUST_USE bool opening_finish_rows(struct opening *opening, row_settler *settle, void *context, struct error *error);
+/* What is left of a keystore row once KMS was asked; on any thread, so it keeps off what is borrowed of a request that may be gone by then. */
+void row_opening_decrypt(struct row_opening *row_opening, struct keystore_kdf_cache *cache);
 /* A key as the key table keeps it, {"pubkey","sealed_key_b64"}: under this data key, for this enclave's network. NULL on failure. */
 MUST_USE json_t *opening_seal_row(const struct opening *opening, struct view data_key,
 				  const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct secret *secret_key,
@@ -140,6 +163,27 @@ void row_failures_add(struct row_failures *failures, size_t index, const char *p
 /* Logs how many there were, if that is more than were logged by name. */
 void row_failures_end(const struct row_failures *failures);
 void row_failures_done(struct row_failures *failures);
+
+/* ---- derivations.c ---- */
+
+/*
+ * A key derivation takes half a second and 256 MiB as a rule (eth/keystore.h has the bound of what several take), so the threads are few.
+ * They see what KMS decrypted and nothing else: asking KMS, and talking to the keeper, stays with the thread that owns this.
+ */
+#define DERIVATION_THREADS_MAX 4
+/* Of rows under way; so many that no thread waits while the next row is with KMS, which answers ten times as fast. */
+#define DERIVATIONS_MAX (2 * DERIVATION_THREADS_MAX)
+
+/* A thread a processor; before the sandbox, which lets nobody start one. The cache stays the caller's. NULL on failure. */
+MUST_USE struct derivations *derivations_new(struct keystore_kdf_cache *cache, struct error *error);
+/* What is being derived is finished, what waits is dropped. Accepts NULL. */
+void derivations_free(struct derivations *derivations);
+/* So many were submitted and not taken. */
+size_t derivations_count(const struct derivations *derivations);
+/* Takes it over; there must be room. One that failed or has its secret key already waits for its turn only. */
+void derivations_submit(struct derivations *derivations, struct row_opening *row_opening);
+/* The oldest, of which there must be one, once it is done. */
+void derivations_take(struct derivations *derivations, struct row_opening *ret_row_opening);
 
 /* ---- keeper.c ---- */
 

@@ -14,7 +14,6 @@ void opening_done(struct opening *opening)
 	credentials_done(&opening->credentials);
 	evp_pkey_done(&opening->recipient);
 	buffer_done(&opening->recipient_spki);
-	keystore_kdf_cache_done(&opening->kdf_cache);
 	for (size_t i = 0; i < OPENER_DATA_KEYS_MAX; i++) {
 		free(opening->data_keys[i].wrapped_b64);
 		secret_done(&opening->data_keys[i].key);

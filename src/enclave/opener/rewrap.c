@@ -27,40 +27,44 @@ static void rewrapping_done(struct rewrapping *rewrapping)
  * What is wrong with a row is told by its name, and does not stop the others; KMS being away does. That KMS denies it is the row's own
  * affair here, other than in a load: the next one may be of another KMS key.
  */
-static bool rewrap_row(const struct rewrapping *rewrapping, json_t *members, struct error *error)
+static bool settle_row(void *context, struct row_opening *opened, struct error *error)
 {
-	struct opening_row row = {.pubkey = "?"};
-	AUTO_SECRET struct secret secret_key = {0};
-	struct error problem = {0};
+	struct rewrapping *rewrapping = (struct rewrapping *)context;
+	struct error *problem = &opened->error;
 	json_t *sealed = NULL;
 
-	if (opening_read_row(rewrapping->opening, members, &row, &problem) &&
-	    opening_open_row(rewrapping->opening, &row, &secret_key, &problem))
-		sealed = opening_seal_row(rewrapping->opening, rewrapping->data_key, row.public_key, &secret_key, &problem);
+	if (problem->code == ERROR_NONE)
+		sealed = opening_seal_row(rewrapping->opening, rewrapping->data_key, opened->row.public_key, &opened->secret_key,
+					  problem);
 	if (sealed)
 		return json_array_append_new(rewrapping->rows, sealed) == 0;
-	if (problem.code == ERROR_PEER || problem.code == ERROR_IO || problem.code == ERROR_BUG) {
-		*error = problem;
-		return false;
+	if (problem->code == ERROR_PEER || problem->code == ERROR_IO || problem->code == ERROR_BUG) {
+		*error = *problem;
+		return error_prefix(error, "encrypted_validator_keys[%zu]", opened->number);
 	}
-	(void)json_array_append_new(rewrapping->failed, json_pack("{s:o, s:o}", "pubkey", json_text_of_any(row.pubkey), "message",
-								  json_text_of_any(problem.message)));
+	(void)json_array_append_new(rewrapping->failed, json_pack("{s:o, s:o}", "pubkey", json_text_of_any(opened->row.pubkey),
+								  "message", json_text_of_any(problem->message)));
 	return true;
 }
 
-static bool rewrap_rows(const struct rewrapping *rewrapping, json_t *rows, struct error *error)
+static bool rewrap_rows(struct rewrapping *rewrapping, json_t *rows, struct error *error)
 {
+	struct opening *opening = rewrapping->opening;
 	json_t *members;
 	size_t index;
 
 	json_array_foreach(rows, index, members)
 	{
+		AUTO_ROW_OPENING struct row_opening row = {.number = index};
+
 		if (!json_is_object(members))
 			return error_set(error, ERROR_INPUT, "encrypted_validator_keys[%zu]: not an object", index);
-		if (!rewrap_row(rewrapping, members, error))
-			return error_prefix(error, "encrypted_validator_keys[%zu]", index);
+		if (opening_read_row(opening, members, &row.row, &row.error))
+			row.error = (struct error){0};
+		if (!opening_open_row(opening, &row, settle_row, rewrapping, error))
+			return false;
 	}
-	return true;
+	return opening_finish_rows(opening, settle_row, rewrapping, error);
 }
 
 bool opener_rewrap(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error)

@@ -10,23 +10,43 @@
 /* A whole table of another network must not push everything else out of the log. */
 #define FAILURES_LOGGED_MAX 20
 
-static bool open_sealed_row(struct opening *opening, json_t *row, const char *pubkey, const char *chain,
-			    struct secret *ret_secret_key, struct error *error)
+void row_opening_done(struct row_opening *row_opening)
 {
+	secret_done(&row_opening->plaintext);
+	secret_done(&row_opening->secret_key);
+}
+
+static bool open_sealed_row(struct opening *opening, struct row_opening *row_opening, struct error *error)
+{
+	const struct opening_row *row = &row_opening->row;
 	AUTO_BUFFER struct buffer sealed = {0};
 	struct view data_key;
 
-	if (!json_read_base64(row, "sealed_key_b64", SEALED_KEY_SIZE, &sealed, error) ||
-	    !opening_find_data_key(opening, row, &data_key, error))
+	if (!json_read_base64(row->members, "sealed_key_b64", SEALED_KEY_SIZE, &sealed, error) ||
+	    !opening_find_data_key(opening, row->members, &data_key, error))
 		return false;
-	if (!sealed_key_open(data_key, pubkey, chain, buffer_view(&sealed), ret_secret_key, error))
+	if (!sealed_key_open(data_key, row->pubkey, row->chain, buffer_view(&sealed), &row_opening->secret_key, error))
 		return error_prefix(error, "sealed_key_b64"), opening_blame_content(error);
 	return true;
 }
 
+static const char keystore_member[] = "encrypted_key_password_mnemonic_b64";
+
+static bool fetch_keystore_row(struct opening *opening, struct row_opening *row_opening, struct error *error)
+{
+	char pubkey[KEY_TABLE_PUBKEY_SIZE];
+
+	/* What is sealed under it has it in this form. */
+	hex_encode(view_of(row_opening->row.public_key, BLS_PUBLIC_KEY_SIZE), pubkey);
+	if (strcmp(row_opening->row.pubkey, pubkey) != 0)
+		return error_set(error, ERROR_CRYPTO, "pubkey: not in lower-case hex without 0x");
+	return opening_decrypt_member(opening, row_opening->row.members, keystore_member, (struct kms_context){0},
+				      &row_opening->plaintext, error);
+}
+
 /* The mnemonic that the sample's loader puts beside the keystore is never looked at. */
-static bool read_keystore_secret(struct opening *opening, const struct secret *plaintext, struct keystore_secret *ret_secret,
-				 struct error *error)
+static bool read_keystore_secret(struct keystore_kdf_cache *cache, const struct secret *plaintext,
+				 struct keystore_secret *ret_secret, struct error *error)
 {
 	AUTO_JSON json_t *object = json_parse_object(secret_view(plaintext), "keystore secret", error);
 	AUTO_SECRET struct secret keystore = {0};
@@ -34,38 +54,41 @@ static bool read_keystore_secret(struct opening *opening, const struct secret *p
 
 	return object && json_read_base64_secret(object, "keystore_b64", &keystore, error) &&
 	       json_read_base64_secret(object, "password_b64", &password, error) &&
-	       keystore_decrypt_cached(&opening->kdf_cache, secret_view(&keystore), secret_view(&password), ret_secret, error);
+	       keystore_decrypt_cached(cache, secret_view(&keystore), secret_view(&password), ret_secret, error);
 }
 
-static bool open_keystore_row(struct opening *opening, json_t *row, const char *pubkey, const char *chain,
-			      struct secret *ret_secret_key, struct error *error)
+static bool decrypt_keystore(const struct row_opening *row_opening, struct keystore_kdf_cache *cache, struct secret *ret_secret_key,
+			     struct error *error)
 {
-	static const char *const name = "encrypted_key_password_mnemonic_b64";
 	AUTO_KEYSTORE_SECRET struct keystore_secret keystore = {0};
-	AUTO_SECRET struct secret plaintext = {0};
 	char derived[KEY_TABLE_PUBKEY_SIZE];
 
-	(void)chain;
-	if (!opening_decrypt_member(opening, row, name, (struct kms_context){0}, &plaintext, error))
-		return false;
-	if (!read_keystore_secret(opening, &plaintext, &keystore, error))
-		return error_prefix(error, "%s", name), opening_blame_content(error);
-	hex_encode(view_of(keystore.public_key, sizeof keystore.public_key), derived);
-	if (strcmp(derived, pubkey) != 0)
-		return error_set(error, ERROR_CRYPTO, "%s: holds the key of %s", name, derived);
+	if (!read_keystore_secret(cache, &row_opening->plaintext, &keystore, error))
+		return error_prefix(error, "%s", keystore_member), opening_blame_content(error);
+	if (memcmp(keystore.public_key, row_opening->row.public_key, sizeof keystore.public_key) != 0) {
+		hex_encode(view_of(keystore.public_key, sizeof keystore.public_key), derived);
+		return error_set(error, ERROR_CRYPTO, "%s: holds the key of %s", keystore_member, derived);
+	}
 	*ret_secret_key = keystore.secret_key;
 	keystore.secret_key = (struct secret){0};
 	return true;
 }
 
+void row_opening_decrypt(struct row_opening *row_opening, struct keystore_kdf_cache *cache)
+{
+	if (decrypt_keystore(row_opening, cache, &row_opening->secret_key, &row_opening->error))
+		row_opening->error = (struct error){0};
+	secret_done(&row_opening->plaintext);
+}
+
 /* The forms a row can have, by the member that tells. */
 static const struct row_form {
 	const char *member;
-	bool (*open)(struct opening *opening, json_t *row, const char *pubkey, const char *chain, struct secret *ret_secret_key,
-		     struct error *error);
+	/* As far as it goes without a key derivation. */
+	bool (*open)(struct opening *opening, struct row_opening *row_opening, struct error *error);
 } row_forms[] = {
 	{"sealed_key_b64", open_sealed_row},
-	{"encrypted_key_password_mnemonic_b64", open_keystore_row},
+	{keystore_member, fetch_keystore_row},
 };
 
 static const struct row_form *form_of(json_t *row, struct error *error)
@@ -101,9 +124,37 @@ bool opening_read_row(const struct opening *opening, json_t *members, struct ope
 	return true;
 }
 
-bool opening_open_row(struct opening *opening, const struct opening_row *row, struct secret *ret_secret_key, struct error *error)
+/* The oldest ones, until no more than `count` are under way. */
+static bool settle_until(struct derivations *derivations, size_t count, row_settler *settle, void *context, struct error *error)
 {
-	return row->form->open(opening, row->members, row->pubkey, row->chain, ret_secret_key, error);
+	while (derivations_count(derivations) > count) {
+		AUTO_ROW_OPENING struct row_opening opened = {0};
+
+		derivations_take(derivations, &opened);
+		if (!settle(context, &opened, error))
+			return false;
+	}
+	return true;
+}
+
+bool opening_open_row(struct opening *opening, struct row_opening *row, row_settler *settle, void *context, struct error *error)
+{
+	struct derivations *derivations = opening->opener->derivations;
+	bool failed;
+
+	if (!settle_until(derivations, DERIVATIONS_MAX - 1, settle, context, error))
+		return false;
+	if (row->error.code == ERROR_NONE && row->row.form->open(opening, row, &row->error))
+		row->error = (struct error){0};
+	failed = row->error.code != ERROR_NONE;
+	derivations_submit(derivations, row);
+	/* It may end it all: nothing more is asked of KMS before that is known. */
+	return !failed || settle_until(derivations, 0, settle, context, error);
+}
+
+bool opening_finish_rows(struct opening *opening, row_settler *settle, void *context, struct error *error)
+{
+	return settle_until(opening->opener->derivations, 0, settle, context, error);
 }
 
 json_t *opening_seal_row(const struct opening *opening, struct view data_key, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
