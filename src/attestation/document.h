@@ -8,6 +8,8 @@
 
 /* Real bundles have 4 certificates. */
 #define ATTESTATION_CABUNDLE_MAX 8
+/* AWS's own limit of a document is 16 KiB. */
+#define ATTESTATION_DOCUMENT_MAX_SIZE 16384
 #define ATTESTATION_CERTIFICATE_MAX_SIZE 1024
 #define ATTESTATION_MODULE_ID_SIZE 128
 

@@ -209,19 +209,47 @@ bool kms_generate_data_key(const struct kms_client *client, const char *key_id, 
 	return true;
 }
 
+/* What KMS makes: for the enclave's own key, and sealed. */
+struct generated {
+	const char *target;
+	const char *spec_name;
+	const char *spec;
+	const char *sealed_name;
+};
+
+static bool generate_attested(const struct kms_client *client, const struct generated *what, const char *key_id,
+			      struct kms_context context, struct view attestation_document,
+			      struct buffer *ret_ciphertext_for_recipient, struct buffer *ret_ciphertext, struct error *error)
+{
+	AUTO_JSON json_t *request = new_request(key_id, context, error);
+	AUTO_JSON json_t *answer = NULL;
+
+	return request && set_text(request, what->spec_name, what->spec, error) &&
+	       set_recipient(request, attestation_document, error) && call(client, what->target, request, &answer, error) &&
+	       read_bytes(answer, what->target, "CiphertextForRecipient", RECIPIENT_CIPHERTEXT_MAX_SIZE,
+			  ret_ciphertext_for_recipient, error) &&
+	       read_bytes(answer, what->target, what->sealed_name, KMS_CIPHERTEXT_MAX_SIZE, ret_ciphertext, error);
+}
+
 bool kms_generate_data_key_attested(const struct kms_client *client, const char *key_id, struct kms_context context,
 				    struct view attestation_document, struct buffer *ret_ciphertext_for_recipient,
 				    struct buffer *ret_ciphertext, struct error *error)
 {
-	static const char target[] = "TrentService.GenerateDataKey";
-	AUTO_JSON json_t *request = new_request(key_id, context, error);
-	AUTO_JSON json_t *answer = NULL;
+	static const struct generated data_key = {"TrentService.GenerateDataKey", "KeySpec", "AES_256", "CiphertextBlob"};
 
-	return request && set_text(request, "KeySpec", "AES_256", error) && set_recipient(request, attestation_document, error) &&
-	       call(client, target, request, &answer, error) &&
-	       read_bytes(answer, target, "CiphertextForRecipient", RECIPIENT_CIPHERTEXT_MAX_SIZE, ret_ciphertext_for_recipient,
-			  error) &&
-	       read_bytes(answer, target, "CiphertextBlob", KMS_CIPHERTEXT_MAX_SIZE, ret_ciphertext, error);
+	return generate_attested(client, &data_key, key_id, context, attestation_document, ret_ciphertext_for_recipient,
+				 ret_ciphertext, error);
+}
+
+bool kms_generate_key_pair_attested(const struct kms_client *client, const char *key_id, struct kms_context context,
+				    struct view attestation_document, struct buffer *ret_ciphertext_for_recipient,
+				    struct buffer *ret_ciphertext, struct error *error)
+{
+	static const struct generated key_pair = {"TrentService.GenerateDataKeyPair", "KeyPairSpec", "ECC_NIST_P256",
+						  "PrivateKeyCiphertextBlob"};
+
+	return generate_attested(client, &key_pair, key_id, context, attestation_document, ret_ciphertext_for_recipient,
+				 ret_ciphertext, error);
 }
 
 bool kms_create_key(const struct kms_client *client, const char *description, const char *policy, char ret_arn[KMS_ARN_SIZE],

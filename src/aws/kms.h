@@ -38,6 +38,13 @@ MUST_USE bool kms_generate_data_key(const struct kms_client *client, const char 
 MUST_USE bool kms_generate_data_key_attested(const struct kms_client *client, const char *key_id, struct kms_context context,
 					     struct view attestation_document, struct buffer *ret_ciphertext_for_recipient,
 					     struct buffer *ret_ciphertext, struct error *error);
+/*
+ * A P-256 key pair whose private key (PKCS#8 DER) comes as CMS for the key inside `attestation_document`, and sealed by KMS for Decrypt
+ * (ret_ciphertext).
+ */
+MUST_USE bool kms_generate_key_pair_attested(const struct kms_client *client, const char *key_id, struct kms_context context,
+					     struct view attestation_document, struct buffer *ret_ciphertext_for_recipient,
+					     struct buffer *ret_ciphertext, struct error *error);
 /* A symmetric key with the given policy (JSON text; NULL: KMS's default). ret_arn is NUL-terminated. */
 MUST_USE bool kms_create_key(const struct kms_client *client, const char *description, const char *policy,
 			     char ret_arn[KMS_ARN_SIZE], struct error *error);

@@ -24,7 +24,6 @@ static const struct command_help help = {
 
 /* A thousand public keys are 100 KiB. */
 #define BIRTHS_MAX_SIZE (4u << 20)
-#define DOCUMENT_MAX_SIZE 16384
 #define RECOVERY_KEY_MAX_SIZE 4096
 
 struct births {
@@ -77,7 +76,8 @@ static bool read_births(const char *path, struct births *births, struct error *e
 	if (!read_keys(births, error) ||
 	    !json_read_hex(births->object, "withdrawal_credentials", births->statement.withdrawal_credentials,
 			   BIRTH_CREDENTIALS_SIZE, error) ||
-	    !json_read_base64(births->object, "attestation_document_b64", DOCUMENT_MAX_SIZE, &births->document, error) ||
+	    !json_read_base64(births->object, "attestation_document_b64", ATTESTATION_DOCUMENT_MAX_SIZE, &births->document,
+			      error) ||
 	    (json_object_get(births->object, "recovery_public_key_b64") &&
 	     !json_read_base64(births->object, "recovery_public_key_b64", RECOVERY_KEY_MAX_SIZE, &births->recovery_spki, error)))
 		return error_prefix(error, "%s", path);

@@ -8,6 +8,7 @@
 static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
 	{"keys", "the validator keys of a signer: generate, import, list, rewrap, remove", keys_main},
+	{"tls", "the server's key and certificate: create, rotate, show", tls_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
 	{"attest", "check what an enclave attests", attest_main},
 	{"policy", "try out signing policies", policy_main},
@@ -73,6 +74,21 @@ static const struct command_group keys_group = {
 		"changes up at once, without a restart.",
 	.commands = keys_commands,
 	.count = ARRAY_SIZE(keys_commands),
+};
+
+static const struct command tls_commands[] = {
+	{"create", "make the first key and certificate", tls_create_main},
+	{"rotate", "make the next one, and have it serve when clients know it", tls_rotate_main},
+	{"show", "names, dates and fingerprints", tls_show_main},
+};
+
+static const struct command_group tls_group = {
+	.name = "ensign tls",
+	.description =
+		"The key and the certificate that a signer serves with, as they lie sealed in its TLS table (docs/tls.md). A\n"
+		"signer that runs takes a new one up without dropping a connection.",
+	.commands = tls_commands,
+	.count = ARRAY_SIZE(tls_commands),
 };
 
 static const struct command attest_commands[] = {
@@ -215,6 +231,11 @@ int local_main(int argc, char **argv)
 int keystore_main(int argc, char **argv)
 {
 	return command_group_run(&keystore_group, argc, argv);
+}
+
+int tls_main(int argc, char **argv)
+{
+	return command_group_run(&tls_group, argc, argv);
 }
 
 int keys_main(int argc, char **argv)

@@ -23,6 +23,7 @@ void inventory_done(struct inventory *inventory)
 	if (!inventory)
 		return;
 	key_table_free(inventory->table);
+	tls_table_free(inventory->tls);
 	inventory_fleet_free(inventory->fleet);
 	local_folder_done(&inventory->folder);
 	*inventory = (struct inventory){0};
@@ -41,10 +42,9 @@ static bool open_local(const struct inventory_place *place, struct inventory *in
 		return error_set(error, ERROR_NOT_FOUND, "there is no local signer in %s", inventory->folder.path);
 	if (!local_settings_read(inventory->folder.settings, &inventory->settings, error))
 		return false;
-	inventory->table = key_table_open_sqlite(inventory->folder.tables, error);
 	inventory->web3signer_uuid = place->uuid ? place->uuid : LOCAL_UUID;
 	inventory->network = inventory->settings.network;
-	return inventory->table != NULL;
+	return true;
 }
 
 static bool open_fleet(const struct inventory_place *place, struct inventory *inventory, struct error *error)
@@ -56,24 +56,65 @@ static bool open_fleet(const struct inventory_place *place, struct inventory *in
 	inventory->network = *network;
 	inventory->web3signer_uuid = place->uuid;
 	inventory->fleet = inventory_fleet_new(place, error);
-	if (inventory->fleet)
-		inventory->table = inventory_fleet_open_table(inventory->fleet, error);
-	return inventory->table != NULL;
+	return inventory->fleet != NULL;
 }
 
-bool inventory_open(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error)
+static bool open_place(const struct inventory_place *place, struct inventory *inventory, struct error *error)
 {
-	struct inventory *inventory = ret_inventory;
-
 	if (!(place->table ? open_fleet : open_local)(place, inventory, error))
 		return false;
 	inventory->chain = inventory->network.name;
 	return true;
 }
 
+bool inventory_open(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error)
+{
+	struct inventory *inventory = ret_inventory;
+
+	if (!open_place(place, inventory, error))
+		return false;
+	inventory->table = inventory->fleet ? inventory_fleet_open_table(inventory->fleet, error)
+					    : key_table_open_sqlite(inventory->folder.tables, error);
+	return inventory->table != NULL;
+}
+
+bool inventory_open_tls(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error)
+{
+	struct inventory *inventory = ret_inventory;
+
+	if (!open_place(place, inventory, error))
+		return false;
+	inventory->tls = inventory->fleet ? inventory_fleet_open_tls(inventory->fleet, error)
+					  : tls_table_open_sqlite(inventory->folder.tables, error);
+	return inventory->tls != NULL;
+}
+
 bool inventory_list(struct inventory *inventory, bool only_active, struct key_rows *ret_rows, struct error *error)
 {
 	return key_table_list(inventory->table, inventory->web3signer_uuid, only_active, ret_rows, error);
+}
+
+/* Of a local signer the simulator has to run. */
+static bool find_simulator(struct inventory *inventory, struct local_endpoints *ret_endpoints, struct local_kms *ret_kms,
+			   struct error *error)
+{
+	if (!local_daemon_running(inventory->folder.sim_pid, NULL))
+		return error_set(error, ERROR_NOT_FOUND, "the simulator of %s does not run, and its KMS seals new keys",
+				 inventory->folder.path);
+	return local_endpoints_read(inventory->folder.endpoints, ret_endpoints, error) &&
+	       local_kms_init(ret_kms, ret_endpoints, error);
+}
+
+bool inventory_seal_tls(struct inventory *inventory, const struct tls_identity *identity, bool as_pem,
+			struct tls_sealed *ret_sealed, struct error *error)
+{
+	AUTO_LOCAL_ENDPOINTS struct local_endpoints endpoints = {0};
+	AUTO_LOCAL_KMS struct local_kms kms = {0};
+
+	if (inventory->fleet)
+		return inventory_fleet_seal_tls(inventory->fleet, identity, as_pem, ret_sealed, error);
+	return find_simulator(inventory, &endpoints, &kms, error) &&
+	       tls_seal(identity, as_pem, &kms.kms, inventory->settings.kms_key_arn, ret_sealed, error);
 }
 
 bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
@@ -86,10 +127,7 @@ bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data
 
 	if (inventory->fleet)
 		return inventory_fleet_new_data_key(inventory->fleet, ret_data_key, ret_wrapped_b64, error);
-	if (!local_daemon_running(inventory->folder.sim_pid, NULL))
-		return error_set(error, ERROR_NOT_FOUND, "the simulator of %s does not run, and its KMS seals new keys",
-				 inventory->folder.path);
-	return local_endpoints_read(inventory->folder.endpoints, &endpoints, error) && local_kms_init(&kms, &endpoints, error) &&
+	return find_simulator(inventory, &endpoints, &kms, error) &&
 	       local_setup_data_key(&setup, ret_data_key, ret_wrapped_b64, error);
 }
 

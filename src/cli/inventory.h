@@ -12,6 +12,7 @@
 #include "cli/local_folder.h"
 #include "cli/local_settings.h"
 #include "cli/local_simulator.h"
+#include "cli/tls_seal.h"
 
 /* What a command line says about where it is. */
 struct inventory_place {
@@ -50,7 +51,8 @@ struct inventory_place {
 struct inventory_fleet;
 
 struct inventory {
-	struct key_table *table;
+	struct key_table *table;     /* of inventory_open() */
+	struct tls_table *tls;       /* of inventory_open_tls() */
 	const char *web3signer_uuid; /* of its rows */
 	const char *chain;           /* likewise; its network's name */
 	struct network network;
@@ -65,6 +67,11 @@ void inventory_done(struct inventory *inventory);
 
 /* ERROR_NOT_FOUND: there is no signer at that place. `place` is borrowed for the inventory's life. */
 MUST_USE bool inventory_open(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error);
+/* The same of its TLS table, whose rows are all signers': `uuid` is not wanted. */
+MUST_USE bool inventory_open_tls(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error);
+/* Of an identity that was not made in the enclave. */
+MUST_USE bool inventory_seal_tls(struct inventory *inventory, const struct tls_identity *identity, bool as_pem,
+				 struct tls_sealed *ret_sealed, struct error *error);
 /* All of its rows, in order of the public key. */
 MUST_USE bool inventory_list(struct inventory *inventory, bool only_active, struct key_rows *ret_rows, struct error *error);
 /* A new data key, in the clear and wrapped by KMS, in base64. Of a local signer the simulator has to run. */

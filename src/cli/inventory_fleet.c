@@ -4,6 +4,7 @@
 #include "aws/access.h"
 #include "cli/operator_credentials.h"
 #include "tables/key_table_dynamodb.h"
+#include "tables/tls_table_dynamodb.h"
 
 /* The operator can wait; KMS answers within a second. */
 #define KMS_TIMEOUT_MS 10000
@@ -33,8 +34,6 @@ static bool check(const struct inventory_place *place, struct error *error)
 		return error_set(error, ERROR_INPUT, "--dir and --table: give one of them");
 	if (!place->region)
 		return error_set(error, ERROR_INPUT, "--region: missing; the table is of one");
-	if (!place->uuid)
-		return error_set(error, ERROR_INPUT, "--uuid: missing; whose rows of the table?");
 	return true;
 }
 
@@ -71,18 +70,42 @@ struct key_table *inventory_fleet_open_table(const struct inventory_fleet *fleet
 	const struct key_table_dynamodb_options options = {
 		.endpoint = fleet->dynamodb.endpoint, .credentials = &fleet->credentials, .table = fleet->place->table};
 
+	if (!fleet->place->uuid)
+		return error_set(error, ERROR_INPUT, "--uuid: missing; whose rows of the table?"), NULL;
 	return key_table_open_dynamodb(&options, error);
+}
+
+struct tls_table *inventory_fleet_open_tls(const struct inventory_fleet *fleet, struct error *error)
+{
+	const struct tls_table_dynamodb_options options = {
+		.endpoint = fleet->dynamodb.endpoint, .credentials = &fleet->credentials, .table = fleet->place->table};
+
+	return tls_table_open_dynamodb(&options, error);
+}
+
+static bool find_kms(const struct inventory_fleet *fleet, struct kms_client *ret_kms, struct error *error)
+{
+	*ret_kms = (struct kms_client){.endpoint = fleet->kms.endpoint, .credentials = &fleet->credentials};
+	return fleet->place->kms_key || error_set(error, ERROR_INPUT, "--kms-key: missing; it seals new keys");
+}
+
+bool inventory_fleet_seal_tls(const struct inventory_fleet *fleet, const struct tls_identity *identity, bool as_pem,
+			      struct tls_sealed *ret_sealed, struct error *error)
+{
+	struct kms_client kms;
+
+	return find_kms(fleet, &kms, error) && tls_seal(identity, as_pem, &kms, fleet->place->kms_key, ret_sealed, error);
 }
 
 bool inventory_fleet_new_data_key(const struct inventory_fleet *fleet, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
 				  struct error *error)
 {
-	const struct kms_client kms = {.endpoint = fleet->kms.endpoint, .credentials = &fleet->credentials};
 	const struct kms_context context = {"fleet", fleet->place->fleet ? fleet->place->fleet : DEFAULT_FLEET};
 	AUTO_BUFFER struct buffer wrapped = {0};
+	struct kms_client kms;
 
-	if (!fleet->place->kms_key)
-		return error_set(error, ERROR_INPUT, "--kms-key: missing; it seals new keys");
+	if (!find_kms(fleet, &kms, error))
+		return false;
 	if (!kms_generate_data_key(&kms, fleet->place->kms_key, context, ret_data_key, &wrapped, error))
 		return error_prefix(error, "data key");
 	base64_encode(buffer_view(&wrapped), ret_wrapped_b64);

@@ -8,6 +8,9 @@
 MUST_USE struct inventory_fleet *inventory_fleet_new(const struct inventory_place *place, struct error *error);
 void inventory_fleet_free(struct inventory_fleet *fleet); /* accepts NULL */
 
+MUST_USE struct tls_table *inventory_fleet_open_tls(const struct inventory_fleet *fleet, struct error *error);
+MUST_USE bool inventory_fleet_seal_tls(const struct inventory_fleet *fleet, const struct tls_identity *identity, bool as_pem,
+				       struct tls_sealed *ret_sealed, struct error *error);
 MUST_USE struct key_table *inventory_fleet_open_table(const struct inventory_fleet *fleet, struct error *error);
 MUST_USE bool inventory_fleet_new_data_key(const struct inventory_fleet *fleet, struct secret *ret_data_key,
 					   struct buffer *ret_wrapped_b64, struct error *error);

@@ -10,7 +10,6 @@
 /* Of one mnemonic; the enclave's limit. */
 #define INSIDE_MAX 1000
 #define CMS_FILE_MAX_SIZE 16384
-#define DOCUMENT_MAX_SIZE 16384
 
 struct births {
 	struct buffer recovery_spki;
@@ -93,7 +92,7 @@ static bool read_answer(const struct generate_request *request, const struct inv
 	size_t index;
 
 	if (!json_read_text(body, "data_key_b64", &data_key_b64, error) || !json_read_array(body, "rows", &list, error) ||
-	    !json_read_base64(body, "attestation_document_b64", DOCUMENT_MAX_SIZE, &births->document, error) ||
+	    !json_read_base64(body, "attestation_document_b64", ATTESTATION_DOCUMENT_MAX_SIZE, &births->document, error) ||
 	    (births->recovery_spki.size > 0 &&
 	     !json_read_base64(body, "mnemonic_cms_b64", CMS_FILE_MAX_SIZE, &births->mnemonic_cms, error)))
 		return false;

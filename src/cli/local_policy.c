@@ -28,11 +28,12 @@ static json_t *enclave_statement(const char *role_arn, const struct measurement 
 	uint8_t role_pcr[NSM_PCR_SIZE];
 
 	measurement_extend_text(role_arn, role_pcr);
-	/* A data key that is made for the enclave alone is as good as one that it decrypts. */
-	return json_pack("{s:s, s:s, s:{s:s}, s:[s, s], s:s, s:{s:{s:o, s:o}}}", "Sid", "OnlyThisEnclaveDecrypts", "Effect",
-			 "Allow", "Principal", "AWS", role_arn, "Action", "kms:Decrypt", "kms:GenerateDataKey", "Resource", "*",
-			 "Condition", "StringEqualsIgnoreCase", "kms:RecipientAttestation:ImageSha384", hex_text(measurement->pcr0),
-			 "kms:RecipientAttestation:PCR3", hex_text(role_pcr));
+	/* What is made for the enclave alone is as good as what it decrypts. */
+	return json_pack("{s:s, s:s, s:{s:s}, s:[s, s, s], s:s, s:{s:{s:o, s:o}}}", "Sid", "OnlyThisEnclaveDecrypts", "Effect",
+			 "Allow", "Principal", "AWS", role_arn, "Action", "kms:Decrypt", "kms:GenerateDataKey",
+			 "kms:GenerateDataKeyPair", "Resource", "*", "Condition", "StringEqualsIgnoreCase",
+			 "kms:RecipientAttestation:ImageSha384", hex_text(measurement->pcr0), "kms:RecipientAttestation:PCR3",
+			 hex_text(role_pcr));
 }
 
 char *local_key_policy(const char *operator_arn, const char *role_arn, const struct measurement *measurement)

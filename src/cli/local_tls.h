@@ -6,20 +6,10 @@
 #pragma once
 
 #include "cli/local_setup.h"
-#include "crypto/tls_identity.h"
+#include "cli/tls_seal.h"
 
-/* Where the operator's own identity is: the first two or the last two; all NULL: not given. */
-struct tls_source {
-	const char *keystore; /* PKCS#12; TLS_SOURCE_NONE: back to one that `up` makes */
-	const char *password_file;
-	const char *certificate; /* PEM, with its chain in any order */
-	const char *key;         /* PEM, not encrypted */
-};
-
-#define TLS_SOURCE_NONE "none"
-
-/* ERROR_INPUT names the option. *ret_identity is {0} when none is given, or NONE. */
-MUST_USE bool tls_source_read(const struct tls_source *source, struct tls_identity *ret_identity, struct error *error);
+/* What is in the table now was made for this host, now: `up` makes no other one as long as that is good. */
+void local_tls_note_made(struct local_settings *settings);
 /* Whether the table holds this identity already. */
 MUST_USE bool local_tls_is_there(const struct local_folder *folder, const struct tls_identity *identity);
 /*

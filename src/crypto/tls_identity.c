@@ -97,11 +97,16 @@ bool tls_identity_assemble(EVP_PKEY *key, STACK_OF(X509) * chain, struct tls_ide
 	return true;
 }
 
-static EVP_PKEY *read_key(const struct secret *der, struct error *error)
+EVP_PKEY *tls_identity_read_key(struct view der, struct error *error)
 {
-	const unsigned char *next = der->data;
-	AUTO_PKCS8 PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &next, (long)der->size);
-	EVP_PKEY *key = info ? EVP_PKCS82PKEY(info) : NULL;
+	const unsigned char *next = der.data;
+	AUTO_PKCS8 PKCS8_PRIV_KEY_INFO *info = NULL;
+	EVP_PKEY *key = NULL;
+
+	if (der.size <= TLS_IDENTITY_KEY_MAX_SIZE)
+		info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &next, (long)der.size);
+	if (info && next == der.data + der.size)
+		key = EVP_PKCS82PKEY(info);
 
 	if (!key)
 		(void)fail(error, ERROR_INPUT, "the private key is not PKCS#8");
@@ -162,7 +167,7 @@ bool tls_identity_to_pkcs12(const struct tls_identity *identity, struct view pas
 	AUTO_X509_STACK STACK_OF(X509) *others = sk_X509_new_null();
 	AUTO_PKCS12 PKCS12 *store = NULL;
 
-	key = read_key(&identity->key, error);
+	key = tls_identity_read_key(secret_view(&identity->key), error);
 	if (!key || !read_chain(&identity->chain, &leaf, others, error) || !terminate_password(password, &text, error))
 		return false;
 	store = PKCS12_create_ex((const char *)text.data, NULL, key, leaf, others, NID_aes_256_cbc, NID_aes_256_cbc, PKCS12_ROUNDS,

@@ -30,6 +30,10 @@ void tls_identity_done(struct tls_identity *identity);
  */
 MUST_USE bool tls_identity_create(const char *common_name, const char *const *names, size_t name_count, unsigned days,
 				  struct tls_identity *ret_identity, struct buffer *ret_ca_pem, struct error *error);
+/* The same for a leaf key that is there already: PKCS#8 DER. */
+MUST_USE bool tls_identity_create_for_key(struct view key_der, const char *common_name, const char *const *names, size_t name_count,
+					  unsigned days, struct tls_identity *ret_identity, struct buffer *ret_ca_pem,
+					  struct error *error);
 /* PKCS#12 (AES-256-CBC, PBKDF2) under `password` (UTF-8, no NUL), appended. */
 MUST_USE bool tls_identity_to_pkcs12(const struct tls_identity *identity, struct view password, struct buffer *ret_der,
 				     struct error *error);
@@ -44,6 +48,9 @@ MUST_USE bool tls_identity_from_pkcs12(struct view der, struct view password, st
  * ERROR_INPUT when they are not that.
  */
 MUST_USE bool tls_identity_from_pem(struct view key_pem, struct view chain_pem, struct tls_identity *ret_identity,
+				    struct error *error);
+/* The same of a key in PKCS#8 DER. */
+MUST_USE bool tls_identity_from_der(struct view key_der, struct view chain_pem, struct tls_identity *ret_identity,
 				    struct error *error);
 /* The key in PEM, PKCS#8, not encrypted. */
 MUST_USE bool tls_identity_key_to_pem(const struct tls_identity *identity, struct secret *ret_pem, struct error *error);

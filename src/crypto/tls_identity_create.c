@@ -234,11 +234,10 @@ static bool check_request(const struct leaf_request *request, struct error *erro
 	return true;
 }
 
-static bool create(const struct leaf_request *request, struct tls_identity *ret_identity, struct buffer *ret_ca_pem,
+static bool create(const struct leaf_request *request, EVP_PKEY *key, struct tls_identity *ret_identity, struct buffer *ret_ca_pem,
 		   struct error *error)
 {
 	AUTO_PKEY EVP_PKEY *ca_key = EVP_EC_gen("P-256");
-	AUTO_PKEY EVP_PKEY *key = EVP_EC_gen("P-256");
 	AUTO_X509_STACK STACK_OF(X509) *chain = sk_X509_new_reserve(NULL, 2);
 	AUTO_X509 X509 *ca = NULL;
 	X509 *leaf;
@@ -261,12 +260,29 @@ static bool create(const struct leaf_request *request, struct tls_identity *ret_
 	return false;
 }
 
-bool tls_identity_create(const char *common_name, const char *const *names, size_t name_count, unsigned days,
-			 struct tls_identity *ret_identity, struct buffer *ret_ca_pem, struct error *error)
+static bool check_and_create(const struct leaf_request *request, EVP_PKEY *key, struct tls_identity *ret_identity,
+			     struct buffer *ret_ca_pem, struct error *error)
 {
-	struct leaf_request request = {common_name, names, name_count, days};
-	bool created = check_request(&request, error) && create(&request, ret_identity, ret_ca_pem, error);
+	bool created = check_request(request, error) && create(request, key, ret_identity, ret_ca_pem, error);
 
 	ERR_clear_error();
 	return created;
+}
+
+bool tls_identity_create(const char *common_name, const char *const *names, size_t name_count, unsigned days,
+			 struct tls_identity *ret_identity, struct buffer *ret_ca_pem, struct error *error)
+{
+	const struct leaf_request request = {common_name, names, name_count, days};
+	AUTO_PKEY EVP_PKEY *key = EVP_EC_gen("P-256");
+
+	return check_and_create(&request, key, ret_identity, ret_ca_pem, error);
+}
+
+bool tls_identity_create_for_key(struct view key_der, const char *common_name, const char *const *names, size_t name_count,
+				 unsigned days, struct tls_identity *ret_identity, struct buffer *ret_ca_pem, struct error *error)
+{
+	const struct leaf_request request = {common_name, names, name_count, days};
+	AUTO_PKEY EVP_PKEY *key = tls_identity_read_key(key_der, error);
+
+	return key && check_and_create(&request, key, ret_identity, ret_ca_pem, error);
 }

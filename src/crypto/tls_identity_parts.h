@@ -9,6 +9,8 @@
 #include "crypto/tls_identity.h"
 #include "crypto/x509_cleanup.h"
 
+/* PKCS#8 DER; NULL and ERROR_INPUT when it is not that, and nothing else. */
+MUST_USE EVP_PKEY *tls_identity_read_key(struct view der, struct error *error);
 /* Append the PEM of one certificate. */
 MUST_USE bool tls_identity_append_pem(X509 *certificate, struct buffer *ret_pem, struct error *error);
 /* An identity of this key and these certificates, leaf first; ERROR_INPUT when either is larger than the limits of the header. */

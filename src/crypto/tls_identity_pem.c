@@ -74,19 +74,34 @@ static X509 *take_leaf(STACK_OF(X509) * certificates, const EVP_PKEY *key, struc
 	return (void)fail(error, "none of the certificates is that of the private key"), NULL;
 }
 
-bool tls_identity_from_pem(struct view key_pem, struct view chain_pem, struct tls_identity *ret_identity, struct error *error)
+static bool join(EVP_PKEY *key, struct view chain_pem, struct tls_identity *ret_identity, struct error *error)
 {
 	AUTO_X509_STACK STACK_OF(X509) *certificates = sk_X509_new_null();
-	AUTO_PKEY EVP_PKEY *key = NULL;
 	AUTO_X509 X509 *leaf = NULL;
 
-	if (key_pem.size > TLS_IDENTITY_KEY_PEM_MAX_SIZE || chain_pem.size > TLS_IDENTITY_CHAIN_MAX_SIZE)
-		return fail(error, "the key or the chain is too large");
-	key = read_key(key_pem, error);
-	if (!key || !read_certificates(chain_pem, certificates, error))
+	if (chain_pem.size > TLS_IDENTITY_CHAIN_MAX_SIZE)
+		return fail(error, "the chain is too large");
+	if (!read_certificates(chain_pem, certificates, error))
 		return false;
 	leaf = take_leaf(certificates, key, error);
 	return leaf && tls_identity_of_parts(key, leaf, certificates, ret_identity, error);
+}
+
+bool tls_identity_from_pem(struct view key_pem, struct view chain_pem, struct tls_identity *ret_identity, struct error *error)
+{
+	AUTO_PKEY EVP_PKEY *key = NULL;
+
+	if (key_pem.size > TLS_IDENTITY_KEY_PEM_MAX_SIZE)
+		return fail(error, "the key is too large");
+	key = read_key(key_pem, error);
+	return key && join(key, chain_pem, ret_identity, error);
+}
+
+bool tls_identity_from_der(struct view key_der, struct view chain_pem, struct tls_identity *ret_identity, struct error *error)
+{
+	AUTO_PKEY EVP_PKEY *key = tls_identity_read_key(key_der, error);
+
+	return key && join(key, chain_pem, ret_identity, error);
 }
 
 bool tls_identity_key_to_pem(const struct tls_identity *identity, struct secret *ret_pem, struct error *error)

@@ -445,6 +445,7 @@ enum job_kind {
 	JOB_CREDENTIAL, /* new credentials for the slashing table */
 	JOB_REWRAP,     /* seal rows of the key table anew */
 	JOB_GENERATE,   /* make new keys */
+	JOB_CREATE_TLS, /* make a TLS identity */
 	JOB_KIND_COUNT,
 };
 

@@ -67,9 +67,10 @@ static const char *const lanes[LANE_COUNT] = {"proposals", "votes", "rest"};
 static const char *const duties[METRICS_DUTY_COUNT] = {"block", "attestation"};
 static const char *const commits[METRICS_COMMIT_COUNT] = {"durable", "conflict",   "failed",    "wrong_network",
 							  "retired", "no_history", "above_high"};
-static const char *const jobs[METRICS_JOB_COUNT] = {"init", "reload", "import", "slashing", "credential", "rewrap", "generate"};
+static const char *const jobs[METRICS_JOB_COUNT] = {"init",       "reload", "import",   "slashing",
+						    "credential", "rewrap", "generate", "create_tls"};
 static const char *const outcomes[METRICS_OUTCOME_COUNT] = {"ok", "failed"};
-static const char *const kms_operations[METRICS_KMS_COUNT] = {"Decrypt", "GenerateDataKey"};
+static const char *const kms_operations[METRICS_KMS_COUNT] = {"Decrypt", "GenerateDataKey", "GenerateDataKeyPair"};
 
 static const struct definition {
 	const char *name;

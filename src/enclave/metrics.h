@@ -77,10 +77,11 @@ enum metrics_job {
 	METRICS_JOB_CREDENTIAL,
 	METRICS_JOB_REWRAP,
 	METRICS_JOB_GENERATE,
+	METRICS_JOB_CREATE_TLS,
 	METRICS_JOB_COUNT
 }; /* as enum job_kind, from 0 */
 enum metrics_outcome { METRICS_OK, METRICS_FAILURE, METRICS_OUTCOME_COUNT };
-enum metrics_kms { METRICS_KMS_DECRYPT, METRICS_KMS_GENERATE_DATA_KEY, METRICS_KMS_COUNT };
+enum metrics_kms { METRICS_KMS_DECRYPT, METRICS_KMS_GENERATE_DATA_KEY, METRICS_KMS_GENERATE_KEY_PAIR, METRICS_KMS_COUNT };
 
 /* Counter. Labels that a metric does not have are 0; what is beyond its labels is not counted. */
 void metrics_add(enum metric metric, size_t first, size_t second, uint64_t n);

@@ -72,11 +72,16 @@ static bool append_keys(struct control_request *request, const struct key_rows *
 static bool append_tls_key(struct control_request *request, const char *operation, const struct tls_row *row, struct error *error)
 {
 	AUTO_JSON json_t *text = row->encrypted_tls_key_b64 ? json_string(row->encrypted_tls_key_b64) : NULL;
+	AUTO_JSON json_t *chain = row->cert_pem ? json_text_of_any(row->cert_pem) : NULL;
 
 	if (!text)
 		return error_set(error, ERROR_INPUT, "TLS table: the row has no key in it");
 	buffer_append_format(&request->frame, "{\"operation\":\"%s\",\"encrypted_tls_key\":", operation);
 	json_write(text, &request->frame);
+	if (chain) {
+		buffer_append_text(&request->frame, ",\"tls_chain_pem_b64\":");
+		json_write(chain, &request->frame);
+	}
 	return true;
 }
 

@@ -59,6 +59,7 @@ static bool add_tls(EVP_MD_CTX *digest, const struct settings *settings, struct 
 	if (!host_tables_read_tls(settings, &row, error))
 		return false;
 	add(digest, row.encrypted_tls_key_b64);
+	add(digest, row.cert_pem);
 	add(digest, row.known_clients_sealed_b64);
 	add(digest, row.known_clients_data_key_b64);
 	add(digest, row.slashing_credentials_b64);

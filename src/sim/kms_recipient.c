@@ -4,8 +4,8 @@
 #include "sim/kms_call.h"
 
 /* KMS: AttestationDocument has 1 to 262144 characters of base64. Real documents have under 5000 bytes. */
-#define ATTESTATION_DOCUMENT_MAX_TEXT 262144
-#define ATTESTATION_DOCUMENT_MAX_SIZE (ATTESTATION_DOCUMENT_MAX_TEXT / 4 * 3)
+#define RECIPIENT_DOCUMENT_MAX_TEXT 262144
+#define RECIPIENT_DOCUMENT_MAX_SIZE (RECIPIENT_DOCUMENT_MAX_TEXT / 4 * 3)
 /*
  * How old a document may be, or how far ahead of our clock. KMS's own limit is not public; five minutes is what SigV4 grants
  * the request around it.
@@ -45,7 +45,7 @@ bool kms_recipient_read(struct kms_call *call, struct error *error)
 	if (!json_is_object(object))
 		return kms_fail(call, KMS_VALIDATION, error, "Recipient: not an object");
 	if (!json_read_text(object, "KeyEncryptionAlgorithm", &algorithm, error) ||
-	    !json_read_base64(object, "AttestationDocument", ATTESTATION_DOCUMENT_MAX_SIZE, &call->recipient.bytes, error))
+	    !json_read_base64(object, "AttestationDocument", RECIPIENT_DOCUMENT_MAX_SIZE, &call->recipient.bytes, error))
 		return error_prefix(error, "Recipient");
 	if (strcmp(algorithm, KEY_ENCRYPTION_ALGORITHM) != 0)
 		return kms_fail(call, KMS_VALIDATION, error, "Recipient: KeyEncryptionAlgorithm: not " KEY_ENCRYPTION_ALGORITHM);

@@ -11,6 +11,8 @@
 #include "base/bytes.h"
 
 #define TLS_TABLE_KEY_ID 1
+/* The identity that is to follow, which clients learn to trust before it serves (`ensign tls rotate`). */
+#define TLS_TABLE_NEXT_KEY_ID 2
 
 struct tls_row {
 	uint64_t key_id;

@@ -328,6 +328,33 @@ class Generate(ParentTest):
         self.accepted_after_all(enclave, roles)
 
 
+class CreateTls(ParentTest):
+    def test_requests(self):
+        enclave, _ = self.boot()
+        roles = enclave.roles()
+        good = {"operation": "create_tls", "credential": self.credential(), "names": ["localhost", "127.0.0.1"], "days": 30}
+        for name, value in [("credential", None), ("names", None), ("names", []), ("names", [7]), ("names", ["a b"]), ("names", ["a"] * 33),
+                            ("names", "localhost"), ("days", 0), ("days", 826), ("days", -1), ("days", "x")]:
+            status, body = enclave.ask({**good, name: value})
+            self.assertEqual(status, 400, (name, value, body))
+            self.assertIn(name, body["message"])
+        made = [enclave.ask(good) for _ in range(2)]
+        self.assertEqual([status for status, _ in made], [200, 200], made)
+        (_, first), (_, second) = made
+        self.assertEqual(set(first), {"encrypted_tls_key_b64", "tls_chain_pem_b64", "attestation_document_b64"})
+        self.assertNotEqual(first["encrypted_tls_key_b64"], second["encrypted_tls_key_b64"])
+        # The key opens in here alone, and with no other certificate than one of its own.
+        for chain in [second["tls_chain_pem_b64"], "", base64.b64encode(b"no PEM").decode(), None, "?"]:
+            request = {**self.init_request(), "encrypted_tls_key": first["encrypted_tls_key_b64"], "tls_chain_pem_b64": chain}
+            status, body = enclave.ask(request)
+            self.assertEqual(status, 422, (chain, body))
+            self.assertIn("encrypted_tls_key", body["message"])
+        self.init_members = {"encrypted_tls_key": first["encrypted_tls_key_b64"], "tls_chain_pem_b64": first["tls_chain_pem_b64"]}
+        status, body = enclave.ask({**self.init_request(), **self.init_members})
+        self.assertEqual(status, 200, body)
+        self.assertEqual({**enclave.roles(), "frontend": 0}, {**roles, "frontend": 0})
+
+
 class Rewrap(ParentTest):
     def rewrap(self, enclave, rows, **members):
         return enclave.ask({"operation": "rewrap", "credential": self.credential(), "encrypted_validator_keys": rows, **members})

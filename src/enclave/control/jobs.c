@@ -255,7 +255,7 @@ static bool (*const finishers[JOB_KIND_COUNT])(struct control *control, const st
 					       struct answer *ret_answer, struct error *error) = {
 	[JOB_INIT] = finish_init,          [JOB_RELOAD] = finish_reload,         [JOB_IMPORT] = finish_import,
 	[JOB_SLASHING] = finish_with_body, [JOB_CREDENTIAL] = finish_credential, [JOB_REWRAP] = finish_with_body,
-	[JOB_GENERATE] = finish_with_body,
+	[JOB_GENERATE] = finish_with_body, [JOB_CREATE_TLS] = finish_with_body,
 };
 
 static bool finish(struct control *control, struct error *error)

@@ -206,6 +206,7 @@ static const struct operation {
 	{.name = "slashing", .job = JOB_SLASHING},
 	{.name = "rewrap", .job = JOB_REWRAP},
 	{.name = "generate", .job = JOB_GENERATE},
+	{.name = "create_tls", .job = JOB_CREATE_TLS},
 };
 
 static struct answer answer_request(struct control *control, const struct request *request)

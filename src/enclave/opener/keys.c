@@ -2,7 +2,6 @@
 /* Loading the key table: a row that is bad is passed over and told of, so that it stops nobody else's key. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "crypto/tls_identity.h"
 #include "enclave/opener/opener.h"
 #include "eth/ssz.h"
 
@@ -35,40 +34,6 @@ static void pass_over(struct loading *loading, size_t index, const struct error 
 
 	row->is_bad = true;
 	row_failures_add(&loading->failures, index, row->content.pubkey, reason);
-}
-
-static bool read_tls_pem(json_t *object, struct tls_identity *ret_identity, struct error *error)
-{
-	AUTO_SECRET struct secret key = {0};
-	AUTO_SECRET struct secret chain = {0};
-
-	return json_read_base64_secret(object, "tls_key_pem_b64", &key, error) &&
-	       json_read_base64_secret(object, "tls_chain_pem_b64", &chain, error) &&
-	       tls_identity_from_pem(secret_view(&key), secret_view(&chain), ret_identity, error);
-}
-
-static bool read_tls_secret(const struct secret *plaintext, struct tls_identity *ret_identity, struct error *error)
-{
-	AUTO_JSON json_t *object = json_parse_object(secret_view(plaintext), "TLS secret", error);
-	AUTO_SECRET struct secret password = {0};
-	AUTO_SECRET struct secret keystore = {0};
-
-	if (object && json_object_get(object, "tls_key_pem_b64"))
-		return read_tls_pem(object, ret_identity, error);
-	return object && json_read_base64_secret(object, "tls_password_b64", &password, error) &&
-	       json_read_base64_secret(object, "tls_keystore_b64", &keystore, error) &&
-	       tls_identity_from_pkcs12(secret_view(&keystore), secret_view(&password), ret_identity, error);
-}
-
-static bool open_tls_identity(struct opening *opening, json_t *request, struct tls_identity *ret_identity, struct error *error)
-{
-	AUTO_SECRET struct secret plaintext = {0};
-
-	if (!opening_decrypt_member(opening, request, "encrypted_tls_key", (struct kms_context){0}, &plaintext, error))
-		return false;
-	if (!read_tls_secret(&plaintext, ret_identity, error))
-		return error_prefix(error, "encrypted_tls_key"), opening_blame_content(error);
-	return true;
 }
 
 static bool send_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const struct secret *secret_key, struct error *error)
@@ -274,10 +239,10 @@ static bool open_tls_if_new(struct opening *opening, json_t *request, struct mes
 
 	if (!json_read_text(request, "encrypted_tls_key", &text, error))
 		return false;
-	sha256(view_of_text(text), result->tls_digest);
+	opening_digest_tls(request, result->tls_digest);
 	if (job->kind == JOB_RELOAD && memcmp(result->tls_digest, job->tls_digest, sizeof result->tls_digest) == 0)
 		return true;
-	return open_tls_identity(opening, request, ret_identity, error);
+	return opening_read_tls(opening, request, ret_identity, error);
 }
 
 /* Whatever can fail by the request's fault comes before anything changes. */

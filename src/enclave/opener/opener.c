@@ -89,6 +89,7 @@ static const struct body_job {
 	{JOB_SLASHING, opener_histories},
 	{JOB_REWRAP, opener_rewrap},
 	{JOB_GENERATE, opener_generate},
+	{JOB_CREATE_TLS, opener_create_tls},
 };
 
 static bool run_task(struct opener *opener, struct task *task, struct message_job_result *ret_result, struct buffer *ret_body,

@@ -13,6 +13,7 @@
  *   known_clients.c  opens the list of known clients
  *   keystores.c      opens what the key manager was given
  *   births.c         makes new keys
+ *   tls.c            opens the TLS identity, or makes one
  *   rewrap.c         seals rows anew, with another data key
  *   histories.c      asks the ledger what the operator wants to know or to say
  *   table_credentials.c  gives the ledger what it reaches a slashing table with
@@ -23,6 +24,7 @@
 #include "aws/kms.h"
 #include "base/json.h"
 #include "crypto/cms.h"
+#include "crypto/tls_identity.h"
 #include "enclave/role_outside.h"
 #include "eth/keystore.h"
 #include "image/configuration.h"
@@ -103,9 +105,10 @@ MUST_USE bool opener_load(struct opener *opener, json_t *request, struct message
 /* JOB_IMPORT: each keystore ends as a SEALED_KEY or an IMPORT_RESULT to control. */
 MUST_USE bool opener_import(struct opener *opener, json_t *request, struct secret *imports, size_t count, struct error *error);
 
-/* JOB_GENERATE, JOB_REWRAP: the answer's body is JSON. */
+/* JOB_GENERATE, JOB_REWRAP, JOB_CREATE_TLS: the answer's body is JSON. */
 MUST_USE bool opener_generate(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
 MUST_USE bool opener_rewrap(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
+MUST_USE bool opener_create_tls(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
 
 /* JOB_SLASHING: the answer's body is JSON. */
 MUST_USE bool opener_histories(struct opener *opener, json_t *request, struct buffer *ret_body, struct error *error);
@@ -135,6 +138,16 @@ MUST_USE bool opening_new_data_key(struct opening *opening, struct secret *ret_d
 				   struct error *error);
 /* What opens but is not what it should be is the row's fault, not the request's: ERROR_CRYPTO. Returns false. */
 bool opening_blame_content(struct error *error);
+
+/* A P-256 key, PKCS#8 DER, that KMS makes for this enclave, and the same sealed by KMS, in base64. */
+MUST_USE bool opening_new_key_pair(struct opening *opening, struct secret *ret_key_der, struct buffer *ret_sealed_b64,
+				   struct error *error);
+
+/* ---- tls.c ---- */
+
+/* Of the request's encrypted_tls_key, and the tls_chain_pem_b64 beside it. */
+void opening_digest_tls(json_t *request, uint8_t ret_digest[DIGEST_SIZE]);
+MUST_USE bool opening_read_tls(struct opening *opening, json_t *request, struct tls_identity *ret_identity, struct error *error);
 
 /* ---- rows.c ---- */
 

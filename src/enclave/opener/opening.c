@@ -151,28 +151,49 @@ bool opening_find_data_key(struct opening *opening, json_t *object, struct view 
 	return true;
 }
 
-bool opening_new_data_key(struct opening *opening, struct secret *ret_data_key, struct buffer *ret_wrapped_b64, struct error *error)
+/* What KMS generates for this enclave and nobody else. */
+typedef bool kms_generator(const struct kms_client *client, const char *key_id, struct kms_context context,
+			   struct view attestation_document, struct buffer *ret_ciphertext_for_recipient,
+			   struct buffer *ret_ciphertext, struct error *error);
+
+static bool generate(struct opening *opening, kms_generator *generator, enum metrics_kms operation, struct kms_context context,
+		     struct secret *ret_plaintext, struct buffer *ret_sealed_b64, struct error *error)
 {
-	const struct configuration *configuration = &opening->opener->configuration;
-	const struct kms_context context = {"fleet", configuration->fleet};
 	AUTO_BUFFER struct buffer document = {0};
-	AUTO_BUFFER struct buffer wrapped = {0};
+	AUTO_BUFFER struct buffer sealed = {0};
 	AUTO_BUFFER struct buffer blob = {0};
-	AUTO_SECRET struct secret key = {0};
 	uint64_t started_us;
 
 	if (!attest(opening, &document, error))
-		return error_prefix(error, "data key");
+		return false;
 	started_us = clock_monotonic_us();
-	if (!count_call(METRICS_KMS_GENERATE_DATA_KEY, started_us,
-			kms_generate_data_key_attested(&opening->kms, configuration->kms_key_arn, context, buffer_view(&document),
-						       &blob, &wrapped, error)) ||
-	    !open_blob(opening, &blob, &key, error))
+	if (!count_call(operation, started_us,
+			generator(&opening->kms, opening->opener->configuration.kms_key_arn, context, buffer_view(&document), &blob,
+				  &sealed, error)) ||
+	    !open_blob(opening, &blob, ret_plaintext, error))
+		return false;
+	base64_encode(buffer_view(&sealed), ret_sealed_b64);
+	return true;
+}
+
+bool opening_new_data_key(struct opening *opening, struct secret *ret_data_key, struct buffer *ret_wrapped_b64, struct error *error)
+{
+	const struct kms_context context = {"fleet", opening->opener->configuration.fleet};
+	AUTO_SECRET struct secret key = {0};
+
+	if (!generate(opening, kms_generate_data_key_attested, METRICS_KMS_GENERATE_DATA_KEY, context, &key, ret_wrapped_b64,
+		      error))
 		return error_prefix(error, "data key");
 	if (key.size != AEAD_KEY_SIZE)
 		return error_set(error, ERROR_PEER, "data key: KMS made one of %zu bytes", key.size);
-	base64_encode(buffer_view(&wrapped), ret_wrapped_b64);
 	*ret_data_key = key;
 	key = (struct secret){0};
 	return true;
+}
+
+bool opening_new_key_pair(struct opening *opening, struct secret *ret_key_der, struct buffer *ret_sealed_b64, struct error *error)
+{
+	return generate(opening, kms_generate_key_pair_attested, METRICS_KMS_GENERATE_KEY_PAIR, (struct kms_context){0},
+			ret_key_der, ret_sealed_b64, error) ||
+	       error_prefix(error, "key pair");
 }

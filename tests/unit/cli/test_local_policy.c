@@ -47,9 +47,10 @@ static void role_is_pinned(void **state)
 
 	(void)state;
 	assert_int_equal(json_array_size(json_object_get(policy, "Statement")), 2);
-	assert_int_equal(json_array_size(json_object_get(statement, "Action")), 2);
+	assert_int_equal(json_array_size(json_object_get(statement, "Action")), 3);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(statement, "Action"), 0)), "kms:Decrypt");
 	assert_string_equal(json_string_value(json_array_get(json_object_get(statement, "Action"), 1)), "kms:GenerateDataKey");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(statement, "Action"), 2)), "kms:GenerateDataKeyPair");
 	assert_int_equal(json_object_size(conditions), 2);
 	assert_int_equal(strlen(pcr0), 2 * NSM_PCR_SIZE);
 	assert_int_equal(strncmp(pcr0, "ab0100", 6), 0);

@@ -43,7 +43,8 @@ static void sends_what_the_tables_hold(void **state)
 	assert_true(got.initialized);
 	assert_int_equal(got.key_count, 2);
 	frame = fixture_read_json(fixture, "store/init.json");
-	assert_int_equal(json_object_size(frame), 4);
+	assert_int_equal(json_object_size(frame), 5);
+	assert_non_null(json_object_get(frame, "tls_chain_pem_b64"));
 	assert_string_equal(text_of(frame, "operation"), "init");
 	assert_string_equal(text_of(frame, "encrypted_tls_key"), "dGxzIGtleQ==");
 	credential = json_object_get(frame, "credential");
@@ -88,7 +89,7 @@ static void passes_on_the_list_of_clients(void **state)
 	start(fixture, &running);
 	assert_ok(provisioner_run(&fixture->settings, &running.options.control, &got, &error), &error);
 	frame = fixture_read_json(fixture, "store/init.json");
-	assert_int_equal(json_object_size(frame), 5);
+	assert_int_equal(json_object_size(frame), 6);
 	clients = json_object_get(frame, "known_clients");
 	assert_int_equal(json_object_size(clients), 2);
 	assert_string_equal(text_of(clients, "sealed_b64"), "bGlzdA==");
