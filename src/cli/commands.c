@@ -10,6 +10,7 @@ static const struct command top_commands[] = {
 	{"keys", "the validator keys of a signer: generate, import, list, rewrap, remove", keys_main},
 	{"tls", "the server's key and certificate: create, rotate, show", tls_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
+	{"image", "build, sign, measure and check enclave images", image_main},
 	{"attest", "check what an enclave attests", attest_main},
 	{"policy", "try out signing policies", policy_main},
 	{"slashing", "what keys have signed: import, export, show (EIP-3076)", slashing_main},
@@ -100,6 +101,21 @@ static const struct command_group attest_group = {
 	.description = "Attestation documents of enclaves.",
 	.commands = attest_commands,
 	.count = ARRAY_SIZE(attest_commands),
+};
+
+static const struct command image_commands[] = {
+	{"build", "make an image of kernel, enclave program and configuration", image_build_main},
+	{"measure", "the PCRs of an image", image_measure_main},
+	{"describe", "all that an image says of itself", image_describe_main},
+	{"verify", "check an image: sections, CRC, signature, PCRs", image_verify_main},
+	{"sign", "sign an image, which gives it a PCR8", image_sign_main},
+};
+
+static const struct command_group image_group = {
+	.name = "ensign image",
+	.description = "Enclave images (EIF): the one file that an enclave is, and that KMS lets have the keys (docs/image.md).",
+	.commands = image_commands,
+	.count = ARRAY_SIZE(image_commands),
 };
 
 static const struct command policy_commands[] = {
@@ -223,6 +239,12 @@ void command_print_json(const json_t *json)
 	(void)puts(buffer_text(&text));
 }
 
+void command_print_json_pretty(const json_t *json)
+{
+	(void)json_dumpf(json, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+}
+
 int local_main(int argc, char **argv)
 {
 	return command_group_run(&local_group, argc, argv);
@@ -246,6 +268,11 @@ int keys_main(int argc, char **argv)
 int attest_main(int argc, char **argv)
 {
 	return command_group_run(&attest_group, argc, argv);
+}
+
+int image_main(int argc, char **argv)
+{
+	return command_group_run(&image_group, argc, argv);
 }
 
 int policy_main(int argc, char **argv)

@@ -42,6 +42,8 @@ int command_fail(const struct error *error, const char *advice, ...) PRINTF_LIKE
 void command_print_escaped(FILE *stream, const char *text);
 /* A result for machines: one line on stdout. */
 void command_print_json(const json_t *json);
+/* The same as nitro-cli writes its results: over several lines, two blanks a level. */
+void command_print_json_pretty(const json_t *json);
 
 /* Whole program, as main() calls it. */
 int cli_main(int argc, char **argv);
@@ -54,6 +56,12 @@ int local_reload_main(int argc, char **argv);
 int local_down_main(int argc, char **argv);
 int keystore_main(int argc, char **argv);
 int keystore_create_main(int argc, char **argv);
+int image_main(int argc, char **argv);
+int image_build_main(int argc, char **argv);
+int image_measure_main(int argc, char **argv);
+int image_describe_main(int argc, char **argv);
+int image_verify_main(int argc, char **argv);
+int image_sign_main(int argc, char **argv);
 int attest_main(int argc, char **argv);
 int attest_verify_main(int argc, char **argv);
 int keys_main(int argc, char **argv);

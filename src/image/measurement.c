@@ -67,6 +67,19 @@ static bool pcr_finish(EVP_MD_CTX *context, uint8_t ret_pcr[NSM_PCR_SIZE], struc
 	return true;
 }
 
+bool measurement_of_parts(const struct view *parts, size_t count, uint8_t ret_pcr[NSM_PCR_SIZE], struct error *error)
+{
+	CLEANUP(md_ctx_done) EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	if (!context || EVP_DigestInit_ex(context, EVP_sha384(), NULL) != 1)
+		return error_set(error, ERROR_CRYPTO, "SHA-384 failed");
+	for (size_t i = 0; i < count; i++) {
+		if (!feed(&context, 1, parts[i].data, parts[i].size))
+			return error_set(error, ERROR_CRYPTO, "SHA-384 failed");
+	}
+	return pcr_finish(context, ret_pcr, error);
+}
+
 bool measurement_of_process_image(int program_fd, int configuration_fd, struct measurement *ret_measurement, struct error *error)
 {
 	CLEANUP(md_ctx_done) EVP_MD_CTX *both = EVP_MD_CTX_new();

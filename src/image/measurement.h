@@ -19,5 +19,7 @@ MUST_USE bool measurement_of_process_image(int program_fd, int configuration_fd,
 					   struct error *error);
 MUST_USE bool measurement_of_process_files(const char *program_path, const char *configuration_path,
 					   struct measurement *ret_measurement, struct error *error);
+/* SHA384(0^48 ‖ SHA384(parts one behind the other)); no parts give SHA384(0^48 ‖ SHA384("")). */
+MUST_USE bool measurement_of_parts(const struct view *parts, size_t count, uint8_t ret_pcr[NSM_PCR_SIZE], struct error *error);
 /* SHA384(0^48 ‖ text): what PCR3 (role ARN) and PCR4 (instance id) hold. */
 void measurement_extend_text(const char *text, uint8_t ret_pcr[NSM_PCR_SIZE]);
