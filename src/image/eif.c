@@ -3,7 +3,6 @@
 
 #include <zlib.h>
 
-#define MAGIC ".eif"
 #define FLAG_AARCH64 0x0001
 #define SECTION_HEADER_SIZE 12u
 /* What nitro-cli writes, and nobody reads. */
@@ -22,6 +21,8 @@
 #define AT_UNUSED 0x21c
 #define AT_CRC 0x220
 #define HEADER_SIZE 0x224u
+
+static const uint8_t magic[] = {'.', 'e', 'i', 'f'};
 
 /* How often a section may be there, and how large it may be. */
 static const struct section_rule {
@@ -151,7 +152,7 @@ static bool read_header(struct view bytes, struct eif *eif, struct error *error)
 {
 	const uint8_t *header = bytes.data;
 
-	if (bytes.size < HEADER_SIZE || memcmp(header, MAGIC, strlen(MAGIC)) != 0)
+	if (bytes.size < HEADER_SIZE || memcmp(header, magic, sizeof magic) != 0)
 		return error_set(error, ERROR_INPUT, "magic: not an enclave image");
 	if (bytes.size > EIF_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "larger than %u bytes", EIF_MAX_SIZE);
@@ -233,7 +234,7 @@ static void fill_header(const struct eif *eif, uint8_t header[HEADER_SIZE])
 {
 	uint64_t offset = HEADER_SIZE;
 
-	memcpy(header, MAGIC, strlen(MAGIC));
+	memcpy(header, magic, sizeof magic);
 	store_be16(header + AT_VERSION, eif->version);
 	store_be16(header + AT_FLAGS, eif->is_aarch64 ? FLAG_AARCH64 : 0);
 	store_be64(header + AT_DEFAULT_MEMORY, eif->default_memory);
