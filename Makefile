@@ -4,7 +4,7 @@ BUILD ?= build
 FUZZ_SECONDS ?= 60
 export BUILD FUZZ_SECONDS
 
-.PHONY: build setup demo test bench chaos lint fuzz dist clean help
+.PHONY: build setup demo test bench chaos lint fuzz reproduce dist clean help
 
 build: setup
 	ninja -C $(BUILD)
@@ -29,6 +29,9 @@ lint:              # clang with warnings as errors, clang-format, clang-tidy, sh
 
 fuzz:              # every fuzz target for FUZZ_SECONDS (60)
 	scripts/fuzz
+
+reproduce:         # build the enclave image twice, in different surroundings; the files have to be the same
+	scripts/reproduce
 
 dist: build        # the programs with their checksums, in dist/
 	scripts/dist

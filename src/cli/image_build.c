@@ -36,10 +36,10 @@ static const struct command_help help = {
 /* What lies behind the last loaded byte of a program without debug data: section headers and names. */
 #define UNLOADED_MAX_SIZE (64u << 10)
 
-/* nitro-cli's own, by machine. */
+/* nitro-cli's own, by machine; but for AArch64's root=/dev/ram0, with which a kernel without block devices panics instead of running /init. */
 static const char cmdline_x86[] =
 	"reboot=k panic=30 pci=off nomodules console=ttyS0 i8042.noaux i8042.nomux i8042.nopnp i8042.dumbkbd random.trust_cpu=on";
-static const char cmdline_arm[] = "reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on root=/dev/ram0";
+static const char cmdline_arm[] = "reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on";
 
 struct inputs {
 	const char *kernel, *cmdline, *config, *program, *ca_bundle, *metadata, *name, *version, *build_time, *root, *out;

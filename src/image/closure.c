@@ -118,8 +118,8 @@ static char *expand(struct view entry, const char *origin, struct error *error)
 		if (strncmp(text, spellings[i], strlen(spellings[i])) == 0)
 			rest = text + strlen(spellings[i]);
 	}
-	if (strchr(rest, '$'))
-		return (void)error_set(error, ERROR_INPUT, "DT_RUNPATH: %s: what is behind the $ depends on the machine", text),
+	if (strchr(rest, '$') || (rest != text && rest[0] != 0 && rest[0] != '/'))
+		return (void)error_set(error, ERROR_INPUT, "DT_RUNPATH: %s: only $ORIGIN is followed, at the beginning", text),
 		       NULL;
 	if (rest != text)
 		expanded = memory_format("%.*s%s", (int)(base_name(origin) - origin), origin, rest);

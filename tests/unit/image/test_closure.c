@@ -179,6 +179,7 @@ static void says_what_is_wrong(void **state)
 	assert_refused(&(struct elf_recipe){.run_path = "/lib:", .needed = {"liba.so"}}, ERROR_INPUT, "not an absolute path");
 	assert_refused(&(struct elf_recipe){.run_path = "/lib/$PLATFORM", .needed = {"liba.so"}}, ERROR_INPUT, "$PLATFORM");
 	assert_refused(&(struct elf_recipe){.run_path = "$LIB", .needed = {"liba.so"}}, ERROR_INPUT, "$LIB");
+	assert_refused(&(struct elf_recipe){.run_path = "$ORIGINAL", .needed = {"liba.so"}}, ERROR_INPUT, "$ORIGINAL");
 	assert_refused(&(struct elf_recipe){.interpreter = "ld.so"}, ERROR_INPUT, "PT_INTERP: not an absolute path");
 	assert_refused(&(struct elf_recipe){.interpreter = "/lib/ld.so"}, ERROR_NOT_FOUND, "PT_INTERP: /lib/ld.so");
 	assert_refused(&(struct elf_recipe){.machine = EM_RISCV}, ERROR_INPUT, "e_machine: 243");
