@@ -217,7 +217,7 @@ class Described(unittest.TestCase):
             ([], {"config": "bad.json"}, "misspelt: no such setting"),
             ([], {"program": "/etc/passwd"}, "--program: /etc/passwd: not a little-endian ELF64"),
         ]:
-            self.assertIn(message, build(out, *options, check=2, **settings))
+            self.assertIn(message, build(out, "--uncompressed", *options, check=2, **settings))
         self.assertFalse(out.exists())
         for verb in ["build", "measure", "describe", "verify", "sign"]:
             self.assertIn("missing", run("image", verb, check=2).stderr)
