@@ -71,6 +71,8 @@ bool inventory_open(const struct inventory_place *place, struct inventory *ret_i
 {
 	struct inventory *inventory = ret_inventory;
 
+	if (place->region && !place->uuid)
+		return error_set(error, ERROR_INPUT, "--uuid: missing; whose rows of the table?");
 	if (!open_place(place, inventory, error))
 		return false;
 	inventory->table = inventory->fleet ? inventory_fleet_open_table(inventory->fleet, error)

@@ -70,8 +70,6 @@ struct key_table *inventory_fleet_open_table(const struct inventory_fleet *fleet
 	const struct key_table_dynamodb_options options = {
 		.endpoint = fleet->dynamodb.endpoint, .credentials = &fleet->credentials, .table = fleet->place->table};
 
-	if (!fleet->place->uuid)
-		return error_set(error, ERROR_INPUT, "--uuid: missing; whose rows of the table?"), NULL;
 	return key_table_open_dynamodb(&options, error);
 }
 

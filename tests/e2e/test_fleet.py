@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Key table and TLS table in DynamoDB: an operator who fills them from afar, and a host that serves what is in them."""
+import hashlib
 import json
 import pathlib
+import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import unittest
@@ -36,9 +39,11 @@ class Fleet(SignerTest):
         self.addCleanup(self.door.stop)
         self.ca = self.folder / "both.pem"
         self.ca.write_text(pathlib.Path(ca.path).read_text() + pathlib.Path(self.endpoints["kms_ca_file"]).read_text())
+        lent = json.loads((self.lent / "local.json").read_text())
+        self.pcr0 = lent["pcr0"]
         self.where = ["--table", KEYS, "--uuid", UUID, "--region", "us-east-1", "--host", f"localhost:{self.door.port}", "--ca", self.ca,
                       "--kms-host", self.endpoints["kms_url"].removeprefix("https://"),
-                      "--kms-key", json.loads((self.lent / "local.json").read_text())["kms_key_arn"]]
+                      "--kms-key", lent["kms_key_arn"]]
 
     def create(self, name, **key):
         self.emulator.call("CreateTable", {
@@ -58,12 +63,18 @@ class Fleet(SignerTest):
         done = run("keys", verb, *self.where, "--credentials", credentials, "--json", *options, check=check)
         return json.loads(done.stdout) if check == 0 else done.stderr
 
+    def tls(self, verb, *options, check=0, credentials=None):
+        credentials = credentials or self.endpoints["operator_credentials_file"]
+        where = ["--table", TLS, *self.where[4:]]
+        done = run("tls", verb, *where, "--credentials", credentials, "--json", *options, check=check)
+        return json.loads(done.stdout) if check == 0 else done.stderr
+
     def lend_tls(self):
         with sqlite3.connect(self.lent / "tables.sqlite") as database:
             [row] = database.execute("SELECT encrypted_tls_key_b64, cert_pem FROM TLSKeys")
         self.put(TLS, key_id={"N": "1"}, encrypted_tls_key_b64={"S": row[0]}, cert_pem={"S": row[1]})
 
-    def start_host(self):
+    def start_host(self, ca_file):
         settings = json.loads((self.lent / "host.json").read_text())
         run_folder = self.folder / "run"
         port = self.reserve_port()
@@ -81,7 +92,7 @@ class Fleet(SignerTest):
         host = subprocess.Popen([PROGRAMS / "ensign-host", "--config", path], stdout=log, stderr=subprocess.STDOUT)
         self.addCleanup(lambda: (host.terminate(), host.wait()))
         wait_for(lambda: (run_folder / "status.json").exists() and self.host_status()["state"] == "serving", "the host serves")
-        return {"url": f"https://localhost:{port}", "ca_file": self.lender["ca_file"]}
+        return {"url": f"https://localhost:{port}", "ca_file": ca_file}
 
     def host_status(self):
         return json.loads((self.folder / "run/status.json").read_text())
@@ -90,26 +101,35 @@ class Fleet(SignerTest):
         with Connection(up) as connection:
             return connection.sign(key, randao(1))[0]
 
+    def fingerprint(self, up):
+        host, port = up["url"].removeprefix("https://").rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=10) as raw:
+            with ssl.create_default_context(cafile=up["ca_file"]).wrap_socket(raw, server_hostname=host) as connection:
+                return hashlib.sha256(connection.getpeercert(True)).hexdigest()
+
     def wait_sign(self, up, key, status):
         wait_for(lambda: self.sign(up, key) == status, f"{status} for {key}")
 
     def test_life(self):
         mnemonic = self.folder / "mnemonic.txt"
-        made = self.keys("generate", "-n", 2, "--withdrawal-address", ADDRESS, "--mnemonic-out", mnemonic)["public_keys"]
+        made_keys = self.keys("generate", "-n", 2, "--withdrawal-address", ADDRESS, "--mnemonic-out", mnemonic)["public_keys"]
         rows = self.items()
-        self.assertEqual({"0x" + pubkey for pubkey in rows}, set(made))
+        self.assertEqual({"0x" + pubkey for pubkey in rows}, set(made_keys))
         self.assertEqual({(row["web3signer_uuid"]["S"], row["chain"]["S"], row["active"]["BOOL"]) for row in rows.values()},
                          {(UUID, "mainnet", True)})
-        self.lend_tls()
-        up = self.start_host()
+        # The first key cannot be made in an enclave that has none.
+        anchors = self.folder / "anchors.pem"
+        first = self.tls("create", "--outside", "--names", "localhost,127.0.0.1", "--ca-out", anchors)
+        self.assertIn("there is a key already", self.tls("create", "--outside", "--names", "localhost", check=2))
+        up = self.start_host(anchors)
         with Connection(up) as connection:
-            self.assertEqual(set(json.loads(connection.request("GET", "/api/v1/eth2/publicKeys")[2])), set(made))
-        self.assertEqual([self.sign(up, key) for key in made], [200, 200])
+            self.assertEqual(set(json.loads(connection.request("GET", "/api/v1/eth2/publicKeys")[2])), set(made_keys))
+        self.assertEqual([self.sign(up, key) for key in made_keys], [200, 200])
         # What the operator changes the host sees by itself.
-        self.keys("deactivate", made[0])
-        self.wait_sign(up, made[0], 404)
-        self.keys("activate", made[0])
-        self.wait_sign(up, made[0], 200)
+        self.keys("deactivate", made_keys[0])
+        self.wait_sign(up, made_keys[0], 404)
+        self.keys("activate", made_keys[0])
+        self.wait_sign(up, made_keys[0], 200)
         # A row that somebody typed in stops nobody's key, and is named.
         self.put(KEYS, web3signer_uuid={"S": UUID}, pubkey={"S": "0xAB"}, chain={"N": "1"}, active={"BOOL": True})
         wait_for(lambda: self.host_status()["failed"] == 1, "the bad row is told of")
@@ -117,7 +137,7 @@ class Fleet(SignerTest):
         self.assertEqual(failure["pubkey"], "0xAB")
         self.assertIn("pubkey", failure["message"])
         self.assertIn({"pubkey": "0xAB", "problem": "pubkey: not 96 lower-case hex digits"}, self.keys("list"))
-        self.assertEqual(self.sign(up, made[0]), 200)
+        self.assertEqual(self.sign(up, made_keys[0]), 200)
         # Keystores from elsewhere; all of it under a data key of the enclave's own, with the role's credentials.
         folder, password, [imported] = self.keystores()
         self.assertEqual(self.keys("import", folder, "--password-file", password)["added"], 1)
@@ -130,7 +150,15 @@ class Fleet(SignerTest):
                          {"rewrapped": 3, "failed": [], "dry_run": False})
         after = {row["data_key_b64"]["S"] for row in self.items().values() if "data_key_b64" in row}
         self.assertEqual((len(after), before & after), (1, set()))
-        self.assertEqual([self.sign(up, key) for key in [*made, imported]], [200] * 3)
+        self.assertEqual([self.sign(up, key) for key in [*made_keys, imported]], [200] * 3)
+        # And the next TLS key is made inside.
+        inside = ["--control", control, "--root", self.endpoints["attestation_root_file"], "--pcr0", self.pcr0, "--ca-out", anchors]
+        self.assertIn("--pcr0: missing", self.tls("rotate", check=2))
+        made = self.tls("rotate", *inside, credentials=role)
+        self.assertEqual(made["names"], first["names"])
+        self.assertEqual(self.tls("rotate", "--activate"), made)
+        wait_for(lambda: self.fingerprint(up) == made["certificate_sha256"], "the host serves with the new one")
+        self.assertEqual(self.sign(up, made_keys[0]), 200)
         self.keys("deactivate", imported)
         self.keys("remove", imported)
         self.wait_sign(up, imported, 404)
@@ -144,7 +172,7 @@ class Fleet(SignerTest):
 
         self.assertIn("--region: missing", refused("--table", KEYS))
         self.assertIn("--uuid: missing", refused("--table", KEYS, "--region", "us-east-1"))
-        self.assertIn("only with --table", refused("--region", "us-east-1"))
+        self.assertIn("only with --table", refused("--network", "hoodi"))
         self.assertIn("give one of them", refused(*self.where, "--dir", self.lent))
         self.assertIn("--network", refused(*self.where, *credentials, "--network", "nowhere"))
         self.assertIn("none in the environment", refused(*self.where, code=1))
@@ -161,7 +189,7 @@ class Fleet(SignerTest):
         births = self.folder / "births.json"
         self.lend_tls()
         self.keys("generate", "-n", 1, "--withdrawal-address", ADDRESS, "--mnemonic-out", self.folder / "mnemonic.txt")
-        up = self.start_host()
+        up = self.start_host(self.lender["ca_file"])
         role = f"imds:{self.endpoints['imds_url']}"
         control = f"unix:{self.folder}/run/control.sock"
         inside = ["--inside", "-n", 2, "--withdrawal-address", ADDRESS, "--births-out", births, "--control", control,
@@ -169,7 +197,7 @@ class Fleet(SignerTest):
         message = self.keys("generate", *inside, "--pcr0", "ab" * 48, check=1, credentials=role)
         self.assertIn("PCR0", message)
         self.assertEqual(len(self.items()), 1)
-        made = self.keys("generate", *inside, "--pcr0", json.loads((self.lent / "local.json").read_text())["pcr0"], credentials=role)["public_keys"]
+        made = self.keys("generate", *inside, "--pcr0", self.pcr0, credentials=role)["public_keys"]
         for key in made:
             self.wait_sign(up, key, 200)
         self.assertIn("public_keys", json.loads(births.read_text()))
