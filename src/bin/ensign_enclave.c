@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One program, six roles: started as init, it re-executes itself with --role for the others. */
+/* One program, seven roles: started as init, it re-executes itself with --role for the others. */
 #include "enclave/role.h"
 
 #include "base/log.h"
@@ -10,7 +10,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } roles[] = {
 	{"keeper", keeper_main},   {"ledger", ledger_main}, {"frontend", frontend_main},
-	{"control", control_main}, {"opener", opener_main},
+	{"control", control_main}, {"opener", opener_main}, {"attester", attester_main},
 };
 
 int main(int argc, char **argv)

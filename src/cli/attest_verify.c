@@ -3,13 +3,23 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/attest_session.h"
 #include "cli/certificate_file.h"
 #include "cli/commands.h"
 
 static const struct command_help help = {
-	.usage = "ensign attest verify FILE [--root PEM] [--pcr0 HEX] [--json]",
+	.usage = "ensign attest verify FILE [--pcr0 HEX] | --url U --pcr0 HEX [--cert-out F] [--root PEM] [--json]",
 	.description =
-		"Checks where validator keys were born: FILE is what `ensign keys generate --inside --births-out FILE` wrote. The "
+		"With --url, checks whom a client talks to: the signer's attestation document has to be fresh (it names a nonce), "
+		"signed under\n"
+		"AWS's root, of an image with that PCR0 or PCR8, and to name the very key of the TLS session that it came over. "
+		"No CA is\n"
+		"needed for that: --cert-out writes the certificate that was proven, for the validator client to trust.\n"
+		"\n"
+		"  ensign attest verify --url https://signer:8443 --pcr0 $(jq -r .PCR0 image.json) --cert-out signer.pem\n"
+		"\n"
+		"With FILE, "
+		"checks where validator keys were born: FILE is what `ensign keys generate --inside --births-out FILE` wrote. The "
 		"enclave's\n"
 		"attestation document has to be signed under AWS's root (or --root, for a local signer "
 		"SIGNER/sim/attestation-root.pem)\n"
@@ -128,12 +138,18 @@ static void print(const struct births *births, const struct attestation_document
 int attest_verify_main(int argc, char **argv)
 {
 	CLEANUP(births_done) struct births births = {0};
-	const char *file = NULL, *root = NULL, *pcr0 = NULL;
-	bool as_json = false;
+	struct attest_session_request session = {0};
+	const char *file = NULL;
 	const struct option options[] = {
-		{"root", OPTION_TEXT, &root, "PEM", "certificate of the attestation root; default AWS's"},
-		{"pcr0", OPTION_TEXT, &pcr0, "HEX", "measurement that the image has to have"},
-		{"json", OPTION_FLAG, &as_json, NULL, "print one JSON object"},
+		{"root", OPTION_TEXT, &session.root, "PEM", "certificate of the attestation root; default AWS's"},
+		{"pcr0", OPTION_TEXT, &session.pcr0, "HEX", "measurement that the image has to have"},
+		{"url", OPTION_TEXT, &session.url, "U", "a signer, https://HOST[:PORT], instead of a file"},
+		{"pcr8", OPTION_TEXT, &session.pcr8, "HEX", "of a signer: that the signer of its image has to have"},
+		{"nonce", OPTION_TEXT, &session.nonce, "HEX|auto", "of a signer: what the document has to name; default auto"},
+		{"cert-out", OPTION_TEXT, &session.cert_out, "F", "of a signer: write its certificate, PEM, for clients to pin"},
+		{"client-cert", OPTION_TEXT, &session.client_cert, "F", "of a signer: certificate to show it, PEM"},
+		{"client-key", OPTION_TEXT, &session.client_key, "F", "its key"},
+		{"json", OPTION_FLAG, &session.as_json, NULL, "print one JSON object"},
 	};
 	struct attestation_document document;
 	struct error error = {0};
@@ -144,12 +160,15 @@ int attest_verify_main(int argc, char **argv)
 	command_parse_words(&help, options, ARRAY_SIZE(options), argc, argv, &file, 1, &count, &done, &code);
 	if (done)
 		return code;
-	if (count == 0) {
-		(void)error_set(&error, ERROR_INPUT, "FILE: missing");
+	if (session.url && count == 0)
+		return attest_session(&session);
+	if (count == 0 || session.url || session.pcr8 || session.nonce || session.cert_out || session.client_cert ||
+	    session.client_key) {
+		(void)error_set(&error, ERROR_INPUT, "FILE or --url U: give one of them, with the options that are for it");
 		return command_fail(&error, "usage: %s", help.usage);
 	}
-	if (!read_births(file, &births, &error) || !judge(&births, root, pcr0, &document, &error))
+	if (!read_births(file, &births, &error) || !judge(&births, session.root, session.pcr0, &document, &error))
 		return command_fail(&error, NULL);
-	print(&births, &document, as_json);
+	print(&births, &document, session.as_json);
 	return EXIT_CODE_OK;
 }

@@ -39,6 +39,8 @@ static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_STORE_CREDENTIALS] = sizeof(struct message_store_credentials),
 	[MESSAGE_STORE_RESULT] = sizeof(struct message_store_result),
 	[MESSAGE_HIGH_WATERMARK] = sizeof(struct message_high_watermark),
+	[MESSAGE_ATTEST] = sizeof(struct message_attest),
+	[MESSAGE_ATTEST_RESULT] = sizeof(struct message_attest_result),
 };
 
 size_t message_size(uint32_t type)
@@ -107,6 +109,10 @@ static bool counts_fit(const union message *message)
 		return is_terminated(message->opener_gone.how, sizeof message->opener_gone.how);
 	case MESSAGE_JOB_RESULT:
 		return is_terminated(message->job_result.message, sizeof message->job_result.message);
+	case MESSAGE_ATTEST:
+		return message->attest.nonce_size <= sizeof message->attest.nonce;
+	case MESSAGE_ATTEST_RESULT:
+		return message->attest_result.document_size <= sizeof message->attest_result.document;
 	case MESSAGE_STORE_CREDENTIALS:
 		return credentials_fit(&message->store_credentials);
 	case MESSAGE_STORE_RESULT:

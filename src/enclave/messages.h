@@ -24,6 +24,8 @@
  *   opener   ── KNOWN_CLIENTS ────────────────► frontend    certificates that may connect
  *   frontend ── RELOAD, IMPORT_KEYSTORE, FORGET_KEY ► control what needs the parent: its tables, its credentials
  *   frontend ◄─ RELOAD_RESULT, IMPORT_RESULT ── control
+ *   frontend ── ATTEST ───────────────────────► attester    a document for a client
+ *   frontend ◄─ ATTEST_RESULT ───────────────── attester
  *   control  ── OPENER_WANTED ────────────────► init        start an opener
  *   control  ◄─ OPENER_READY, OPENER_GONE ───── init
  *   control  ── JOB, IMPORT_KEYSTORE ─────────► opener      what it is to do; the parent's frame follows on a stream of its own
@@ -33,6 +35,7 @@
  */
 #pragma once
 
+#include "attestation/client_statement.h"
 #include "crypto/bls.h"
 #include "crypto/tls_identity.h"
 #include "eth/artifact_type.h"
@@ -89,6 +92,8 @@ enum message_type {
 	MESSAGE_STORE_CREDENTIALS,
 	MESSAGE_STORE_RESULT,
 	MESSAGE_HIGH_WATERMARK,
+	MESSAGE_ATTEST,
+	MESSAGE_ATTEST_RESULT,
 	MESSAGE_TYPE_COUNT,
 };
 
@@ -437,6 +442,22 @@ struct message_opener_gone {
  */
 #define LOAD_FAILURES_TOLD_MAX 1000
 
+/* ---- frontend ↔ attester ---- */
+
+/* The frontend names digests only: nothing that it could have attested opens a key. */
+struct message_attest {
+	struct message_header header;
+	uint32_t nonce_size;
+	uint8_t nonce[CLIENT_NONCE_MAX_SIZE];
+	struct client_statement statement;
+};
+
+struct message_attest_result {
+	struct message_header header;
+	uint32_t document_size; /* 0: it failed; the log says why */
+	uint8_t document[ATTESTATION_DOCUMENT_MAX_SIZE];
+};
+
 enum job_kind {
 	JOB_INIT = 1,   /* open the TLS identity and every key, load them, serve */
 	JOB_RELOAD,     /* the same again, but what is loaded already need not be opened */
@@ -537,6 +558,8 @@ union message {
 	struct message_store_credentials store_credentials;
 	struct message_store_result store_result;
 	struct message_high_watermark high_watermark;
+	struct message_attest attest;
+	struct message_attest_result attest_result;
 };
 
 /* The one size that a message of this type has; 0 for an unknown type. */

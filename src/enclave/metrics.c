@@ -24,8 +24,8 @@ struct region {
 #define REGION_SIZE ((sizeof(struct region) + REGION_ALIGNMENT - 1) / REGION_ALIGNMENT * REGION_ALIGNMENT)
 
 /* The order of the regions. */
-enum owner { OWNER_KEEPER, OWNER_LEDGER, OWNER_FRONTEND, OWNER_CONTROL, OWNER_OPENER, OWNER_COUNT };
-static const char *const owner_names[OWNER_COUNT] = {"keeper", "ledger", "frontend", "control", "opener"};
+enum owner { OWNER_KEEPER, OWNER_LEDGER, OWNER_FRONTEND, OWNER_CONTROL, OWNER_OPENER, OWNER_ATTESTER, OWNER_COUNT };
+static const char *const owner_names[OWNER_COUNT] = {"keeper", "ledger", "frontend", "control", "opener", "attester"};
 
 enum kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM };
 static const char *const kind_names[] = {"counter", "gauge", "histogram"};

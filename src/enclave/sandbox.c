@@ -140,7 +140,7 @@ static const int init_denied_calls[] = {
 #define BIT(role) (1u << (role))
 #define CONFINED                                                                                                                   \
 	(BIT(SANDBOX_FRONTEND) | BIT(SANDBOX_KEEPER) | BIT(SANDBOX_LEDGER) | BIT(SANDBOX_LEDGER_REMOTE) | BIT(SANDBOX_CONTROL) |   \
-	 BIT(SANDBOX_OPENER))
+	 BIT(SANDBOX_OPENER) | BIT(SANDBOX_ATTESTER))
 #define CONNECTING (BIT(SANDBOX_OPENER) | BIT(SANDBOX_LEDGER_REMOTE))
 #define NSM_IOCTL 0xc0200a00u
 
@@ -166,7 +166,7 @@ static const struct conditional {
 	{CONNECTING, SCMP_SYS(socket), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, AF_VSOCK, 0}},
 	{CONNECTING, SCMP_SYS(socketpair), SCMP_ACT_ALLOW, {0, SCMP_CMP_EQ, AF_UNIX, 0}},
 	{CONNECTING, SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, FIONBIO, 0}},
-	{BIT(SANDBOX_OPENER), SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, NSM_IOCTL, 0}},
+	{BIT(SANDBOX_OPENER) | BIT(SANDBOX_ATTESTER), SCMP_SYS(ioctl), SCMP_ACT_ALLOW, {1, SCMP_CMP_EQ, NSM_IOCTL, 0}},
 };
 
 struct call_list {
@@ -198,6 +198,8 @@ static const struct role_rules {
 	[SANDBOX_CONTROL] = {SCMP_ACT_KILL_PROCESS,
 			     {LIST(common_calls, SCMP_ACT_ALLOW), LIST(control_calls, SCMP_ACT_ALLOW),
 			      LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
+	[SANDBOX_ATTESTER] = {SCMP_ACT_KILL_PROCESS,
+			      {LIST(common_calls, SCMP_ACT_ALLOW), LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},
 	[SANDBOX_OPENER] = {SCMP_ACT_KILL_PROCESS,
 			    {LIST(common_calls, SCMP_ACT_ALLOW), LIST(connecting_calls, SCMP_ACT_ALLOW),
 			     LIST(file_calls, SCMP_ACT_ERRNO(ENOENT))}},

@@ -15,6 +15,7 @@ enum sandbox_role {
 	SANDBOX_LEDGER_REMOTE, /* with a table */
 	SANDBOX_CONTROL,
 	SANDBOX_OPENER,
+	SANDBOX_ATTESTER,
 	SANDBOX_ROLE_COUNT,
 };
 

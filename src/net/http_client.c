@@ -69,5 +69,6 @@ void http_response_done(struct http_response *response)
 	if (!response)
 		return;
 	buffer_wipe_done(&response->body);
+	buffer_done(&response->server_certificate_pem);
 	*response = (struct http_response){0};
 }

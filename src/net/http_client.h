@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One HTTP(S) exchange through libcurl over any address. TLS always checks the certificate chain and the host name against the
- * given CA bundle (never the system's unless asked), TLS 1.2 at least, no redirects, no proxies from the environment.
+ * given CA bundle (never the system's unless asked), TLS 1.2 at least, no redirects, no proxies from the environment. The one exception
+ * is judges_certificate.
  *
  * With `via` and `ca_pem` given, an exchange opens no file, asks no name server and makes no IP socket, so it can run under a
  * seccomp filter; what libraries open once is opened by http_client_prepare(). Everything libcurl allocates is wiped when freed.
@@ -18,6 +19,7 @@ struct http_request {
 	const char *url;              /* https://HOST[:PORT]/PATH; HOST is what the certificate must name */
 	const struct address *via;    /* connect here instead of to the URL's host (a vsock relay); NULL: straight */
 	struct view ca_pem;           /* trust anchors, PEM; empty: the system's bundle */
+	bool judges_certificate;      /* take whatever certificate comes: the caller judges server_certificate_pem by other means */
 	struct view client_chain_pem; /* our own certificate and its chain, leaf first; empty: none */
 	struct view client_key_pem;   /* its key, unencrypted */
 	const char *const *headers;   /* "Name: value", NULL-terminated; may be NULL */
@@ -32,6 +34,7 @@ struct http_response {
 	char content_type[HTTP_HEADER_VALUE_SIZE]; /* "" when there is none; cut to size */
 	char wanted_value[HTTP_HEADER_VALUE_SIZE]; /* likewise */
 	struct buffer body;
+	struct buffer server_certificate_pem; /* of the very session; only with judges_certificate */
 	bool transient; /* set on failure: the connection was refused, lost or too slow, so trying again may help */
 };
 

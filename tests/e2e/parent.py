@@ -23,7 +23,7 @@ import urllib.request
 
 from signer import OWN_VECTORS, Connection, SignerTest, run, wait_for
 
-ROLES = ["control", "frontend", "keeper", "ledger"]
+ROLES = ["attester", "control", "frontend", "keeper", "ledger"]
 ALL_WRITE_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 # Keeps descriptor 3 taken in this process: subprocess must not put a pipe of its own where the child gets the configuration.
 RESERVED = os.open(os.devnull, os.O_RDONLY)

@@ -524,7 +524,8 @@ class Walls(ParentTest):
     DESCRIPTORS = {
         "keeper": [{3: "socket", 5: "socket", 6: "socket", 7: "socket"}, set()],
         "ledger": [{3: "socket", 4: "socket", 11: "/store"}, {"/store/slashing.sqlite", "/store/slashing.sqlite-wal"}],
-        "frontend": [{3: "socket", 4: "socket", 7: "socket", 8: "socket", 13: "socket"}, {"anon_inode", "socket"}],
+        "frontend": [{3: "socket", 4: "socket", 7: "socket", 8: "socket", 13: "socket", 16: "socket"}, {"anon_inode", "socket"}],
+        "attester": [{3: "socket", 5: "socket", 9: "socket"}, set()],
         "control": [{3: "socket", 5: "socket", 7: "socket", 8: "socket", 12: "socket", 15: "pipe"}, {"socket"}],
     }
 

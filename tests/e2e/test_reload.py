@@ -12,7 +12,7 @@ import urllib.request
 
 from signer import Connection, SignerTest, attestation, processes_of, randao, role_of, run, wait_for
 
-ROLES = ["control", "frontend", "keeper", "ledger"]
+ROLES = ["attester", "control", "frontend", "keeper", "ledger"]
 
 
 class Reload(SignerTest):

@@ -174,6 +174,11 @@ static bool has_slashing_protection(const struct api *api)
 	return api->slashing_protection;
 }
 
+static bool has_attester(const struct api *api)
+{
+	return api->attester != NULL;
+}
+
 static bool has_key_manager(const struct api *api)
 {
 	return api->key_manager->is_on;
@@ -192,6 +197,7 @@ static const struct route {
 	{"GET", "/healthcheck", false, is_there_always, NULL, api_check_health},
 	{"GET", "/reload", false, is_there_always, "application/json", api_show_reload},
 	{"POST", "/reload", false, is_there_always, "application/json", api_ask_reload},
+	{"GET", "/api/v1/enclave/attestation", false, has_attester, "application/json", api_attest},
 	{"GET", "/api/v1/eth2/publicKeys", false, is_there_always, "application/json", api_list_keys},
 	{"GET", "/api/v1/eth2/highWatermark", false, has_slashing_protection, "application/json", api_show_high_watermark},
 	{"POST", "/api/v1/eth2/sign", false, is_there_always, "application/json", api_sign_batch},
@@ -285,6 +291,8 @@ struct api *api_new(const struct api_options *options)
 	api->key_manager = options->key_manager ? options->key_manager : &off;
 	api->keeper = options->keeper;
 	api->control = options->control;
+	api->attester = options->attester;
+	(void)pthread_mutex_init(&api->tls_lock, NULL);
 	reload_state_init(&api->reload);
 	(void)pthread_mutex_init(&api->importing_lock, NULL);
 	if (api->control)
@@ -298,6 +306,7 @@ void api_free(struct api *api)
 		return;
 	reload_state_done(&api->reload);
 	(void)pthread_mutex_destroy(&api->importing_lock);
+	(void)pthread_mutex_destroy(&api->tls_lock);
 	free(api);
 }
 

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "enclave/frontend/attester_client.h"
 #include "enclave/frontend/control_client.h"
 #include "enclave/frontend/http_server.h"
 #include "enclave/frontend/keeper_client.h"
@@ -36,7 +37,8 @@ struct api_options {
 	const struct signing_policy *policy;
 	const struct key_manager *key_manager; /* NULL or off: there is no route /eth/v1/keystores */
 	struct keeper_client *keeper;
-	struct control_client *control; /* NULL: nobody who could reload or import */
+	struct control_client *control;   /* NULL: nobody who could reload or import */
+	struct attester_client *attester; /* NULL: there is no route /api/v1/enclave/attestation */
 };
 
 /*
@@ -46,5 +48,7 @@ struct api_options {
 MUST_USE struct api *api_new(const struct api_options *options);
 /* No call may be under way. Accepts NULL. */
 void api_free(struct api *api);
+/* The SHA-256 of the server key's SubjectPublicKeyInfo, from now on. From any thread. */
+void api_set_tls_digest(struct api *api, const uint8_t digest[CLIENT_DIGEST_SIZE]);
 /* Fill the handler's part of the options: functions, context, state, body_max_size. */
 void api_fill_options(struct api *api, struct http_server_options *options);

@@ -17,6 +17,9 @@ struct api {
 	struct keeper_client *keeper;          /* borrowed */
 	struct control_client *control;        /* borrowed; or NULL */
 	const struct key_manager *key_manager; /* borrowed; never NULL */
+	struct attester_client *attester;      /* borrowed; or NULL */
+	pthread_mutex_t tls_lock;              /* what follows: of the key that new connections are shown */
+	uint8_t tls_digest[CLIENT_DIGEST_SIZE];
 	struct reload_state reload;
 	pthread_mutex_t importing_lock; /* what follows: keys whose import is under way, which may not be deleted meanwhile */
 	uint8_t importing[API_IMPORTING_MAX][BLS_PUBLIC_KEY_SIZE];
@@ -46,6 +49,9 @@ struct api_call {
 	unsigned restarts;
 	size_t key_memory_size;
 	api_keys_collected *keys_collected;
+	/* attestation */
+	uint8_t nonce[CLIENT_NONCE_MAX_SIZE];
+	size_t nonce_size;
 	/* batch */
 	struct api_batch *batch;
 	/* key manager */
@@ -106,6 +112,7 @@ void api_collect_keys(struct http_call *call, size_t key_text_size, api_keys_col
 void api_sign(struct http_call *call, const char *identifier);
 void api_sign_batch(struct http_call *call, const char *identifier);
 void api_list_keys(struct http_call *call, const char *identifier);
+void api_attest(struct http_call *call, const char *identifier);
 void api_check_health(struct http_call *call, const char *identifier);
 void api_show_high_watermark(struct http_call *call, const char *identifier);
 void api_ask_reload(struct http_call *call, const char *identifier);

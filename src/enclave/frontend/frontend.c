@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "crypto/certificate_facts.h"
 #include "enclave/frontend/api.h"
 #include "enclave/role_outside.h"
 #include "enclave/sandbox.h"
@@ -41,6 +42,7 @@ struct frontend {
 	struct client_rules *client_rules; /* NULL: any client may connect */
 	struct keeper_client *keeper;
 	struct control_client *control;
+	struct attester_client *attester;
 	struct api *api;
 	struct http_server *server;
 };
@@ -103,14 +105,16 @@ static bool prepare(struct frontend *frontend, struct error *error)
 	if (!frontend->keeper)
 		return false;
 	frontend->control = control_client_new(ROLE_FD_CONTROL, error);
-	if (!frontend->control)
+	frontend->attester = frontend->control ? attester_client_new(ROLE_FD_ATTESTER, error) : NULL;
+	if (!frontend->attester)
 		return false;
 	frontend->api = api_new(&(struct api_options){.network = &start.network,
 						      .slashing_protection = start.slashing_protection != 0,
 						      .policy = &frontend->configuration.policy,
 						      .key_manager = &frontend->configuration.key_manager,
 						      .keeper = frontend->keeper,
-						      .control = frontend->control});
+						      .control = frontend->control,
+						      .attester = frontend->attester});
 	return sandbox_enter(SANDBOX_FRONTEND, error) && role_ready(error);
 }
 
@@ -145,12 +149,16 @@ static bool handle_tls_identity(struct frontend *frontend, const union message *
 	struct view key = view_of(message->tls_identity.key, message->tls_identity.key_size);
 	struct view chain = view_of(message->tls_identity.chain, message->tls_identity.chain_size);
 	bool is_first = !frontend->server;
+	AUTO_CERTIFICATE_FACTS struct certificate_facts facts = {0};
 	struct message_tls_result result;
 	struct error reason;
 
 	message_init(&result, MESSAGE_TLS_RESULT, message->header.id);
-	result.ok = is_first ? start_server(frontend, key, chain, &reason)
-			     : http_server_set_identity(frontend->server, key, chain, &reason);
+	result.ok = certificate_facts_read(chain, &facts, &reason) &&
+		    (is_first ? start_server(frontend, key, chain, &reason)
+			      : http_server_set_identity(frontend->server, key, chain, &reason));
+	if (result.ok)
+		api_set_tls_digest(frontend->api, facts.public_key_sha256);
 	if (!result.ok)
 		log_failure(LOG_LEVEL_WARNING, "tls_identity_refused", &reason);
 	if (result.ok && !is_first)
@@ -208,8 +216,11 @@ static bool handle_opener(struct frontend *frontend, bool *ret_closed, struct er
 /* Until init or the keeper is gone, or a wall is broken. */
 static bool serve(struct frontend *frontend, struct error *error)
 {
-	struct pollfd fds[] = {
-		{ROLE_FD_INIT, POLLIN, 0}, {ROLE_FD_KEEPER, 0, 0}, {ROLE_FD_OPENER, POLLIN, 0}, {ROLE_FD_CONTROL, POLLIN, 0}};
+	struct pollfd fds[] = {{ROLE_FD_INIT, POLLIN, 0},
+			       {ROLE_FD_KEEPER, 0, 0},
+			       {ROLE_FD_OPENER, POLLIN, 0},
+			       {ROLE_FD_CONTROL, POLLIN, 0},
+			       {ROLE_FD_ATTESTER, POLLIN, 0}};
 	bool closed = false;
 
 	for (;;) {
@@ -223,6 +234,8 @@ static bool serve(struct frontend *frontend, struct error *error)
 		if (fds[1].revents)
 			return error_set(error, ERROR_PEER, "the keeper is gone");
 		if (fds[3].revents && !control_client_receive(frontend->control, error))
+			return false;
+		if (fds[4].revents && !attester_client_receive(frontend->attester, error))
 			return false;
 		if (!fds[2].revents || handle_opener(frontend, &closed, error))
 			continue;
@@ -247,10 +260,13 @@ int frontend_main(int argc, char **argv)
 		keeper_client_close(frontend.keeper);
 	if (frontend.control)
 		control_client_close(frontend.control);
+	if (frontend.attester)
+		attester_client_close(frontend.attester);
 	http_server_free(frontend.server);
 	api_free(frontend.api);
 	keeper_client_free(frontend.keeper);
 	control_client_free(frontend.control);
+	attester_client_free(frontend.attester);
 	client_rules_free(frontend.client_rules);
 	configuration_done(&frontend.configuration);
 	return role_failed(&error);

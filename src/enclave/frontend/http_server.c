@@ -216,6 +216,11 @@ const char *http_call_header(const struct http_call *call, const char *name)
 	return MHD_lookup_connection_value(call->private->mhd, MHD_HEADER_KIND, name);
 }
 
+const char *http_call_argument(const struct http_call *call, const char *name)
+{
+	return MHD_lookup_connection_value(call->private->mhd, MHD_GET_ARGUMENT_KIND, name);
+}
+
 bool http_call_find_header(struct http_call *call, const char *name, bool (*visit)(const void *context, struct view entry),
 			   const void *context)
 {

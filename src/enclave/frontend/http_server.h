@@ -98,6 +98,8 @@ bool http_call_find_header(struct http_call *call, const char *name, bool (*visi
 			   const void *context);
 /* The whole value of the first header field of this name, or NULL. Only inside handle(). */
 const char *http_call_header(const struct http_call *call, const char *name);
+/* The value of a query parameter, percent-decoded, or NULL. Only inside handle(). */
+const char *http_call_argument(const struct http_call *call, const char *name);
 /* Borrowed from the call, for as long as that lives. */
 const struct http_client *http_call_client(const struct http_call *call);
 /* The answer will come later. Only inside handle(), and before anything that could bring the answer. */

@@ -14,6 +14,7 @@
 enum role_id {
 	ROLE_LEDGER,
 	ROLE_KEEPER,
+	ROLE_ATTESTER,
 	ROLE_FRONTEND,
 	ROLE_CONTROL,
 	ROLE_OPENER, /* only while there is something to open */
@@ -23,6 +24,7 @@ enum role_id {
 /* Both ends of the pairs between roles; init keeps them so that each opener can be given the last one's ends. */
 enum pair_id {
 	PAIR_FRONTEND_KEEPER,
+	PAIR_FRONTEND_ATTESTER,
 	PAIR_LEDGER_KEEPER,
 	PAIR_OPENER_LEDGER,
 	PAIR_OPENER_KEEPER,

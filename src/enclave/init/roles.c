@@ -51,10 +51,14 @@ static const struct role_plan {
 	[ROLE_FRONTEND] = {"frontend",
 			   NULL,
 			   {{ROLE_FD_KEEPER, SOURCE_PAIR_FIRST, PAIR_FRONTEND_KEEPER},
+			    {ROLE_FD_ATTESTER, SOURCE_PAIR_FIRST, PAIR_FRONTEND_ATTESTER},
 			    {ROLE_FD_OPENER, SOURCE_PAIR_SECOND, PAIR_OPENER_FRONTEND},
 			    {ROLE_FD_CONTROL, SOURCE_PAIR_SECOND, PAIR_CONTROL_FRONTEND},
 			    {ROLE_FD_LISTEN, SOURCE_SIGNING, 0},
 			    {ROLE_FD_CONFIGURATION, SOURCE_CONFIGURATION, 0}}},
+	[ROLE_ATTESTER] = {"attester",
+			   NULL,
+			   {{ROLE_FD_FRONTEND, SOURCE_PAIR_SECOND, PAIR_FRONTEND_ATTESTER}, {ROLE_FD_NSM, SOURCE_NSM, 0}}},
 	[ROLE_CONTROL] = {"control",
 			  NULL,
 			  {{ROLE_FD_FRONTEND, SOURCE_PAIR_FIRST, PAIR_CONTROL_FRONTEND},
@@ -187,6 +191,15 @@ static void discard_unread(const struct init *init, enum role_id role)
 	}
 }
 
+static bool uses_nsm(enum role_id role)
+{
+	for (size_t i = 0; i < ROLE_FDS_MAX; i++) {
+		if (plans[role].fds[i].source == SOURCE_NSM)
+			return true;
+	}
+	return false;
+}
+
 bool init_start_role(struct init *init, enum role_id role, struct error *error)
 {
 	struct role_process *process = &init->roles[role];
@@ -194,9 +207,10 @@ bool init_start_role(struct init *init, enum role_id role, struct error *error)
 	AUTO_FD int role_end = -1;
 	int pair[2];
 
-	/* Each opener has a connection of its own: one that died in the middle of an answer leaves nothing behind. */
-	if (role == ROLE_OPENER) {
+	if (role == ROLE_OPENER)
 		discard_unread(init, role);
+	/* Each has a connection of its own: an opener that died in the middle of an answer leaves nothing behind. */
+	if (uses_nsm(role)) {
 		nsm = nsm_open_simulated(&init->nsm, error);
 		if (!nsm)
 			return error_prefix(error, "NSM");

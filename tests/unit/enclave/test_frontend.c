@@ -37,7 +37,7 @@
 	"\"policy\":{\"rules\":[{\"name\":\"exits\",\"effect\":\"allow\",\"clients\":\"*\",\"types\":[\"VOLUNTARY_EXIT\"],"        \
 	"\"keys\":\"*\"}]},"
 
-enum { INIT, KEEPER, OPENER, CONTROL, PAIRS };
+enum { INIT, KEEPER, OPENER, CONTROL, ATTESTER, PAIRS };
 
 struct role {
 	struct fixture fixture; /* identity, address and the bound socket */
@@ -48,7 +48,7 @@ struct role {
 	struct message_sign last;
 };
 
-static const int role_numbers[PAIRS] = {ROLE_FD_INIT, ROLE_FD_KEEPER, ROLE_FD_OPENER, ROLE_FD_CONTROL};
+static const int role_numbers[PAIRS] = {ROLE_FD_INIT, ROLE_FD_KEEPER, ROLE_FD_OPENER, ROLE_FD_CONTROL, ROLE_FD_ATTESTER};
 
 /* In the child: each descriptor to its number, by way of high ones so that none is overwritten. */
 static __attribute__((noreturn)) void become_role(const int theirs[PAIRS], int listen_fd, int configuration_fd, rlim_t descriptors)
