@@ -27,7 +27,7 @@ struct local_settings {
 	char kms_key_arn[KMS_ARN_SIZE];         /* "" before the first `up` */
 	char tls_listen[LOCAL_LISTEN_SIZE];     /* host that the TLS certificate was made for besides localhost; "" none yet */
 	uint64_t tls_created_ms;                /* realtime */
-	bool tls_is_own;                        /* the operator's identity, not one that `up` made */
+	bool tls_is_own;                        /* the operator's identity, or one that `ensign tls` made; not one that `up` did */
 	uint64_t known_clients_serial;          /* of the last list that was sealed; 0: none */
 	char metrics_listen[LOCAL_LISTEN_SIZE]; /* "HOST:PORT" of the host's metrics; "": none */
 	bool log_is_json;                       /* one JSON object a line instead of text, of the host and the enclave */

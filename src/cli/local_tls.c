@@ -72,11 +72,15 @@ static bool read_host(const struct local_settings *settings, char ret_host[LOCAL
 	return ret_host[0] != 0;
 }
 
-void local_tls_note_made(struct local_settings *settings)
+/* Read again under the lock: making an identity takes a moment, and `up` may have changed the settings meanwhile. */
+bool local_tls_note_chosen(const struct local_folder *folder, struct local_settings *ret_settings, struct error *error)
 {
-	(void)read_host(settings, settings->tls_listen);
-	settings->tls_created_ms = clock_realtime_ms();
-	settings->tls_is_own = false;
+	AUTO_FD int lock = local_folder_lock(folder, error);
+
+	if (lock < 0 || !local_settings_read(folder->settings, ret_settings, error))
+		return false;
+	ret_settings->tls_is_own = true;
+	return local_settings_write(folder->settings, ret_settings, error);
 }
 
 static bool set_up_made(const struct local_setup *setup, struct error *error)
@@ -95,7 +99,8 @@ static bool set_up_made(const struct local_setup *setup, struct error *error)
 	if (!tls_identity_create("ensign local", names, name_count, TLS_DAYS, &identity, &ca_pem, error) ||
 	    !store_tls(setup, &identity, error) || !file_write_atomic(setup->folder->ca, buffer_view(&ca_pem), 0644, error))
 		return false;
-	local_tls_note_made(settings);
+	memcpy(settings->tls_listen, host, sizeof settings->tls_listen);
+	settings->tls_created_ms = now_ms;
 	return true;
 }
 

@@ -8,8 +8,11 @@
 #include "cli/local_setup.h"
 #include "cli/tls_seal.h"
 
-/* What is in the table now was made for this host, now: `up` makes no other one as long as that is good. */
-void local_tls_note_made(struct local_settings *settings);
+/*
+ * What is in the table now is the operator's choice (`ensign tls`): `up` makes no other one in its place, and does not expect it to name the
+ * host that the signer listens at, for clients may reach it by a load balancer's name.
+ */
+MUST_USE bool local_tls_note_chosen(const struct local_folder *folder, struct local_settings *ret_settings, struct error *error);
 /* Whether the table holds this identity already. */
 MUST_USE bool local_tls_is_there(const struct local_folder *folder, const struct tls_identity *identity);
 /*

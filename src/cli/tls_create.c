@@ -40,7 +40,8 @@ static bool create(const struct request *request, struct inventory *inventory, s
 	*rows = (struct tls_rows){0};
 	return tls_wish_make(&request->wish, inventory, NULL, &sealed, error) &&
 	       tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &sealed, error) && tls_rows_read(inventory->tls, rows, error) &&
-	       tls_rows_write_anchors(rows, inventory, request->ca_out, error) && inventory_tell_signer(inventory, &told, error);
+	       tls_rows_write_anchors(rows, inventory, request->ca_out, error) && tls_rows_note_chosen(inventory, error) &&
+	       inventory_tell_signer(inventory, &told, error);
 }
 
 static int run(const struct request *request)

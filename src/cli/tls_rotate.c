@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/local_tls.h"
 #include "cli/tls_make.h"
 #include "cli/tls_show.h"
 #include "crypto/certificate_facts.h"
@@ -49,14 +48,6 @@ static bool prepare(const struct request *request, struct inventory *inventory, 
 				    tls_sealed_put(inventory->tls, TLS_TABLE_NEXT_KEY_ID, &sealed, error));
 }
 
-static bool note_local(struct inventory *inventory, struct error *error)
-{
-	if (inventory->fleet)
-		return true;
-	local_tls_note_made(&inventory->settings);
-	return local_settings_write(inventory->folder.settings, &inventory->settings, error);
-}
-
 static bool activate(const struct request *request, struct inventory *inventory, const struct tls_rows *rows, struct error *error)
 {
 	const struct tls_sealed next = {rows->next.row.encrypted_tls_key_b64, rows->next.row.cert_pem};
@@ -66,7 +57,7 @@ static bool activate(const struct request *request, struct inventory *inventory,
 		return error_set(error, ERROR_NOT_FOUND, "TLS table: there is none that is to follow");
 	if (request->dry_run)
 		return true;
-	return tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &next, error) && note_local(inventory, error) &&
+	return tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &next, error) && tls_rows_note_chosen(inventory, error) &&
 	       inventory_tell_signer(inventory, &told, error);
 }
 

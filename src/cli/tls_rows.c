@@ -2,6 +2,7 @@
 #include "cli/tls_rows.h"
 
 #include "base/file.h"
+#include "cli/local_tls.h"
 
 void tls_rows_done(struct tls_rows *rows)
 {
@@ -38,6 +39,11 @@ bool tls_rows_read(struct tls_table *table, struct tls_rows *ret_rows, struct er
 	if (ret_rows->current.is_there && ret_rows->next.is_there && is_same(&ret_rows->current.row, &ret_rows->next.row))
 		ret_rows->next.is_there = false;
 	return true;
+}
+
+bool tls_rows_note_chosen(struct inventory *inventory, struct error *error)
+{
+	return inventory->fleet || local_tls_note_chosen(&inventory->folder, &inventory->settings, error);
 }
 
 static bool append_anchor(const struct tls_identity_row *row, struct buffer *ret_pem, struct error *error)

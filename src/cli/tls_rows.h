@@ -19,6 +19,8 @@ void tls_rows_done(struct tls_rows *rows);
 #define AUTO_TLS_ROWS CLEANUP(tls_rows_done)
 
 MUST_USE bool tls_rows_read(struct tls_table *table, struct tls_rows *ret_rows, struct error *error);
+/* A local signer's `up` leaves what is in the table as it is from then on. */
+MUST_USE bool tls_rows_note_chosen(struct inventory *inventory, struct error *error);
 /*
  * Writes what clients have to trust: the last certificate of either chain. `path` NULL: a local signer's ca.pem, and of a fleet nothing.
  */

@@ -400,12 +400,15 @@ class Rotation(SignerTest):
         done = run("tls", verb, "--dir", self.folder / "signer", "--json", *options, check=check)
         return json.loads(done.stdout) if check == 0 else done.stderr
 
-    def fingerprint(self, up, anchors):
-        """Of the certificate that is shown to who trusts these."""
+    def fingerprint(self, up, anchors, name=None):
+        """Of the certificate that is shown to who trusts these and looks for this name."""
         host, port = up["url"].removeprefix("https://").rsplit(":", 1)
         with socket.create_connection((host, int(port)), timeout=10) as raw:
-            with ssl.create_default_context(cafile=anchors).wrap_socket(raw, server_hostname=host) as connection:
+            with ssl.create_default_context(cafile=anchors).wrap_socket(raw, server_hostname=name or host) as connection:
                 return hashlib.sha256(connection.getpeercert(True)).hexdigest()
+
+    def served_to(self, name, up):
+        return self.fingerprint(up, up["ca_file"], name)
 
     def test_life(self):
         up = self.up()
@@ -448,6 +451,43 @@ class Rotation(SignerTest):
         anchors = self.folder / "anchors.pem"
         self.tls("show", "--ca-out", anchors)
         self.assertEqual(self.fingerprint(up, anchors), mine["certificate_sha256"])
+
+    def test_create(self):
+        """Where the table has no key; what is around it stays."""
+        up = self.up()
+        place = self.folder / "signer"
+        with contextlib.closing(sqlite3.connect(place / "tables.sqlite")) as tables:
+            tables.execute("delete from TLSKeys")
+            tables.commit()
+        self.assertIn("no key", self.tls("show", check=1))
+        self.assertIn("no key to follow", self.tls("rotate", check=1))
+        self.tls("create", "--dry-run")
+        self.assertIn("no key", self.tls("show", check=1))
+        made = self.tls("create")
+        self.assertEqual(made["names"], ["localhost", "127.0.0.1", "::1"])
+        self.assertEqual(self.tls("show"), {"current": made, "next": None})
+        self.assertEqual(self.fingerprint(up, up["ca_file"]), made["certificate_sha256"], "the running signer took it up")
+        self.assertIn("there is a key already", self.tls("create", "--outside", check=2))
+        with Connection(up) as connection:
+            self.assertEqual(connection.sign(up["public_keys"][0], randao(1))[0], 200)
+
+    def test_name_of_a_load_balancer(self):
+        """A certificate need not name the host that the signer listens at: `up` and `status` do without, and leave it."""
+        up = self.up()
+        made = self.tls("rotate", "--names", "signer.example.org", "--days", 20)
+        warning = run("tls", "rotate", "--activate", "--dir", self.folder / "signer", check=0).stderr
+        self.assertIn("expires within 30 days", warning)
+        for _ in range(2):
+            self.assertEqual(self.served_to("signer.example.org", up), made["certificate_sha256"])
+            self.assertTrue(self.status()["signs"])
+            up = self.up()
+            self.assertEqual(up["already_up"], True)
+            run("local", "down", "--dir", self.folder / "signer", check=0)
+            up = self.up()
+        # And back to one that `up` makes.
+        run("local", "down", "--dir", self.folder / "signer", check=0)
+        up = self.up("signer", "--tls-keystore", "none")
+        self.assertNotEqual(self.fingerprint(up, up["ca_file"]), made["certificate_sha256"])
 
     def test_mistakes(self):
         self.up()

@@ -149,6 +149,26 @@ static void test_generate_data_key(void **state)
 		       "{\"KeyId\":\"" ARN "\",\"EncryptionContext\":{\"fleet\":\"f-1\"},\"KeySpec\":\"AES_256\"}");
 }
 
+static void test_generate_key_pair_attested(void **state)
+{
+	AUTO_FIXTURE struct fixture fixture;
+	AUTO_BUFFER struct buffer cms = {0};
+	AUTO_BUFFER struct buffer wrapped = {0};
+	struct error error = {0};
+
+	(void)state;
+	fixture_make(&fixture, 200,
+		     "{\"KeyId\":\"" ARN "\",\"KeyPairSpec\":\"ECC_NIST_P256\",\"PublicKey\":\"MIA=\",\"PrivateKeyPlaintext\":null,"
+		     "\"PrivateKeyCiphertextBlob\":\"YmxvYg==\",\"CiphertextForRecipient\":\"MIA=\"}");
+	assert_ok(kms_generate_key_pair_attested(&fixture.client, ARN, no_context, view_of_text("doc"), &cms, &wrapped, &error),
+		  &error);
+	assert_true(view_equal(buffer_view(&cms), view_of("\x30\x80", 2)));
+	assert_true(view_equal_text(buffer_view(&wrapped), "blob"));
+	expect_request(&fixture, "GenerateDataKeyPair",
+		       "{\"KeyId\":\"" ARN "\",\"KeyPairSpec\":\"ECC_NIST_P256\",\"Recipient\":{\"AttestationDocument\":\"ZG9j\","
+		       "\"KeyEncryptionAlgorithm\":\"RSAES_OAEP_SHA_256\"}}");
+}
+
 static void test_key_administration(void **state)
 {
 	AUTO_FIXTURE struct fixture create;
@@ -269,6 +289,14 @@ static bool try_data_key(const struct kms_client *client, struct error *error)
 	return true;
 }
 
+static bool try_key_pair(const struct kms_client *client, struct error *error)
+{
+	AUTO_BUFFER struct buffer cms = {0};
+	AUTO_BUFFER struct buffer wrapped = {0};
+
+	return kms_generate_key_pair_attested(client, ARN, no_context, view_of_text("d"), &cms, &wrapped, error);
+}
+
 static bool try_create(const struct kms_client *client, struct error *error)
 {
 	char arn[KMS_ARN_SIZE];
@@ -303,6 +331,12 @@ static void test_malformed_answers(void **state)
 		{try_encrypt, "{}", "CiphertextBlob: missing"},
 		{try_data_key, "{\"CiphertextBlob\":\"YmxvYg==\",\"Plaintext\":\"c2hvcnQ=\"}", "Plaintext: 5 bytes"},
 		{try_data_key, "{\"Plaintext\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"}", "CiphertextBlob: missing"},
+		/* The private key in the clear is not even looked at. */
+		{try_key_pair, "{\"PrivateKeyPlaintext\":\"c2VjcmV0\",\"PrivateKeyCiphertextBlob\":\"YmxvYg==\"}",
+		 "CiphertextForRecipient: missing"},
+		{try_key_pair, "{\"CiphertextForRecipient\":\"MIA=\"}", "PrivateKeyCiphertextBlob: missing"},
+		{try_key_pair, "{\"CiphertextForRecipient\":\"MIA=\",\"PrivateKeyCiphertextBlob\":\"\"}",
+		 "PrivateKeyCiphertextBlob: empty"},
 		{try_create, "{}", "KeyMetadata: missing"},
 		{try_create, "{\"KeyMetadata\":{}}", "Arn: missing"},
 		{try_create, "{\"KeyMetadata\":{\"Arn\":\"\"}}", "Arn: 0 characters"},
@@ -394,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_decrypt_attested),
 		cmocka_unit_test(test_encrypt),
 		cmocka_unit_test(test_generate_data_key),
+		cmocka_unit_test(test_generate_key_pair_attested),
 		cmocka_unit_test(test_key_administration),
 		cmocka_unit_test(test_a_key_without_policy),
 		cmocka_unit_test(test_sizes_that_kms_does_not_take),
