@@ -29,6 +29,11 @@ struct nsm_ioctl_message {
 
 #define NSM_IOCTL _IOWR(0x0a, 0, struct nsm_ioctl_message)
 _Static_assert(NSM_IOCTL == 0xc0200a00, "the ioctl's number on LP64");
+_Static_assert(sizeof(struct nsm_ioctl_message) == 32 && offsetof(struct nsm_ioctl_message, request) == 0 &&
+		       offsetof(struct nsm_ioctl_message, request_size) == 8 &&
+		       offsetof(struct nsm_ioctl_message, response) == 16 &&
+		       offsetof(struct nsm_ioctl_message, response_size) == 24,
+	       "the argument's layout in the kernel");
 
 struct nsm *nsm_from_fd(int fd, bool is_device, struct error *error)
 {

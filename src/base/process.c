@@ -34,10 +34,17 @@ bool process_harden(struct error *error)
 
 bool process_drop_capabilities(struct error *error)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	return process_keep_capabilities(0, error);
+}
 
-	if (syscall(SYS_capset, &header, none) != 0)
+bool process_keep_capabilities(uint64_t kept, struct error *error)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+		sets[i].effective = sets[i].permitted = (uint32_t)(kept >> (32 * i));
+	if (syscall(SYS_capset, &header, sets) != 0)
 		return error_set_errno(error, ERROR_IO, "cannot give up capabilities");
 	return true;
 }

@@ -14,6 +14,8 @@ MUST_USE bool process_harden(struct error *error);
 
 /* Give up every capability, for good (PR_SET_NO_NEW_PRIVS is on): what root may do, this process may not. */
 MUST_USE bool process_drop_capabilities(struct error *error);
+/* All but those of a set (bit n: capability n of linux/capability.h). */
+MUST_USE bool process_keep_capabilities(uint64_t kept, struct error *error);
 
 /* As many descriptors as the system gives (RLIMIT_NOFILE: soft to hard); returns how many that is. Children inherit it. */
 size_t process_raise_descriptor_limit(void);

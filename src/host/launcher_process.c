@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
 #include "host/isolated_spawn.h"
 #include "host/launcher.h"
 #include "image/configuration.h"
-
-#define ALL_WRITE_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct launcher_process {
 	struct launcher launcher;
@@ -22,21 +18,6 @@ struct launcher_process {
 static const struct launcher_process *process_of(const struct launcher *launcher)
 {
 	return (const struct launcher_process *)launcher;
-}
-
-/* Nobody can change what the simulator measures and the enclave reads, not even this program. */
-static int seal_configuration(const char *path, struct error *error)
-{
-	AUTO_FD int fd = memfd_create("ensign-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	AUTO_BUFFER struct buffer text = {0};
-
-	if (fd < 0)
-		return error_set_errno(error, ERROR_IO, "cannot make a memfd for the configuration"), -1;
-	if (!file_read(path, CONFIGURATION_MAX_SIZE, &text, error))
-		return -1;
-	if (!fd_write_all(fd, text.data, text.size) || fcntl(fd, F_ADD_SEALS, ALL_WRITE_SEALS) != 0)
-		return error_set_errno(error, ERROR_IO, "cannot seal the configuration"), -1;
-	return take_fd(&fd);
 }
 
 /* Stale sockets of an enclave that died would look like one that refuses connections. */
@@ -133,7 +114,8 @@ static bool process_start(struct launcher *launcher, struct error *error)
 				"--nsm",          nsm,         "--store", options->store_folder};
 	size_t count = 11;
 	struct isolated_spawn_options spawn = {.path = options->program, .argv = argv};
-	AUTO_FD int fd = seal_configuration(options->configuration, error);
+	/* Nobody can change what the simulator measures and the enclave reads, not even this program. */
+	AUTO_FD int fd = configuration_seal(options->configuration, error);
 
 	if (fd < 0)
 		return false;

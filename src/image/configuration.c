@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/configuration.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "base/file.h"
 #include "image/network_json.h"
+
+#define ALL_WRITE_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 void configuration_done(struct configuration *configuration)
 {
@@ -24,8 +30,8 @@ static const struct text_member {
 	{"kms_key_arn", offsetof(struct configuration, kms_key_arn)},
 };
 
-static const char *const other_members[] = {"version", "network",        "slashing_protection", "ca_pem",  "policy",
-					    "clients", "host_allowlist", "key_manager",         "slashing"};
+static const char *const other_members[] = {"version", "network",        "slashing_protection", "ca_pem",   "policy",
+					    "clients", "host_allowlist", "key_manager",         "slashing", "debug"};
 
 static bool is_known_member(const char *name)
 {
@@ -83,6 +89,11 @@ static bool read_text_members(json_t *object, struct configuration *configuratio
 	return true;
 }
 
+static bool read_debug(json_t *object, bool *ret_is_debug, struct error *error)
+{
+	return !json_object_get(object, "debug") || json_read_bool(object, "debug", ret_is_debug, error);
+}
+
 static bool read_policy(json_t *object, struct signing_policy *policy, struct error *error)
 {
 	json_t *value;
@@ -108,7 +119,8 @@ static bool read_members(json_t *object, struct configuration *configuration, st
 		return false;
 	if (!json_read_bool(object, "slashing_protection", &configuration->slashing_protection, error))
 		return false;
-	if (!read_text_members(object, configuration, error) || !json_read_text(object, "ca_pem", &ca_pem, error))
+	if (!read_debug(object, &configuration->is_debug, error) || !read_text_members(object, configuration, error) ||
+	    !json_read_text(object, "ca_pem", &ca_pem, error))
 		return false;
 	if (!strstr(ca_pem, "-----BEGIN CERTIFICATE-----"))
 		return error_set(error, ERROR_INPUT, "ca_pem: holds no certificate");
@@ -135,6 +147,20 @@ bool configuration_parse(struct view json, struct configuration *ret_configurati
 	return true;
 }
 
+int configuration_seal(const char *path, struct error *error)
+{
+	AUTO_FD int fd = memfd_create("ensign-configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	AUTO_BUFFER struct buffer text = {0};
+
+	if (fd < 0)
+		return error_set_errno(error, ERROR_IO, "cannot make a memfd for the configuration"), -1;
+	if (!file_read(path, CONFIGURATION_MAX_SIZE, &text, error))
+		return -1;
+	if (!fd_write_all(fd, text.data, text.size) || fcntl(fd, F_ADD_SEALS, ALL_WRITE_SEALS) != 0)
+		return error_set_errno(error, ERROR_IO, "cannot seal the configuration"), -1;
+	return take_fd(&fd);
+}
+
 static void write_policy(const struct signing_policy *policy, struct buffer *ret_json)
 {
 	AUTO_JSON json_t *object = signing_policy_json_new(policy);
@@ -155,6 +181,9 @@ void configuration_write(const struct configuration *configuration, struct buffe
 	buffer_append_format(ret_json, "{\"version\": %d,\n \"network\": ", CONFIGURATION_VERSION);
 	json_write(network, ret_json);
 	buffer_append_format(ret_json, ",\n \"slashing_protection\": %s,\n", configuration->slashing_protection ? "true" : "false");
+	/* False and absent are the same, and so are their bytes. */
+	if (configuration->is_debug)
+		buffer_append_text(ret_json, " \"debug\": true,\n");
 	write_policy(&configuration->policy, ret_json);
 	client_settings_write(&configuration->clients, ret_json);
 	key_manager_write(&configuration->key_manager, ret_json);

@@ -10,7 +10,8 @@
  * "network" is the name of a built-in network, or an object that says all of another one (image/network_json.h). "policy", which may be
  * left out, says who may have what signed with which keys (image/signing_policy.h); left out, the built-in rules are all there is.
  * "clients" and "host_allowlist", which may be left out too, say who may connect (image/client_settings.h); "slashing" where what was signed is
- * kept (image/slashing_settings.h).
+ * kept (image/slashing_settings.h). "debug", which may be left out and is for tests, lets an image run where nothing of it is measured
+ * (debug-mode enclaves), keep its slashing store in memory, and talk on the console.
  */
 #pragma once
 
@@ -27,7 +28,8 @@
 
 struct configuration {
 	struct network network;
-	bool slashing_protection;            /* false only for test networks: every vote is signed */
+	bool slashing_protection; /* false only for test networks: every vote is signed */
+	bool is_debug;
 	char fleet[CONFIGURATION_TEXT_SIZE]; /* EncryptionContext {"fleet": …} of the data key */
 	char region[CONFIGURATION_TEXT_SIZE];
 	char kms_host[CONFIGURATION_TEXT_SIZE]; /* the name the KMS certificate must carry; host or host:port */
@@ -43,5 +45,7 @@ void configuration_done(struct configuration *configuration);
 #define AUTO_CONFIGURATION CLEANUP(configuration_done)
 
 MUST_USE bool configuration_parse(struct view json, struct configuration *ret_configuration, struct error *error);
+/* The file's bytes as a memfd that nobody can change any more (all write seals, close-on-exec); not parsed. -1 on failure. */
+MUST_USE int configuration_seal(const char *path, struct error *error);
 /* The canonical text (same members, same order, one a line): equal configurations give equal bytes, hence equal PCRs. */
 void configuration_write(const struct configuration *configuration, struct buffer *ret_json);

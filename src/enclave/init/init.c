@@ -15,20 +15,23 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include <linux/capability.h>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process.h"
 #include "enclave/metrics.h"
+#include "enclave/init/pid1.h"
 #include "enclave/sandbox.h"
 
-/* Where the launcher puts the measured configuration. */
-#define CONFIGURATION_FD 3
 /* Connections that wait while control is busy or has all that it takes. */
 #define CONTROL_BACKLOG 16
 /* Of one role: the keeper's heap is the largest. */
 #define LOCKED_MEMORY_MAX (2 * SECRET_HEAP_SIZE_KEEPER)
+/* The launcher listens before it starts a machine; it may be busy, and an emulated machine is slow. */
+#define HEARTBEAT_TIMEOUT_MS 20000
 #define REQUIRED_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static bool read_configuration(struct init *init, struct error *error)
@@ -245,10 +248,18 @@ static bool supervise(struct init *init, struct error *error)
 	}
 }
 
+/* Once all roles work: nothing but ending the machine takes a privilege from here on. */
+static bool give_up_privileges(const struct init *init, struct error *error)
+{
+	return process_keep_capabilities(init->is_machine ? UINT64_C(1) << CAP_SYS_BOOT : 0, error) &&
+	       sandbox_enter(SANDBOX_INIT, error);
+}
+
 static bool run(struct init *init, struct error *error)
 {
 	if (!harden(error) || !watch_signals(init, error) || !open_descriptors(init, error) || !init_begin_log(init, error) ||
-	    !start_roles(init, error) || !process_drop_capabilities(error) || !sandbox_enter(SANDBOX_INIT, error))
+	    (init->is_machine && !pid1_prepare(init, error)) || !start_roles(init, error) || !give_up_privileges(init, error) ||
+	    (init->is_machine && !pid1_send_heartbeat(&init->heartbeat, HEARTBEAT_TIMEOUT_MS, error)))
 		return false;
 	log_info("waiting_for_keys", "network=%s slashing_protection=%s", init->configuration.network.name,
 		 init->configuration.slashing_protection ? "on" : "off");
@@ -257,18 +268,27 @@ static bool run(struct init *init, struct error *error)
 	return supervise(init, error);
 }
 
-int init_main(int argc, char **argv)
+static bool read_settings(struct init *init, int argc, char **argv, bool *ret_help, struct error *error)
 {
-	struct init *init = (struct init *)memory_allocate_zeroed(1, sizeof *init);
+	if (!init->is_machine)
+		return read_arguments(init, argc, argv, ret_help, error) && (*ret_help || read_configuration(init, error));
+	if (!pid1_begin(init, error) || !read_configuration(init, error) || !pid1_check_configuration(&init->configuration, error))
+		return false;
+	init->is_quiet = !init->configuration.is_debug;
+	if (init->is_quiet)
+		pid1_quiet_console();
+	if (!init->configuration.slashing.uses_dynamodb)
+		init->table_relay = NULL;
+	return true;
+}
+
+static int init_run(struct init *init, int argc, char **argv)
+{
 	struct error error = {0};
 	bool help = false;
 	bool ok;
 
-	log_init("enclave");
-	init->started_ms = clock_monotonic_ms();
-	for (size_t i = 0; i < ROLE_COUNT; i++)
-		init->roles[i].init_fd = -1;
-	if (!read_arguments(init, argc, argv, &help, &error) || (!help && !read_configuration(init, &error))) {
+	if (!read_settings(init, argc, argv, &help, &error)) {
 		log_failure(LOG_LEVEL_ERROR, "enclave_not_started", &error);
 		return EXIT_CODE_USAGE;
 	}
@@ -282,4 +302,20 @@ int init_main(int argc, char **argv)
 	else
 		log_failure(LOG_LEVEL_ERROR, "enclave_died", &error);
 	return ok ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
+int init_main(int argc, char **argv)
+{
+	struct init *init = (struct init *)memory_allocate_zeroed(1, sizeof *init);
+	int status;
+
+	log_init("enclave");
+	init->started_ms = clock_monotonic_ms();
+	init->is_machine = pid1_is_machine(argc, argv);
+	for (size_t i = 0; i < ROLE_COUNT; i++)
+		init->roles[i].init_fd = -1;
+	status = init_run(init, argc, argv);
+	if (init->is_machine)
+		pid1_end();
+	return status;
 }

@@ -10,6 +10,9 @@
 #include "image/configuration.h"
 #include "net/address.h"
 
+/* Where the launcher puts the measured configuration: a memfd with all write seals. */
+#define CONFIGURATION_FD 3
+
 /* In the order in which they are started: the keeper is not ready before the ledger has told it which keys were deleted. */
 enum role_id {
 	ROLE_LEDGER,
@@ -41,13 +44,16 @@ struct role_process {
 };
 
 struct init {
+	bool is_machine; /* PID 1 of a virtual machine: pid1.h */
 	struct configuration configuration;
 	int configuration_fd;
 	struct address control;
 	struct address signing;
-	struct address nsm;
-	const char *kms_relay;   /* address text, passed on */
-	const char *table_relay; /* likewise; NULL: none */
+	bool nsm_is_device;
+	struct address nsm;       /* simulated; unless nsm_is_device */
+	struct address heartbeat; /* is_machine: who waits for it */
+	const char *kms_relay;    /* address text, passed on */
+	const char *table_relay;  /* likewise; NULL: none */
 	const char *store_folder;
 	int control_fd;
 	int signing_fd;
@@ -57,6 +63,7 @@ struct init {
 	int log_fds[2];              /* the pipe that all roles log into, and this one */
 	int stderr_fd;               /* the launcher's; 0: still the usual one */
 	enum log_format last_format; /* of what goes there at the end */
+	bool is_quiet;               /* only the reason goes there */
 	int pairs[PAIR_COUNT][2];
 	struct role_process roles[ROLE_COUNT];
 	uint64_t started_ms;
@@ -64,12 +71,14 @@ struct init {
 };
 
 const char *role_name(enum role_id role);
+/* NULL on failure. */
+MUST_USE struct nsm *init_open_nsm(const struct init *init, struct error *error);
 MUST_USE bool init_make_pairs(struct init *init, struct error *error);
 /* Start a role, send it START, wait for READY. An opener finds nothing of its predecessors on its sockets. */
 MUST_USE bool init_start_role(struct init *init, enum role_id role, struct error *error);
 /* From now on init logs into the pipe, and so do the roles that it starts. */
 MUST_USE bool init_begin_log(struct init *init, struct error *error);
-/* Back to the launcher's standard error, with what is left in the pipe. After the roles are gone. */
+/* Back to the launcher's standard error, with what is left in the pipe (unless it shall be quiet). After the roles are gone. */
 void init_end_log(struct init *init);
 /* Kill and reap whatever runs. */
 void init_stop_roles(struct init *init);

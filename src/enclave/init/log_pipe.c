@@ -58,6 +58,6 @@ void init_end_log(struct init *init)
 		got = read(init->log_fds[0], text.data + text.size, PIPE_BUF);
 		text.size += got > 0 ? (size_t)got : 0;
 	}
-	if (text.size > 0)
+	if (text.size > 0 && !init->is_quiet)
 		relay_lines(&text);
 }

@@ -82,6 +82,15 @@ const char *role_name(enum role_id role)
 	return plans[role].name;
 }
 
+struct nsm *init_open_nsm(const struct init *init, struct error *error)
+{
+	struct nsm *nsm = init->nsm_is_device ? nsm_open_device(error) : nsm_open_simulated(&init->nsm, error);
+
+	if (!nsm)
+		(void)error_prefix(error, "NSM");
+	return nsm;
+}
+
 bool init_make_pairs(struct init *init, struct error *error)
 {
 	for (size_t i = 0; i < PAIR_COUNT; i++) {
@@ -130,11 +139,18 @@ static bool spawn_role(struct init *init, enum role_id role, int role_end, int n
 {
 	const struct role_plan *plan = &plans[role];
 	const char *relay = role == ROLE_LEDGER ? init->table_relay : init->kms_relay;
-	const char *const argv[] = {"ensign-enclave", "--role", plan->name, relay ? plan->relay_option : NULL, relay, NULL};
+	const char *argv[7] = {"ensign-enclave", "--role", plan->name};
+	size_t count = 3;
 	struct process_fd fds[ROLE_FDS_MAX + 2] = {{role_end, ROLE_FD_INIT}, {init->metrics_fd, ROLE_FD_METRICS}};
 	struct process_spawn_options options = {
 		.path = "/proc/self/exe", .argv = argv, .fds = fds, .fd_count = 2, .die_with_parent = true};
 
+	if (relay && plan->relay_option) {
+		argv[count++] = plan->relay_option;
+		argv[count++] = relay;
+	}
+	if (nsm_fd_number >= 0 && init->nsm_is_device)
+		argv[count++] = "--nsm-device";
 	for (size_t i = 0; i < ROLE_FDS_MAX && plan->fds[i].source != SOURCE_NONE; i++) {
 		int fd = fd_from(init, plan->fds[i].source, plan->fds[i].pair, nsm_fd_number);
 
@@ -211,9 +227,9 @@ bool init_start_role(struct init *init, enum role_id role, struct error *error)
 		discard_unread(init, role);
 	/* Each has a connection of its own: an opener that died in the middle of an answer leaves nothing behind. */
 	if (uses_nsm(role)) {
-		nsm = nsm_open_simulated(&init->nsm, error);
+		nsm = init_open_nsm(init, error);
 		if (!nsm)
-			return error_prefix(error, "NSM");
+			return false;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return error_set_errno(error, ERROR_IO, "socketpair");

@@ -609,6 +609,35 @@ static int check_no_capabilities(void)
 		       : 2;
 }
 
+/* The same with one that stays, where there are any to keep. */
+static int check_one_capability(void)
+{
+	AUTO_BUFFER struct buffer status = {0};
+	struct error error = {0};
+
+	if (geteuid() != 0)
+		return process_keep_capabilities(UINT64_C(1) << 22, &error) ? 2 : 0;
+	if (!process_keep_capabilities(UINT64_C(1) << 22, &error) || !file_read("/proc/self/status", 65536, &status, &error))
+		return 1;
+	return strstr(buffer_text(&status), "CapEff:\t0000000000400000\n") &&
+			       strstr(buffer_text(&status), "CapPrm:\t0000000000400000\n")
+		       ? 0
+		       : 2;
+}
+
+static void test_one_capability_is_kept(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0)
+		_exit(check_one_capability());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_capabilities_are_given_up(void **state)
 {
 	pid_t pid = fork();
@@ -658,6 +687,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_harden),
 		cmocka_unit_test(test_descriptor_limit_is_raised),
 		cmocka_unit_test(test_capabilities_are_given_up),
+		cmocka_unit_test(test_one_capability_is_kept),
 		cmocka_unit_test(test_executable_folder),
 	};
 

@@ -33,6 +33,57 @@ static void reads_what_it_wrote(void **state)
 	assert_true(view_equal(buffer_view(&first.ca_pem), buffer_view(&second.ca_pem)));
 }
 
+/* It changes what is measured only where it is true. */
+static void debug_is_measured(void **state)
+{
+	static const struct {
+		const char *member;
+		bool is_debug;
+	} cases[] = {{"\"debug\":true,", true}, {"\"debug\":false,", false}};
+	AUTO_CONFIGURATION struct configuration plain = {0};
+	AUTO_BUFFER struct buffer plain_text = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(configuration_parse(view_of_text(GOOD), &plain, &error), &error);
+	assert_false(plain.is_debug);
+	configuration_write(&plain, &plain_text);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_FREE char *json = memory_format("%s%s%s", GOOD_HEAD, cases[i].member, GOOD_TEXTS GOOD_CA "}");
+		AUTO_CONFIGURATION struct configuration configuration = {0};
+		AUTO_CONFIGURATION struct configuration again = {0};
+		AUTO_BUFFER struct buffer text = {0};
+
+		assert_ok(configuration_parse(view_of_text(json), &configuration, &error), &error);
+		assert_int_equal(configuration.is_debug, cases[i].is_debug);
+		configuration_write(&configuration, &text);
+		assert_int_equal(view_equal(buffer_view(&text), buffer_view(&plain_text)), !cases[i].is_debug);
+		assert_ok(configuration_parse(buffer_view(&text), &again, &error), &error);
+		assert_int_equal(again.is_debug, cases[i].is_debug);
+	}
+	assert_false(configuration_parse(view_of_text(GOOD_HEAD "\"debug\":1," GOOD_TEXTS GOOD_CA "}"), &plain, &error));
+}
+
+static void a_sealed_configuration_is_the_file(void **state)
+{
+	AUTO_FD int file = memfd_create("configuration", MFD_CLOEXEC);
+	AUTO_FREE char *path = memory_format("/proc/self/fd/%d", file);
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_FD int sealed = -1;
+	struct error error = {0};
+
+	(void)state;
+	assert_true(fd_write_all(file, GOOD, strlen(GOOD)));
+	sealed = configuration_seal(path, &error);
+	assert_ok(sealed >= 0, &error);
+	assert_ok(file_read_fd(sealed, "sealed", CONFIGURATION_MAX_SIZE, &text, &error), &error);
+	assert_true(view_equal_text(buffer_view(&text), GOOD));
+	assert_int_equal(write(sealed, "x", 1), -1);
+	assert_int_equal(ftruncate(sealed, 0), -1);
+	assert_int_equal(configuration_seal("/nonexistent", &error), -1);
+	assert_message_contains(&error, "/nonexistent");
+}
+
 #define RULE "{\"name\":\"exits\",\"effect\":\"allow\",\"clients\":\"*\",\"types\":[\"VOLUNTARY_EXIT\"],\"keys\":\"*\"}"
 #define WITH_POLICY(policy) GOOD_HEAD GOOD_TEXTS GOOD_CA ",\"policy\":" policy "}"
 
@@ -124,6 +175,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_it_wrote),
+		cmocka_unit_test(debug_is_measured),
+		cmocka_unit_test(a_sealed_configuration_is_the_file),
 		cmocka_unit_test(policy_is_measured),
 		cmocka_unit_test(refuses_what_it_does_not_know),
 	};
