@@ -20,7 +20,7 @@ static void log_event(const struct sim_event *event)
 		  event->message);
 }
 
-static bool serve(const char *folder, struct error *error)
+static bool serve(const char *folder, const char *machine_folder, struct error *error)
 {
 	AUTO_SIMULATOR struct simulator *simulator = NULL;
 	sigset_t signals;
@@ -33,7 +33,7 @@ static bool serve(const char *folder, struct error *error)
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
 		return error_set_errno(error, ERROR_IO, "cannot block signals");
 	(void)signal(SIGPIPE, SIG_IGN);
-	simulator = simulator_start(folder, log_event, error);
+	simulator = simulator_start(folder, machine_folder, log_event, error);
 	if (!simulator)
 		return false;
 	log_info("serving", "folder=\"%s\" kms=%s imds=%s", folder,
@@ -47,11 +47,13 @@ static bool serve(const char *folder, struct error *error)
 
 int main(int argc, char **argv)
 {
-	const char *folder = NULL;
+	const char *folder = NULL, *machine_folder = NULL;
 	const struct option options[] = {
-		{"dir", OPTION_TEXT, &folder, "SIM", "folder for everything that persists; made when missing (required)"}};
+		{"dir", OPTION_TEXT, &folder, "SIM", "folder for everything that persists; made when missing (required)"},
+		{"machine", OPTION_TEXT, &machine_folder, "DIR",
+		 "folder of a virtual machine, which gets an NSM too; default: none"}};
 	static const struct command_help help = {
-		"ensign-sim --dir SIM",
+		"ensign-sim --dir SIM [--machine DIR]",
 		"Stands in for AWS on a laptop or in tests: a KMS that checks attestation documents against\n"
 		"key policies, the NSM that issues them, and the instance metadata service. It listens on\n"
 		"127.0.0.1 and, when it serves, writes SIM/endpoints.json. SIGTERM or SIGINT ends it.\n"
@@ -74,7 +76,7 @@ int main(int argc, char **argv)
 	}
 	log_warning("SIMULATOR", "this is a simulator of AWS for laptops and tests, never for production");
 	if (openssl_use_wiping_memory(&error) && process_harden(&error) &&
-	    secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && serve(folder, &error))
+	    secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && serve(folder, machine_folder, &error))
 		return EXIT_CODE_OK;
 	log_failure(LOG_LEVEL_ERROR, "failed", &error);
 	return (int)exit_code_of(&error);

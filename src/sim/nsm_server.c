@@ -31,6 +31,7 @@ struct slot {
 struct nsm_server {
 	struct authority *authority;
 	char *instance_id;
+	char *machine_folder; /* NULL: clients are processes */
 	uint8_t pcr3[NSM_PCR_SIZE];
 	uint8_t pcr4[NSM_PCR_SIZE];
 	int listener;
@@ -54,6 +55,14 @@ static bool wait_readable(const struct nsm_server *server, int fd)
 	}
 }
 
+static bool measure_client(const struct nsm_server *server, int fd, struct peer_process *ret_process,
+			   struct measurement *ret_measurement, struct error *error)
+{
+	if (!server->machine_folder)
+		return peer_measure(fd, ret_process, ret_measurement, error);
+	return peer_identify(fd, ret_process, error) && measurement_of_machine(server->machine_folder, ret_measurement, error);
+}
+
 static bool session_open(struct nsm_server *server, int fd, struct nsm_session *ret_session, struct error *error)
 {
 	struct measurement measurement;
@@ -61,7 +70,7 @@ static bool session_open(struct nsm_server *server, int fd, struct nsm_session *
 	char module_id[ATTESTATION_MODULE_ID_SIZE];
 	char pcr0[2 * NSM_PCR_SIZE + 1];
 
-	if (!peer_measure(fd, &process, &measurement, error))
+	if (!measure_client(server, fd, &process, &measurement, error))
 		return false;
 	/* One enclave, one module id, however often it connects. */
 	(void)snprintf(module_id, sizeof module_id, "%s-enc%08x%08x", server->instance_id, (unsigned)process.pid,
@@ -192,17 +201,19 @@ static void server_free(struct nsm_server *server)
 	if (server->stop_event >= 0)
 		(void)close(server->stop_event);
 	free(server->instance_id);
+	free(server->machine_folder);
 	free(server);
 }
 
 bool nsm_server_start(const struct address *address, struct authority *authority, const char *role_arn, const char *instance_id,
-		      struct nsm_server **ret_server, struct error *error)
+		      const char *machine_folder, struct nsm_server **ret_server, struct error *error)
 {
 	struct nsm_server *server = (struct nsm_server *)memory_allocate_zeroed(1, sizeof *server);
 	bool ok;
 
 	server->authority = authority;
 	server->instance_id = memory_copy_text(instance_id);
+	server->machine_folder = machine_folder ? memory_copy_text(machine_folder) : NULL;
 	if (role_arn)
 		measurement_extend_text(role_arn, server->pcr3);
 	measurement_extend_text(instance_id, server->pcr4);

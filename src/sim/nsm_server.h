@@ -6,6 +6,9 @@
  * cannot be measured is logged and disconnected. To be measured a process must be dumpable at that moment: connect (and make a
  * first request) before process_harden(), or run the simulator with CAP_SYS_PTRACE.
  *
+ * A server for virtual machines measures what their folder says is booted (image/machine_folder.h): its clients are the back ends of their vsocks, one
+ * a machine.
+ *
  * It stands in for attestation on a laptop and is no wall against other processes of the same user, who could use ptrace
  * anyway; shared libraries are not measured.
  */
@@ -19,10 +22,11 @@
 struct nsm_server;
 
 /*
- * Listen on `address` (unix) and serve in threads of its own until nsm_server_stop(). The authority must outlive the server.
- * role_arn may be NULL (PCR3 is then zero, as for an instance without a role).
+ * Listen on `address` (unix; hybrid for a machine) and serve in threads of its own until nsm_server_stop(). The authority must outlive the server.
+ * role_arn may be NULL (PCR3 is then zero, as for an instance without a role). machine_folder NULL: clients are processes.
  */
 MUST_USE bool nsm_server_start(const struct address *address, struct authority *authority, const char *role_arn,
-			       const char *instance_id, struct nsm_server **ret_server, struct error *error);
+			       const char *instance_id, const char *machine_folder, struct nsm_server **ret_server,
+			       struct error *error);
 /* Disconnects everybody, ends the threads, frees. Accepts NULL. */
 void nsm_server_stop(struct nsm_server *server);

@@ -127,19 +127,37 @@ static bool measure(int socket_fd, struct peer_process *process, struct measurem
 	       check_unchanged(process, pidfd, program, error);
 }
 
-bool peer_measure(int socket_fd, struct peer_process *ret_process, struct measurement *ret_measurement, struct error *error)
+static bool find_peer(int socket_fd, struct peer_process *ret_process, struct error *error)
 {
 	struct ucred credentials;
 	socklen_t size = sizeof credentials;
-	struct peer_process process = {0};
-	struct measurement measurement;
 
 	if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
 		return error_set_errno(error, ERROR_IO, "who is the client?");
 	/* 0: it lives in a pid namespace that is not below ours. */
 	if (credentials.pid <= 0)
 		return error_set(error, ERROR_POLICY, "the client's process cannot be seen from here");
-	process.pid = credentials.pid;
+	*ret_process = (struct peer_process){.pid = credentials.pid};
+	return true;
+}
+
+bool peer_identify(int socket_fd, struct peer_process *ret_process, struct error *error)
+{
+	struct peer_process process;
+
+	if (!find_peer(socket_fd, &process, error) || !read_start_time(process.pid, &process.start_time_ticks, error))
+		return false;
+	*ret_process = process;
+	return true;
+}
+
+bool peer_measure(int socket_fd, struct peer_process *ret_process, struct measurement *ret_measurement, struct error *error)
+{
+	struct peer_process process;
+	struct measurement measurement;
+
+	if (!find_peer(socket_fd, &process, error))
+		return false;
 	if (!measure(socket_fd, &process, &measurement, error))
 		return error_prefix(error, "client %d cannot be measured", (int)process.pid);
 	*ret_process = process;

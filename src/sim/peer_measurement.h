@@ -14,6 +14,8 @@ struct peer_process {
 	uint64_t start_time_ticks; /* since boot; with the pid it names the process for good */
 };
 
+/* The process that connected (SO_PEERCRED), believed to be alive. */
+MUST_USE bool peer_identify(int socket_fd, struct peer_process *ret_process, struct error *error);
 /*
  * Find the process that connected (SO_PEERCRED), measure its executable and the sealed memfd on its descriptor 3, and make sure
  * that it was the same living process, running the same executable, when the measuring was done. ERROR_POLICY when it is

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "crypto/tls_identity.h"
 #include "sim/identities.h"
+#include "image/machine_folder.h"
 #include "sim/nsm_server.h"
 
 #define STORE_FILE "sim.sqlite"
@@ -32,6 +33,7 @@ struct simulator {
 	struct sim_store *store;
 	struct authority *authority;
 	struct nsm_server *nsm_server;
+	struct nsm_server *machine_nsm_server;
 	struct secret tls_key_pem;
 	struct buffer tls_chain;
 	struct kms_service kms;
@@ -210,7 +212,20 @@ static bool start_nsm(struct simulator *simulator, struct error *error)
 	struct address address;
 
 	return address_parse(text, &address, error) &&
-	       nsm_server_start(&address, simulator->authority, SIM_ROLE_ARN, SIM_INSTANCE_ID, &simulator->nsm_server, error);
+	       nsm_server_start(&address, simulator->authority, SIM_ROLE_ARN, SIM_INSTANCE_ID, NULL, &simulator->nsm_server, error);
+}
+
+static bool start_machine_nsm(struct simulator *simulator, const char *machine_folder, struct error *error)
+{
+	AUTO_FREE char *text = NULL;
+	struct address address;
+
+	if (!machine_folder)
+		return true;
+	text = memory_format("hybrid:%s/" MACHINE_VSOCK ":%d", machine_folder, MACHINE_NSM_PORT);
+	return folder_make(machine_folder, 0700, error) && address_parse(text, &address, error) &&
+	       nsm_server_start(&address, simulator->authority, SIM_ROLE_ARN, SIM_INSTANCE_ID, machine_folder,
+				&simulator->machine_nsm_server, error);
 }
 
 static void add_path(struct simulator *simulator, const char *member, const char *prefix, const char *name)
@@ -240,7 +255,7 @@ static bool write_endpoints(struct simulator *simulator, struct error *error)
 	return write_file(simulator, SIM_ENDPOINTS_FILE, buffer_view(&text), 0644, error);
 }
 
-struct simulator *simulator_start(const char *folder, sim_observer observe, struct error *error)
+struct simulator *simulator_start(const char *folder, const char *machine_folder, sim_observer observe, struct error *error)
 {
 	AUTO_SIMULATOR struct simulator *simulator = memory_allocate_zeroed(1, sizeof *simulator);
 	struct simulator *started;
@@ -251,7 +266,7 @@ struct simulator *simulator_start(const char *folder, sim_observer observe, stru
 	simulator->authority = authority_open(simulator->folder, SIM_REGION, SIM_INSTANCE_ID, error);
 	if (!simulator->authority || !write_operator(simulator, error) || !open_tls_identity(simulator, error) ||
 	    !start_kms(simulator, observe, error) || !start_imds(simulator, observe, error) || !start_nsm(simulator, error) ||
-	    !write_endpoints(simulator, error))
+	    !start_machine_nsm(simulator, machine_folder, error) || !write_endpoints(simulator, error))
 		return NULL;
 	started = simulator;
 	simulator = NULL;
@@ -282,6 +297,7 @@ void simulator_stop(struct simulator *simulator)
 
 		(void)unlink(path);
 	}
+	nsm_server_stop(simulator->machine_nsm_server);
 	nsm_server_stop(simulator->nsm_server);
 	http_server_stop(simulator->imds_server);
 	http_server_stop(simulator->kms_server);

@@ -26,9 +26,10 @@ struct simulator;
 
 /*
  * Make what is missing in `folder` (mode 0700), serve, then write endpoints.json. A second simulator on the same folder is
- * refused. NULL on failure.
+ * refused. With machine_folder (else NULL) there is an NSM for the virtual machine of that folder too. NULL on failure.
  */
-MUST_USE struct simulator *simulator_start(const char *folder, sim_observer observe, struct error *error);
+MUST_USE struct simulator *simulator_start(const char *folder, const char *machine_folder, sim_observer observe,
+					   struct error *error);
 /* What endpoints.json says. Borrowed. */
 json_t *simulator_endpoints(const struct simulator *simulator);
 struct sim_store *simulator_store(struct simulator *simulator);

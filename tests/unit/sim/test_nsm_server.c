@@ -6,6 +6,8 @@
  */
 #include "vectors.h"
 
+#include <openssl/evp.h>
+
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/mman.h>
@@ -128,7 +130,7 @@ static int setup(void **state)
 	authority = authority_open(folder, "us-east-1", INSTANCE, &error);
 	assert_ok(authority != NULL, &error);
 	assert_ok(address_parse(address_text, &address, &error), &error);
-	assert_ok(nsm_server_start(&address, authority, ROLE_ARN, INSTANCE, &server, &error), &error);
+	assert_ok(nsm_server_start(&address, authority, ROLE_ARN, INSTANCE, NULL, &server, &error), &error);
 	return 0;
 }
 
@@ -316,6 +318,45 @@ static void test_connections_are_bounded_and_freed(void **state)
 	}
 }
 
+/* Whoever connects is the back end of the machine's vsock; what is measured is what the folder says is booted. */
+static void test_a_machine_is_measured_by_its_folder(void **state)
+{
+	static const char *const names[] = {"kernel", "cmdline", "ramdisk"};
+	AUTO_FREE char *text = memory_format("hybrid:%s/vsock:9001", folder);
+	AUTO_FREE char *path = memory_format("unix:%s/vsock_9001", folder);
+	AUTO_BUFFER struct buffer bytes = {0};
+	struct nsm_server *machine_server = NULL;
+	struct attestation_document document;
+	struct address address, backend;
+	AUTO_NSM struct nsm *nsm = NULL;
+	struct error error = {0};
+	uint8_t expected[2 * NSM_PCR_SIZE] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO_FREE char *part = memory_format("%s/%s", folder, names[i]);
+
+		assert_ok(file_write_atomic(part, view_of_text(names[i]), 0600, &error), &error);
+	}
+	assert_ok(address_parse(text, &address, &error) && address_parse(path, &backend, &error), &error);
+	assert_ok(nsm_server_start(&address, authority, ROLE_ARN, INSTANCE, folder, &machine_server, &error), &error);
+	nsm = nsm_open_simulated(&backend, &error);
+	assert_ok(nsm != NULL, &error);
+	attest(nsm, &bytes, &document);
+	/* SHA384(0^48 ‖ SHA384("kernel" "cmdline" "ramdisk")) */
+	assert_int_equal(EVP_Digest("kernelcmdlineramdisk", 20, expected + NSM_PCR_SIZE, NULL, EVP_sha384(), NULL), 1);
+	assert_int_equal(EVP_Digest(expected, sizeof expected, expected, NULL, EVP_sha384(), NULL), 1);
+	assert_memory_equal(document.pcrs[0], expected, NSM_PCR_SIZE);
+	assert_memory_equal(document.pcrs[1], expected, NSM_PCR_SIZE);
+	/* The constant of an EIF with one ramdisk (nitro-cli). */
+	assert_true(
+		hex_decode(view_of_text("21b9efbc184807662e966d34f390821309eeac6802309798826296bf3e8bec7c10edb30948c90ba67310f7b964"
+					"fc500a"),
+			   expected, NSM_PCR_SIZE));
+	assert_memory_equal(document.pcrs[2], expected, NSM_PCR_SIZE);
+	nsm_server_stop(machine_server);
+}
+
 static void test_stopping_disconnects(void **state)
 {
 	AUTO_FD int configuration = configuration_make(ALL_SEALS);
@@ -369,7 +410,7 @@ static void test_an_address_that_cannot_be_had(void **state)
 
 	(void)state;
 	assert_ok(address_parse("unix:/nonexistent/nsm.sock", &address, &error), &error);
-	assert_false(nsm_server_start(&address, authority, NULL, INSTANCE, &none, &error));
+	assert_false(nsm_server_start(&address, authority, NULL, INSTANCE, NULL, &none, &error));
 	assert_null(none);
 	nsm_server_stop(NULL);
 }
@@ -496,6 +537,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_client_is_measured, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_machine_is_measured_by_its_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_configurations_that_could_change_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_requests_get_an_error_and_the_connection_lives, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_frame_too_large_ends_the_connection, setup, teardown),
