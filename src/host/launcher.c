@@ -6,6 +6,7 @@ static const struct kind {
 	struct launcher *(*create)(const struct launch_options *options, struct error *error);
 } kinds[] = {
 	{"process", launcher_process_new},
+	{"qemu", launcher_qemu_new},
 };
 
 struct launcher *launcher_new(const char *name, const struct launch_options *options, struct error *error)

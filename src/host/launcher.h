@@ -9,6 +9,15 @@
 
 #include "net/address.h"
 
+/* A microVM of this computer (image/machine.h says what is in its folder); borrowed likewise. */
+struct machine_options {
+	const char *folder;
+	const char *qemu;          /* path of qemu-system-x86_64 */
+	const char *vsock_backend; /* path of vhost-device-vsock */
+	const char *accelerator;   /* qemu's name: tcg or kvm */
+	unsigned memory_mib;
+};
+
 /* What an enclave is launched with; borrowed by the launcher for its whole life. */
 struct launch_options {
 	const char *program;       /* path of ensign-enclave */
@@ -21,6 +30,7 @@ struct launch_options {
 	bool has_table;
 	struct address table; /* has_table: likewise, the slashing table's relay */
 	struct address nsm;
+	const struct machine_options *machine; /* for launcher_qemu, which uses nothing else of these; NULL: none */
 };
 
 struct launcher;
@@ -30,6 +40,7 @@ struct launcher_operations {
 	bool (*start)(struct launcher *launcher, struct error *error);
 	/* Readable once the enclave has ended; -1 when none was started. */
 	int (*watch_fd)(const struct launcher *launcher);
+	/* 0: none, or not yet. */
 	pid_t (*pid)(const struct launcher *launcher);
 	/* Ask it to end; it may take its time. */
 	void (*terminate)(struct launcher *launcher);
@@ -48,7 +59,7 @@ struct launcher {
 	const struct launcher_operations *operations;
 };
 
-/* By the name in HOST.json: "process". ERROR_INPUT lists the names there are. `options` must outlive the launcher. */
+/* By the name in HOST.json: "process" or "qemu". ERROR_INPUT lists the names there are. `options` must outlive the launcher. */
 MUST_USE struct launcher *launcher_new(const char *name, const struct launch_options *options, struct error *error);
 /* Accepts NULL. */
 void launcher_free(struct launcher *launcher);
@@ -60,3 +71,11 @@ void launcher_free(struct launcher *launcher);
  * starts outlives it.
  */
 MUST_USE struct launcher *launcher_process_new(const struct launch_options *options, struct error *error);
+
+/*
+ * launcher_qemu: the enclave is a microVM of this computer that boots the parts of an image; for tests of the whole image. qemu runs it (and
+ * emulates the processor, unless told to use KVM) and vhost-device-vsock carries its vsock, which this side finds as
+ * hybrid:FOLDER/vsock:PORT. Both are watched by a thread that also answers the heartbeat; the end of either ends the machine, and both are killed when the host
+ * dies. What the machine prints on its console is in FOLDER/console.log.
+ */
+MUST_USE struct launcher *launcher_qemu_new(const struct launch_options *options, struct error *error);

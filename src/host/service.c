@@ -16,6 +16,7 @@
 #include "host/metrics_server.h"
 #include "host/supervisor.h"
 #include "host/table_watch.h"
+#include "image/machine.h"
 #include "net/relay.h"
 
 /* Trouble of a relay is told at most so often: a client without patience could otherwise fill the disk. */
@@ -39,6 +40,7 @@ struct service {
 	int lock_fd;
 	char *status_path;
 	struct launch_options launch;
+	struct machine_options machine;
 	struct event_base *base;
 	struct event *signals[3];
 	struct event *report_timer;
@@ -111,6 +113,35 @@ static bool socket_in_run_folder(const struct service *service, const char *name
 	return address_parse(text, ret_address, error) || error_prefix(error, "run_folder");
 }
 
+/* Of a machine: a port of its vsock. */
+static bool port_of_machine(const struct service *service, unsigned port, struct address *ret_address, struct error *error)
+{
+	AUTO_FREE char *text = memory_format("hybrid:%s/" MACHINE_VSOCK ":%u", service->settings->machine_folder, port);
+
+	return address_parse(text, ret_address, error) || error_prefix(error, "machine: folder");
+}
+
+static bool place_enclave(struct service *service, struct error *error)
+{
+	const struct settings *settings = service->settings;
+	struct launch_options *launch = &service->launch;
+
+	if (!settings->has_machine)
+		return socket_in_run_folder(service, "control.sock", &launch->control, error) &&
+		       socket_in_run_folder(service, "signing.sock", &launch->signing, error);
+	service->machine = (struct machine_options){
+		.folder = settings->machine_folder,
+		.qemu = settings->machine_qemu,
+		.vsock_backend = settings->machine_vsock_backend,
+		.accelerator = settings->machine_accelerator,
+		.memory_mib = settings->machine_memory_mib,
+	};
+	launch->machine = &service->machine;
+	return make_private_folder(settings->machine_folder, "machine: folder", error) &&
+	       port_of_machine(service, MACHINE_CONTROL_PORT, &launch->control, error) &&
+	       port_of_machine(service, MACHINE_SIGNING_PORT, &launch->signing, error);
+}
+
 static bool prepare_launch(struct service *service, struct error *error)
 {
 	const struct settings *settings = service->settings;
@@ -126,8 +157,7 @@ static bool prepare_launch(struct service *service, struct error *error)
 	if (table)
 		launch->table = table->listen;
 	launch->nsm = settings->nsm;
-	if (!socket_in_run_folder(service, "control.sock", &launch->control, error) ||
-	    !socket_in_run_folder(service, "signing.sock", &launch->signing, error))
+	if (!place_enclave(service, error))
 		return false;
 	service->status_path = memory_format("%s/status.json", settings->run_folder);
 	service->launcher = launcher_new(settings->launcher, launch, error);

@@ -57,7 +57,7 @@ static const struct text_member {
 	{MEMBER(nsm), read_address},
 };
 
-static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format", "tables_poll_s", "dynamodb"};
+static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format", "tables_poll_s", "dynamodb", "machine"};
 static const char *const relay_members[] = {"name", "listen", "connect"};
 static const char *const dynamodb_members[] = {"region", "host", "ca_file"};
 
@@ -231,6 +231,48 @@ static bool read_log_format(json_t *object, struct settings *settings, struct er
 	       error_set(error, ERROR_INPUT, "log_format: neither text nor json");
 }
 
+static bool read_accelerator(json_t *machine, struct settings *settings, struct error *error)
+{
+	static const char *const accelerators[] = {"tcg", "kvm"};
+	const char *text;
+
+	if (!json_read_text_optional(machine, "accelerator", &text, error))
+		return false;
+	if (!text)
+		text = accelerators[0];
+	if (!is_one_of(text, accelerators, ARRAY_SIZE(accelerators)))
+		return error_set(error, ERROR_INPUT, "accelerator: neither tcg nor kvm");
+	return copy_text(text, "accelerator", settings->machine_accelerator, SETTINGS_NAME_SIZE, error);
+}
+
+static bool read_machine(json_t *object, struct settings *settings, struct error *error)
+{
+	static const char *const members[] = {"folder", "qemu", "vsock_backend", "memory_mib", "accelerator"};
+	const char *folder, *qemu, *vsock_backend;
+	uint64_t memory_mib;
+	json_t *machine;
+
+	if (!json_object_get(object, "machine"))
+		return true;
+	if (!json_read_object(object, "machine", &machine, error))
+		return false;
+	if (!json_check_members(machine, members, ARRAY_SIZE(members), error) ||
+	    !json_read_text(machine, "folder", &folder, error) || !json_read_text(machine, "qemu", &qemu, error) ||
+	    !json_read_text(machine, "vsock_backend", &vsock_backend, error) ||
+	    !json_read_u64(machine, "memory_mib", &memory_mib, error) ||
+	    !copy_text(folder, "folder", settings->machine_folder, SETTINGS_PATH_SIZE, error) ||
+	    !copy_text(qemu, "qemu", settings->machine_qemu, SETTINGS_PATH_SIZE, error) ||
+	    !copy_text(vsock_backend, "vsock_backend", settings->machine_vsock_backend, SETTINGS_PATH_SIZE, error) ||
+	    !read_accelerator(machine, settings, error))
+		return error_prefix(error, "machine");
+	if (memory_mib < SETTINGS_MACHINE_MEMORY_MIN_MIB || memory_mib > SETTINGS_MACHINE_MEMORY_MAX_MIB)
+		return error_set(error, ERROR_INPUT, "machine: memory_mib: not %d to %d", SETTINGS_MACHINE_MEMORY_MIN_MIB,
+				 SETTINGS_MACHINE_MEMORY_MAX_MIB);
+	settings->machine_memory_mib = (unsigned)memory_mib;
+	settings->has_machine = true;
+	return true;
+}
+
 static bool read_tables_poll(json_t *object, struct settings *settings, struct error *error)
 {
 	uint64_t seconds = SETTINGS_TABLES_POLL_DEFAULT_S;
@@ -251,7 +293,7 @@ bool settings_parse(struct view json, struct settings *ret_settings, struct erro
 	if (!object || !check_member_names(object, error) || !read_text_members(object, settings, error) ||
 	    !read_credentials(object, settings, error) || !read_relays(object, settings, error) ||
 	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error) ||
-	    !read_tables_poll(object, settings, error) || !read_dynamodb(object, settings, error))
+	    !read_tables_poll(object, settings, error) || !read_dynamodb(object, settings, error) || !read_machine(object, settings, error))
 		return false;
 	*ret_settings = *settings;
 	return true;

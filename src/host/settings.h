@@ -20,6 +20,9 @@
 /* A row that somebody adds or takes out is in force by then; of 10,000 rows a look takes some 50 ms. */
 #define SETTINGS_TABLES_POLL_DEFAULT_S 30
 #define SETTINGS_TABLES_POLL_MAX_S 86400
+/* The image is unpacked in memory, and there is the roles' protected memory. */
+#define SETTINGS_MACHINE_MEMORY_MIN_MIB 128
+#define SETTINGS_MACHINE_MEMORY_MAX_MIB 65536
 /* The relay that the enclave reaches KMS through; there must be one. */
 #define SETTINGS_KMS_RELAY "kms"
 /* The one that it reaches the slashing table of a fleet through, if it uses one. */
@@ -62,6 +65,13 @@ struct settings {
 	struct address nsm;
 	enum credential_source credential_source;
 	char imds_url[SETTINGS_URL_SIZE];
+	/* "machine", which may be left out: {"folder", "qemu", "vsock_backend", "memory_mib", "accelerator"}, for the qemu launcher (struct machine_options) */
+	bool has_machine;
+	char machine_folder[SETTINGS_PATH_SIZE];
+	char machine_qemu[SETTINGS_PATH_SIZE];
+	char machine_vsock_backend[SETTINGS_PATH_SIZE];
+	char machine_accelerator[SETTINGS_NAME_SIZE]; /* "tcg" when it is left out: a /dev/kvm that is there need not work */
+	unsigned machine_memory_mib;
 	bool has_metrics; /* "metrics_listen", which may be left out: no metrics port */
 	struct address metrics_listen;
 	/* "tables_poll_s", which may be left out: how often the tables are looked at for changes; 0: never */

@@ -345,6 +345,8 @@ static void wait_done(struct supervisor *supervisor)
 		suspect(supervisor, false);
 		return;
 	}
+	/* A machine's processes are still being started when it is launched. */
+	supervisor->status.enclave_pid = supervisor->options.launcher->operations->pid(supervisor->options.launcher);
 	if (supervisor->job.state.initialized) {
 		serve(supervisor);
 		return;

@@ -7,7 +7,7 @@
 
 #include <openssl/evp.h>
 
-#include "image/machine_folder.h"
+#include "image/machine.h"
 
 /* Read in pieces of this size: a program of many megabytes is never in memory as a whole. */
 #define PIECE_SIZE 65536

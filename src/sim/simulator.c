@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "crypto/tls_identity.h"
 #include "sim/identities.h"
-#include "image/machine_folder.h"
+#include "image/machine.h"
 #include "sim/nsm_server.h"
 
 #define STORE_FILE "sim.sqlite"

@@ -11,18 +11,12 @@
 
 #include "base/file.h"
 #include "enclave/init/boot_parameters.h"
+#include "image/machine.h"
 
 #include <linux/vm_sockets.h>
 
 #define INIT_PATH "/init"
 #define STORE_FOLDER "/run/store"
-
-/* The ports that the parent knows (docs/protocols.md). */
-#define CONTROL_PORT 5000
-#define SIGNING_PORT 8443
-#define KMS_PORT 8000
-#define TABLE_PORT 8001
-#define HEARTBEAT_PORT 9000 /* nitro-cli's */
 
 /* As many descriptors as any role may ask for: connections of the frontend. The kernel's own limit for PID 1 is 4096. */
 #define DESCRIPTORS_MAX 65536
@@ -100,20 +94,20 @@ static struct address vsock_of(uint32_t cid, uint32_t port)
 
 static void set_addresses(struct init *init, const struct boot_parameters *parameters)
 {
-	init->control = vsock_of(VMADDR_CID_ANY, CONTROL_PORT);
-	init->signing = vsock_of(VMADDR_CID_ANY, SIGNING_PORT);
-	init->heartbeat = vsock_of(parameters->parent_cid, HEARTBEAT_PORT);
+	init->control = vsock_of(VMADDR_CID_ANY, MACHINE_CONTROL_PORT);
+	init->signing = vsock_of(VMADDR_CID_ANY, MACHINE_SIGNING_PORT);
+	init->heartbeat = vsock_of(parameters->parent_cid, MACHINE_HEARTBEAT_PORT);
 	init->nsm_is_device = !parameters->has_simulated_nsm;
 	init->nsm = parameters->simulated_nsm;
 	/* These live as long as init does. */
-	init->kms_relay = memory_format("vsock:%u:%u", parameters->parent_cid, KMS_PORT);
-	init->table_relay = memory_format("vsock:%u:%u", parameters->parent_cid, TABLE_PORT);
+	init->kms_relay = memory_format("vsock:%u:%u", parameters->parent_cid, MACHINE_KMS_PORT);
+	init->table_relay = memory_format("vsock:%u:%u", parameters->parent_cid, MACHINE_TABLE_PORT);
 	init->store_folder = STORE_FOLDER;
 }
 
 static bool place_configuration(struct error *error)
 {
-	int fd = configuration_seal(PID1_CONFIGURATION, error);
+	int fd = configuration_seal(MACHINE_CONFIGURATION, error);
 
 	if (fd < 0)
 		return error_prefix(error, "measured configuration");

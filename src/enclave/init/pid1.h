@@ -7,8 +7,6 @@
 
 #include "enclave/init/init.h"
 
-/* Where the image has the measured configuration. */
-#define PID1_CONFIGURATION "/etc/ensign/enclave.json"
 /* Further from the hypervisor's clock than this, SigV4 calls would be refused and certificates judged at a wrong time. */
 #define PID1_CLOCK_DRIFT_MAX_MS (5 * 60 * 1000)
 

@@ -14,9 +14,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "enclave/init/pid1.h"
+#include "image/machine.h"
 #include "net/deadline.h"
 
-#define HEARTBEAT_BYTE 0xb7
 /* As much as AWS's SDK for enclaves gives the kernel: four answers of the NSM. */
 #define ENTROPY_SIZE 1024
 /* What is signed within a slot is late by this much: worth a look at the clock, not an end. */
@@ -154,7 +154,7 @@ bool pid1_send_heartbeat(const struct address *launcher, unsigned timeout_ms, st
 {
 	const uint64_t deadline_ms = deadline_after(timeout_ms);
 	AUTO_FD int fd = address_connect(launcher, timeout_ms, error);
-	uint8_t byte = HEARTBEAT_BYTE;
+	uint8_t byte = MACHINE_HEARTBEAT;
 	struct iovec piece = {&byte, 1};
 	uint8_t answer = 0;
 
@@ -165,6 +165,6 @@ bool pid1_send_heartbeat(const struct address *launcher, unsigned timeout_ms, st
 			return error_set(error, ERROR_PEER, "heartbeat: the launcher hung up");
 		return error_set_errno(error, ERROR_PEER, "heartbeat");
 	}
-	return answer == HEARTBEAT_BYTE ||
-	       error_set(error, ERROR_PEER, "heartbeat: the launcher answered 0x%02x, not 0x%02x", answer, HEARTBEAT_BYTE);
+	return answer == MACHINE_HEARTBEAT ||
+	       error_set(error, ERROR_PEER, "heartbeat: the launcher answered 0x%02x, not 0x%02x", answer, MACHINE_HEARTBEAT);
 }

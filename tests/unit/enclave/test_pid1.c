@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "image/machine.h"
 #include "net/frame.h"
 #include "sim/nsm_session.h"
 #include "vectors.h"
@@ -14,7 +15,6 @@
 #define INSTANCE "i-0123456789abcdef0"
 #define TIMEOUT_MS 10000
 #define SHORT_TIMEOUT_MS 200
-#define HEARTBEAT_BYTE 0xb7
 
 static char folder[64];
 static struct authority *authority;
@@ -192,7 +192,7 @@ static void test_heartbeat(void **state)
 	static const struct {
 		int answer;
 		const char *message;
-	} cases[] = {{HEARTBEAT_BYTE, NULL}, {0xb6, "answered 0xb6"}, {-1, "hung up"}, {-2, "timed out"}};
+	} cases[] = {{MACHINE_HEARTBEAT, NULL}, {0xb6, "answered 0xb6"}, {-1, "hung up"}, {-2, "timed out"}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -202,7 +202,7 @@ static void test_heartbeat(void **state)
 		bool ok = heartbeat(cases[i].answer, timeout_ms, &got, &error);
 
 		assert_int_equal(ok, !cases[i].message);
-		assert_int_equal(got, HEARTBEAT_BYTE);
+		assert_int_equal(got, MACHINE_HEARTBEAT);
 		if (ok)
 			continue;
 		assert_int_equal(error.code, ERROR_PEER);

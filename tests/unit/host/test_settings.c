@@ -132,6 +132,51 @@ static void tables_may_be_in_dynamodb(void **state)
 	assert_refused("dynamodb", json_string("eu-west-1"), "not an object");
 }
 
+static json_t *machine_object(void)
+{
+	return json_pack("{s:s, s:s, s:s, s:i}", "folder", "D/machine", "qemu", "/q", "vsock_backend", "/v", "memory_mib", 256);
+}
+
+static void assert_machine_refused(const char *name, json_t *value, const char *message)
+{
+	json_t *machine = machine_object();
+
+	if (value)
+		assert_int_equal(json_object_set_new(machine, name, value), 0);
+	if (!value)
+		assert_int_equal(json_object_del(machine, name), 0);
+	assert_refused("machine", machine, message);
+}
+
+static void a_machine_may_be_described(void **state)
+{
+	AUTO_JSON json_t *object = good_object();
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_false(settings.has_machine);
+	assert_int_equal(json_object_set_new(object, "machine", machine_object()), 0);
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_true(settings.has_machine);
+	assert_string_equal(settings.machine_folder, "D/machine");
+	assert_string_equal(settings.machine_qemu, "/q");
+	assert_string_equal(settings.machine_vsock_backend, "/v");
+	assert_string_equal(settings.machine_accelerator, "tcg");
+	assert_int_equal(settings.machine_memory_mib, 256);
+	assert_int_equal(json_object_set_new(json_object_get(object, "machine"), "accelerator", json_string("kvm")), 0);
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_string_equal(settings.machine_accelerator, "kvm");
+	assert_refused("machine", json_string("qemu"), "machine");
+	assert_machine_refused("folder", NULL, "folder: missing");
+	assert_machine_refused("qemu", json_string(""), "qemu: empty");
+	assert_machine_refused("accelerator", json_string("hvf"), "accelerator: neither tcg nor kvm");
+	assert_machine_refused("memory_mib", json_integer(127), "memory_mib: not 128 to");
+	assert_machine_refused("memory_mib", json_integer(65537), "memory_mib: not 128 to");
+	assert_machine_refused("cpus", json_integer(1), "cpus");
+}
+
 static void every_member_is_wanted(void **state)
 {
 	AUTO_JSON json_t *object = good_object();
@@ -241,6 +286,7 @@ int main(void)
 		cmocka_unit_test(reads_environment_credentials),
 		cmocka_unit_test(the_tables_are_looked_at_every_so_often),
 		cmocka_unit_test(tables_may_be_in_dynamodb),
+		cmocka_unit_test(a_machine_may_be_described),
 		cmocka_unit_test(every_member_is_wanted),
 		cmocka_unit_test(unknown_members_are_refused),
 		cmocka_unit_test(bad_values_are_refused),

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What both sides of a virtual machine know of each other: the ports of its vsock, and on this computer (where it is a microVM) the folder with the
+ * parts of its image as they are booted and measured, and with the sockets that the ports are on this side. Who launches the machine fills the folder, the
+ * simulator's NSM reads it.
+ */
+#pragma once
+
+#define MACHINE_CONFIGURATION "/etc/ensign/enclave.json" /* the measured configuration, in the ramdisk */
+
+/* In the machine. */
+#define MACHINE_CONTROL_PORT 5000
+#define MACHINE_SIGNING_PORT 8443
+/* At its parent. */
+#define MACHINE_KMS_PORT 8000
+#define MACHINE_TABLE_PORT 8001
+#define MACHINE_HEARTBEAT_PORT 9000 /* nitro-cli's */
+#define MACHINE_NSM_PORT 9001       /* simulated, for a machine without /dev/nsm */
+
+/* The first byte that a machine sends, and the answer. */
+#define MACHINE_HEARTBEAT 0xb7
+
+/* In the folder. */
+#define MACHINE_KERNEL "kernel"
+#define MACHINE_COMMAND_LINE "cmdline"
+#define MACHINE_RAMDISK "ramdisk"
+#define MACHINE_VSOCK "vsock" /* hybrid:FOLDER/vsock:PORT (net/address.h) */
