@@ -33,6 +33,7 @@ static const struct folder_entry {
 	{offsetof(struct local_folder, endpoints), "sim/endpoints.json"},
 	{offsetof(struct local_folder, table_ca), "table-ca.pem"},
 	{offsetof(struct local_folder, fresh_keys), "fresh-keys"},
+	{offsetof(struct local_folder, tls_births), "tls-births"},
 	{offsetof(struct local_folder, run), "run"},
 	{offsetof(struct local_folder, control), "run/control.sock"},
 	{offsetof(struct local_folder, status), "run/status.json"},

@@ -22,6 +22,7 @@ struct local_folder {
 	char *endpoints;     /* sim/endpoints.json */
 	char *table_ca;      /* table-ca.pem: trust anchors for the slashing table besides KMS's; may be missing */
 	char *fresh_keys;    /* fresh-keys: see local_fresh.h */
+	char *tls_births;    /* tls-births: folder, see tls_births.h; may be missing */
 	char *run;           /* folder */
 	char *control;       /* run/control.sock: in the arguments of the enclave of this folder and of no other */
 	char *status;        /* run/status.json */

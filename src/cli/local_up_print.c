@@ -65,8 +65,7 @@ void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)
 	if (up->repinned)
 		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
 	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
-	(void)printf("  CA file      %s%s\n", up->folder.ca,
-		     up->settings.tls_is_own ? " (of the identity that you chose)" : "");
+	(void)printf("  CA file      %s%s\n", up->folder.ca, up->settings.tls_is_own ? " (of the identity that you chose)" : "");
 	(void)printf("  clients      %s\n", clients);
 	for (size_t i = 0; i < up->clients.settings.host_count; i++)
 		(void)printf("%s%s%s", i ? ", " : "  hosts        ", up->clients.settings.hosts[i],

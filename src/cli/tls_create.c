@@ -55,7 +55,7 @@ static int run(const struct request *request)
 		return command_fail(&error, "usage: %s", help.usage);
 	if (!create(request, &inventory, &rows, &error))
 		return command_fail(&error, NULL);
-	made = tls_json_of(&rows.current, &error);
+	made = tls_json_of(&inventory, &rows.current, &error);
 	if (!made)
 		return command_fail(&error, NULL);
 	if (request->as_json)

@@ -3,6 +3,7 @@
 
 #include "attestation/tls_statement.h"
 #include "cli/certificate_file.h"
+#include "cli/tls_births.h"
 #include "net/control_call.h"
 
 #define COMMON_NAME "ensign"
@@ -128,6 +129,8 @@ static bool make_inside(const struct tls_wish *wish, struct inventory *inventory
 		return control_answer_malformed(error);
 	if (!check_attested(wish, inventory, buffer_view(&chain), buffer_view(&document), error))
 		return error_prefix(error, "attestation of the new certificate");
+	if (!tls_birth_keep(inventory, buffer_view(&chain), buffer_view(&document), error))
+		return false;
 	ret_sealed->encrypted_tls_key_b64 = memory_copy_text(encrypted);
 	ret_sealed->cert_pem = memory_copy_text(chain_b64);
 	return true;

@@ -105,7 +105,7 @@ static int run(const struct request *request)
 		return command_fail(&error, "usage: %s", help.usage);
 	if (!rotate(request, &inventory, &before, &after, &error))
 		return command_fail(&error, NULL);
-	shown = tls_json_of(request->activate ? &after.current : &after.next, &error);
+	shown = tls_json_of(&inventory, request->activate ? &after.current : &after.next, &error);
 	if (!shown)
 		return command_fail(&error, NULL);
 	if (request->as_json)

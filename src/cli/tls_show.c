@@ -2,14 +2,16 @@
 #include "cli/tls_show.h"
 
 #include "base/clock.h"
+#include "cli/tls_births.h"
 #include "crypto/certificate_facts.h"
 
 static const struct command_help help = {
 	.usage = "ensign tls show [--ca-out F] [--dir D | --table T --region R] [--json]",
 	.description =
-		"Shows the certificate that a signer serves with, and the one that is to follow: names, dates, fingerprints. "
-		"Warns when one is\n"
-		"about to expire. --ca-out writes what clients have to trust.\n"
+		"Shows the certificate that a signer serves with, and the one that is to follow: names, dates, fingerprints,\n"
+		"how the key is sealed, and whether an enclave attested that it was born there. Warns when one expires within 30 "
+		"days.\n"
+		"--ca-out writes what clients have to trust.\n"
 		"\n"
 		"  ensign tls show --ca-out ca.pem",
 };
@@ -33,10 +35,23 @@ static json_t *time_text(int64_t seconds)
 	return json_string(text);
 }
 
-json_t *tls_json_of(const struct tls_identity_row *row, struct error *error)
+/* A key that is sealed alone is what KMS makes for an enclave, but whoever may Encrypt could have sealed one of his own like that. */
+static void add_birth(struct inventory *inventory, const struct tls_identity_row *row, json_t *object)
+{
+	bool is_key_alone = tls_birth_is_key_alone(&row->row);
+	char pcr0[2 * NSM_PCR_SIZE + 1];
+	bool is_attested = tls_birth_find(inventory, row, pcr0);
+
+	(void)json_object_set_new(object, "sealed", json_string(is_key_alone ? "key pair of KMS" : "KMS Encrypt"));
+	(void)json_object_set_new(object, "born_inside", is_attested ? json_true() : is_key_alone ? json_null() : json_false());
+	if (is_attested)
+		(void)json_object_set_new(object, "born_pcr0", json_string(pcr0));
+}
+
+json_t *tls_json_of(struct inventory *inventory, const struct tls_identity_row *row, struct error *error)
 {
 	AUTO_CERTIFICATE_FACTS struct certificate_facts facts = {0};
-	json_t *names;
+	json_t *names, *object;
 
 	if (!row->is_there)
 		return json_null();
@@ -47,9 +62,11 @@ json_t *tls_json_of(const struct tls_identity_row *row, struct error *error)
 		(void)json_array_append_new(names, json_text_of_any(facts.names[i]));
 	if (facts.not_after_s - (int64_t)(clock_realtime_ms() / 1000) < WARN_DAYS * DAY_S)
 		(void)fprintf(stderr, "A certificate expires within %d days, or has expired: ensign tls rotate\n", WARN_DAYS);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "names", names, "issuer", json_text_of_any(facts.issuer), "not_before",
-			 time_text(facts.not_before_s), "not_after", time_text(facts.not_after_s), "certificate_sha256",
-			 hex_text(facts.certificate_sha256), "public_key_sha256", hex_text(facts.public_key_sha256));
+	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "names", names, "issuer", json_text_of_any(facts.issuer), "not_before",
+			   time_text(facts.not_before_s), "not_after", time_text(facts.not_after_s), "certificate_sha256",
+			   hex_text(facts.certificate_sha256), "public_key_sha256", hex_text(facts.public_key_sha256));
+	add_birth(inventory, row, object);
+	return object;
 }
 
 static void print_names(json_t *names)
@@ -64,6 +81,15 @@ static void print_names(json_t *names)
 		command_print_escaped(stdout, json_string_value(name));
 	}
 	(void)printf("\n");
+}
+
+static const char *text_of(const json_t *value)
+{
+	if (json_is_string(value))
+		return json_string_value(value);
+	if (json_is_null(value))
+		return "not known: no attestation of it is here";
+	return json_is_true(value) ? "yes, attested" : "no";
 }
 
 void tls_print(const char *title, json_t *object)
@@ -81,7 +107,7 @@ void tls_print(const char *title, json_t *object)
 			continue;
 		}
 		(void)printf("  %-19s ", name);
-		command_print_escaped(stdout, json_string_value(value));
+		command_print_escaped(stdout, text_of(value));
 		(void)printf("\n");
 	}
 }
@@ -101,8 +127,8 @@ static int run(const struct inventory_place *place, const char *ca_out, bool as_
 		(void)error_set(&error, ERROR_NOT_FOUND, "TLS table: there is no key in it");
 		return command_fail(&error, "Make one: ensign tls create");
 	}
-	current = tls_json_of(&rows.current, &error);
-	next = current ? tls_json_of(&rows.next, &error) : NULL;
+	current = tls_json_of(&inventory, &rows.current, &error);
+	next = current ? tls_json_of(&inventory, &rows.next, &error) : NULL;
 	if (!next || (ca_out && !tls_rows_write_anchors(&rows, &inventory, ca_out, &error)))
 		return command_fail(&error, NULL);
 	both = json_pack("{s:O, s:O}", "current", current, "next", next);
