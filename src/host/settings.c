@@ -57,7 +57,8 @@ static const struct text_member {
 	{MEMBER(nsm), read_address},
 };
 
-static const char *const other_members[] = {"credentials", "relays", "metrics_listen", "log_format", "tables_poll_s", "dynamodb", "machine"};
+static const char *const other_members[] = {"credentials",   "relays",   "metrics_listen", "log_format",
+					    "tables_poll_s", "dynamodb", "machine"};
 static const char *const relay_members[] = {"name", "listen", "connect"};
 static const char *const dynamodb_members[] = {"region", "host", "ca_file"};
 
@@ -293,7 +294,8 @@ bool settings_parse(struct view json, struct settings *ret_settings, struct erro
 	if (!object || !check_member_names(object, error) || !read_text_members(object, settings, error) ||
 	    !read_credentials(object, settings, error) || !read_relays(object, settings, error) ||
 	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error) ||
-	    !read_tables_poll(object, settings, error) || !read_dynamodb(object, settings, error) || !read_machine(object, settings, error))
+	    !read_tables_poll(object, settings, error) || !read_dynamodb(object, settings, error) ||
+	    !read_machine(object, settings, error))
 		return false;
 	*ret_settings = *settings;
 	return true;

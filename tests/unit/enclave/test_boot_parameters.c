@@ -8,8 +8,7 @@ static void test_without_parameters_it_is_ec2(void **state)
 	static const char *const lines[] = {
 		"",
 		"\n",
-		"reboot=k panic=30 pci=off nomodules console=ttyS0 i8042.noaux random.trust_cpu=on "
-		"virtio_mmio.device=4K@0xd0000000:5\n",
+		"reboot=k panic=30 pci=off console=ttyS0 i8042.noaux virtio_mmio.device=4K@0xd0000000:5\n",
 		"ensign foo.ensign.parent_cid=7 ensignparent_cid=8",
 	};
 
