@@ -29,6 +29,7 @@ MEMORY_MIB = 256
 # An emulated processor on a busy machine.
 PATIENCE_S = 90
 MICROVM = TOP / ".deps/microvm/bin"
+SKIPPED = 77  # as meson understands it
 
 
 def pcr_of(data):
@@ -70,16 +71,21 @@ def ask(vsock, request):
         return json.loads(stream.read(*struct.unpack(">I", stream.read(4))))
 
 
-class MicroVm(SignerTest):
-    @classmethod
-    def setUpClass(cls):
-        kernel = subprocess.run([TOP / "scripts/get-kernel", "--cached"], capture_output=True, text=True)
-        if kernel.returncode != 0:
-            raise unittest.SkipTest("no kernel: scripts/get-kernel builds it, in some ten minutes")
-        if not (MICROVM / "qemu-system-x86_64").exists():
-            raise unittest.SkipTest("no qemu: scripts/get-microvm downloads it")
-        cls.kernel = pathlib.Path(kernel.stdout.strip())
+def kernel():
+    """Where the cached kernel of the present inputs is; None: it would have to be built."""
+    cached = subprocess.run([TOP / "scripts/get-kernel", "--cached"], capture_output=True, text=True)
+    return pathlib.Path(cached.stdout.strip()) if cached.returncode == 0 else None
 
+
+def missing():
+    if not kernel():
+        return "no kernel of the present inputs: scripts/get-kernel builds it, in some ten minutes"
+    if not (MICROVM / "qemu-system-x86_64").exists():
+        return "no qemu: scripts/get-microvm downloads it"
+    return None
+
+
+class MicroVm(SignerTest):
     def setUp(self):
         super().setUp()
         # An ordinary local signer, to have keys, tables and a simulator; then the same in a machine.
@@ -90,7 +96,7 @@ class MicroVm(SignerTest):
         configuration = json.loads((self.folder / "signer/image/enclave.json").read_text())
         configuration["debug"] = True
         (self.folder / "enclave.json").write_text(json.dumps(configuration))
-        shutil.copy(self.kernel, self.machine / "kernel")
+        shutil.copy(kernel(), self.machine / "kernel")
         (self.machine / "cmdline").write_text(COMMAND_LINE)
         subprocess.run(
             [TOP / "tests/support/make-ramdisk", signer.PROGRAMS / "ensign-enclave", self.folder / "enclave.json", self.machine / "ramdisk"],
@@ -219,4 +225,7 @@ class MicroVm(SignerTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    if missing():
+        print(f"skipped: {missing()}")
+        sys.exit(SKIPPED)
+    unittest.main(verbosity=2)
