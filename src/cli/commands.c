@@ -12,7 +12,7 @@ static const struct command top_commands[] = {
 	{"keystore", "make EIP-2335 keystores", keystore_main},
 	{"image", "build, sign, measure and check enclave images", image_main},
 	{"attest", "check what an enclave attests", attest_main},
-	{"policy", "try out signing policies", policy_main},
+	{"policy", "the KMS key's policy: which images may open keys; try out signing policies", policy_main},
 	{"slashing", "what keys have signed: import, export, show (EIP-3076)", slashing_main},
 	{"sign", "have a signer sign a request from a file", sign_main},
 	{"public-keys", "list the keys of a signer", public_keys_main},
@@ -119,12 +119,16 @@ static const struct command_group image_group = {
 };
 
 static const struct command policy_commands[] = {
-	{"check", "what a policy answers to a request, and by which rule", policy_check_main},
+	{"write", "the KMS key's policy: which enclave images may open keys", policy_write_main},
+	{"rotate", "move the key to the next image, step by step", policy_rotate_main},
+	{"check", "what a signing policy answers to a request, and by which rule", policy_check_main},
 };
 
 static const struct command_group policy_group = {
 	.name = "ensign policy",
-	.description = "Signing policies: who may have what signed with which keys (docs/policy.md).",
+	.description =
+		"The policy of the KMS key (docs/key-policy.md), and signing policies: who may have what signed with which keys\n"
+		"(docs/policy.md).",
 	.commands = policy_commands,
 	.count = ARRAY_SIZE(policy_commands),
 };
@@ -275,8 +279,11 @@ int image_main(int argc, char **argv)
 	return command_group_run(&image_group, argc, argv);
 }
 
+/* Options without a verb are those of `write`. */
 int policy_main(int argc, char **argv)
 {
+	if (argc > 1 && strncmp(argv[1], "--", 2) == 0 && strcmp(argv[1], "--help") != 0)
+		return policy_write_main(argc, argv);
 	return command_group_run(&policy_group, argc, argv);
 }
 

@@ -81,6 +81,8 @@ int tls_rotate_main(int argc, char **argv);
 int tls_show_main(int argc, char **argv);
 int policy_main(int argc, char **argv);
 int policy_check_main(int argc, char **argv);
+int policy_write_main(int argc, char **argv);
+int policy_rotate_main(int argc, char **argv);
 int slashing_main(int argc, char **argv);
 int slashing_import_main(int argc, char **argv);
 int slashing_export_main(int argc, char **argv);
