@@ -186,6 +186,25 @@ bool attestation_parse(struct view bytes, struct attestation_document *ret_docum
 	return true;
 }
 
+bool attestation_parse_pcr(const char *name, const char *hex, uint8_t ret_pcr[NSM_PCR_SIZE], struct error *error)
+{
+	return hex_decode(view_of_text(hex), ret_pcr, NSM_PCR_SIZE) ||
+	       error_set(error, ERROR_INPUT, "%s: not %d hex digits", name, 2 * NSM_PCR_SIZE);
+}
+
+bool attestation_check_pcr(const struct attestation_document *document, unsigned index, const char *hex, struct error *error)
+{
+	AUTO_FREE char *name = memory_format("PCR%u", index);
+	char attested[2 * NSM_PCR_SIZE + 1];
+	uint8_t wanted[NSM_PCR_SIZE];
+
+	if (!attestation_parse_pcr(name, hex, wanted, error))
+		return false;
+	hex_encode(view_of(document->pcrs[index], NSM_PCR_SIZE), attested);
+	return memcmp(document->pcrs[index], wanted, sizeof wanted) == 0 ||
+	       error_set(error, ERROR_CRYPTO, "%s is not the one that is wanted, but %s: another image", name, attested);
+}
+
 bool attestation_is_debug(const struct attestation_document *document)
 {
 	static const uint8_t zero[NSM_PCR_SIZE];

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "cli/certificate_file.h"
 #include "cli/commands.h"
+#include "cli/signer_client.h"
 #include "crypto/certificate_facts.h"
 #include "net/http_client.h"
 
@@ -19,7 +20,6 @@
 #define NONCE_SIZE 32
 #define ANSWER_MAX_SIZE 32768
 #define TIMEOUT_MS 30000
-#define CLIENT_FILE_MAX_SIZE 65536
 /* Of the NSM's clock and ours. The nonce shows that the document is fresh; a clock that is wrong shows that ours, or the enclave's, is. */
 #define CLOCK_DIFFERENCE_MAX_MS (5u * 60 * 1000)
 
@@ -57,25 +57,21 @@ static bool make_nonce(const char *text, struct session *session, struct error *
 static bool exchange(const struct attest_session_request *request, struct session *session, struct error *error)
 {
 	char hex[2 * CLIENT_NONCE_MAX_SIZE + 1];
-	AUTO_BUFFER struct buffer chain = {0};
-	AUTO_SECRET struct secret key = {0};
+	AUTO_SIGNER_TARGET struct signer_target target = {0}; /* its certificate alone */
 	AUTO_FREE char *url = NULL;
 	struct http_request exchange = {
 		.method = "GET", .judges_certificate = true, .max_response_size = ANSWER_MAX_SIZE, .timeout_ms = TIMEOUT_MS};
 
 	if (strncmp(request->url, "https://", strlen("https://")) != 0)
 		return error_set(error, ERROR_INPUT, "--url: not https://HOST[:PORT]");
-	if ((request->client_cert != NULL) != (request->client_key != NULL))
-		return error_set(error, ERROR_INPUT, "--client-cert and --client-key belong together");
-	if (request->client_cert && (!file_read(request->client_cert, CLIENT_FILE_MAX_SIZE, &chain, error) ||
-				     !file_read_secret(request->client_key, CLIENT_FILE_MAX_SIZE, &key, error)))
+	if (!signer_target_use_certificate(&target, request->client_cert, request->client_key, error))
 		return false;
 	hex_encode(view_of(session->nonce, session->nonce_size), hex);
 	url = memory_format("%.*s" PATH "%s", (int)strcspn(request->url + strlen("https://"), "/") + (int)strlen("https://"),
 			    request->url, hex);
 	exchange.url = url;
-	exchange.client_chain_pem = buffer_view(&chain);
-	exchange.client_key_pem = secret_view(&key);
+	exchange.client_chain_pem = buffer_view(&target.client_chain_pem);
+	exchange.client_key_pem = secret_view(&target.client_key_pem);
 	return http_exchange(&exchange, &session->response, error);
 }
 
@@ -97,17 +93,10 @@ static bool read_answer(struct session *session, struct error *error)
 
 /* ---- the verdict ---- */
 
-static bool check_pcr(const char *option, unsigned index, const char *text, const struct attestation_document *document,
+static bool check_pcr(const char *option, unsigned index, const char *hex, const struct attestation_document *document,
 		      struct error *error)
 {
-	uint8_t wanted[NSM_PCR_SIZE];
-
-	if (!text)
-		return true;
-	if (!hex_decode(view_of_text(text), wanted, sizeof wanted))
-		return error_set(error, ERROR_INPUT, "%s: not %d hex digits", option, 2 * NSM_PCR_SIZE);
-	return memcmp(document->pcrs[index], wanted, sizeof wanted) == 0 ||
-	       error_set(error, ERROR_CRYPTO, "PCR%u is not the one of %s: another image", index, option);
+	return !hex || attestation_check_pcr(document, index, hex, error) || error_prefix(error, "%s", option);
 }
 
 static bool check_time(const struct attestation_document *document, struct error *error)

@@ -99,21 +99,16 @@ static bool judge(const struct births *births, const char *root_path, const char
 		  struct error *error)
 {
 	AUTO_X509 X509 *root = root_path ? certificate_file_read(root_path, error) : attestation_aws_root(error);
-	uint8_t wanted[NSM_PCR_SIZE];
 
 	if (!root)
 		return error_prefix(error, "--root");
-	if (pcr0 && !hex_decode(view_of_text(pcr0), wanted, sizeof wanted))
-		return error_set(error, ERROR_INPUT, "--pcr0: not %d hex digits", 2 * NSM_PCR_SIZE);
 	if (!birth_statement_verify(&births->statement, buffer_view(&births->document), root, ret_document, error)) {
 		error->code = ERROR_CRYPTO; /* a document that cannot be read proves as little as one that is wrong */
 		return error_prefix(error, "attestation document");
 	}
 	if (attestation_is_debug(ret_document))
 		return error_set(error, ERROR_CRYPTO, "the enclave was in debug mode, so whoever ran it could read its memory");
-	if (pcr0 && memcmp(ret_document->pcrs[0], wanted, sizeof wanted) != 0)
-		return error_set(error, ERROR_CRYPTO, "they were born in another image: PCR0 is not the one of --pcr0");
-	return true;
+	return !pcr0 || attestation_check_pcr(ret_document, 0, pcr0, error) || error_prefix(error, "--pcr0");
 }
 
 static void print(const struct births *births, const struct attestation_document *document, bool as_json)

@@ -5,25 +5,22 @@
 #include <openssl/pem.h>
 
 #include "base/file.h"
+#include "crypto/private_key.h"
+#include "crypto/x509_cleanup.h"
 
 #define FILE_MAX_SIZE (64u << 10)
 
-static BIO *open_file(const char *path, struct buffer *bytes, struct error *error)
+static bool read_file(const char *path, size_t max_size, struct buffer *ret_bytes, struct error *error)
 {
-	if (!file_read(path, FILE_MAX_SIZE, bytes, error))
-		return error->code = ERROR_INPUT, NULL;
-	return BIO_new_mem_buf(bytes->data, (int)bytes->size);
+	return file_read(path, max_size, ret_bytes, error) || (error->code = ERROR_INPUT, false);
 }
 
-X509 *certificate_file_read(const char *path, struct error *error)
+/* The first one in it. */
+static X509 *parse_certificate(const char *path, const struct buffer *bytes, struct error *error)
 {
-	AUTO_BUFFER struct buffer bytes = {0};
-	BIO *file = open_file(path, &bytes, error);
-	X509 *certificate;
+	BIO *file = BIO_new_mem_buf(bytes->data, (int)bytes->size);
+	X509 *certificate = file ? PEM_read_bio_X509(file, NULL, NULL, NULL) : NULL;
 
-	if (!file)
-		return NULL;
-	certificate = PEM_read_bio_X509(file, NULL, NULL, NULL);
 	(void)BIO_free(file);
 	ERR_clear_error();
 	if (!certificate)
@@ -31,21 +28,23 @@ X509 *certificate_file_read(const char *path, struct error *error)
 	return certificate;
 }
 
+X509 *certificate_file_read(const char *path, struct error *error)
+{
+	AUTO_BUFFER struct buffer bytes = {0};
+
+	return read_file(path, FILE_MAX_SIZE, &bytes, error) ? parse_certificate(path, &bytes, error) : NULL;
+}
+
 bool certificate_bundle_read(const char *path, size_t max_size, struct buffer *ret_pem, struct error *error)
 {
 	AUTO_BUFFER struct buffer bytes = {0};
-	X509 *first;
-	BIO *file;
+	AUTO_X509 X509 *first = NULL;
 
-	if (!file_read(path, max_size, &bytes, error))
-		return error->code = ERROR_INPUT, false;
-	file = BIO_new_mem_buf(bytes.data, (int)bytes.size);
-	first = file ? PEM_read_bio_X509(file, NULL, NULL, NULL) : NULL;
-	(void)BIO_free(file);
-	ERR_clear_error();
+	if (!read_file(path, max_size, &bytes, error))
+		return false;
+	first = parse_certificate(path, &bytes, error);
 	if (!first)
-		return error_set(error, ERROR_INPUT, "%s: no certificate in PEM", path);
-	X509_free(first);
+		return false;
 	buffer_append(ret_pem, buffer_view(&bytes));
 	return true;
 }
@@ -53,14 +52,15 @@ bool certificate_bundle_read(const char *path, size_t max_size, struct buffer *r
 bool public_key_file_read(const char *path, struct buffer *ret_spki, struct error *error)
 {
 	AUTO_BUFFER struct buffer bytes = {0};
-	BIO *file = open_file(path, &bytes, error);
 	unsigned char *der = NULL;
 	EVP_PKEY *key;
+	BIO *file;
 	int size;
 
-	if (!file)
+	if (!read_file(path, FILE_MAX_SIZE, &bytes, error))
 		return false;
-	key = PEM_read_bio_PUBKEY(file, NULL, NULL, NULL);
+	file = BIO_new_mem_buf(bytes.data, (int)bytes.size);
+	key = file ? PEM_read_bio_PUBKEY(file, NULL, NULL, NULL) : NULL;
 	(void)BIO_free(file);
 	size = key ? i2d_PUBKEY(key, &der) : 0;
 	EVP_PKEY_free(key);
@@ -72,29 +72,15 @@ bool public_key_file_read(const char *path, struct buffer *ret_spki, struct erro
 	return true;
 }
 
-/* OpenSSL would ask on the terminal. */
-static int refuse_password(char *text, int size, int is_writing, void *context)
-{
-	(void)text;
-	(void)size;
-	(void)is_writing;
-	*(bool *)context = true;
-	return -1;
-}
-
 EVP_PKEY *private_key_file_read(const char *path, struct error *error)
 {
 	AUTO_SECRET struct secret text = {0};
-	bool is_encrypted = false;
+	bool is_encrypted;
 	EVP_PKEY *key;
-	BIO *file;
 
 	if (!file_read_secret(path, FILE_MAX_SIZE, &text, error))
 		return error->code = ERROR_INPUT, NULL;
-	file = BIO_new_mem_buf(text.data, (int)text.size);
-	key = file ? PEM_read_bio_PrivateKey(file, NULL, refuse_password, &is_encrypted) : NULL;
-	(void)BIO_free(file);
-	ERR_clear_error();
+	key = private_key_from_pem(secret_view(&text), &is_encrypted);
 	if (!key)
 		(void)error_set(error, ERROR_INPUT, "%s: %s", path,
 				is_encrypted ? "the key is encrypted: openssl pkey -in KEY gives it without"

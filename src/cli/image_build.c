@@ -150,8 +150,7 @@ static bool make_parts(const struct inputs *inputs, struct parts *parts, struct 
 
 	if (!inputs->program && !program)
 		return false;
-	if (!closure_of_program(inputs->program ? inputs->program : program, RAMDISK_INIT_PATH, inputs->root, &parts->closure,
-				error))
+	if (!closure_of_program(inputs->program ? inputs->program : program, MACHINE_INIT, inputs->root, &parts->closure, error))
 		return error->code = ERROR_INPUT, error_prefix(error, "--program");
 	return read_kernel(inputs, parts, error) &&
 	       ramdisk_write_software(&parts->closure, !inputs->uncompressed, &parts->software, error) &&

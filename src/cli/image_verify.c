@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "attestation/document.h"
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/image_file.h"
@@ -17,7 +18,8 @@ static const struct command_help help = {
 };
 
 struct wishes {
-	const char *pcr0, *pcr8;
+	const char *pcr0, *pcr8; /* hex; NULL: any */
+	uint8_t pcr0_bytes[NSM_PCR_SIZE], pcr8_bytes[NSM_PCR_SIZE];
 	bool has_to_be_signed;
 };
 
@@ -29,28 +31,24 @@ struct verdict {
 
 enum { VERDICT_SECTIONS, VERDICT_CRC, VERDICT_SIGNATURE, VERDICT_PCR0, VERDICT_PCR8, VERDICT_COUNT };
 
-static bool check_hex(const char *option, const char *text, struct error *error)
+static bool read_wishes(struct wishes *wishes, struct error *error)
 {
-	uint8_t pcr[NSM_PCR_SIZE];
-
-	return !text || hex_decode(view_of_text(text), pcr, sizeof pcr) ||
-	       error_set(error, ERROR_INPUT, "%s: not %d hex digits", option, 2 * NSM_PCR_SIZE);
+	return (!wishes->pcr0 || attestation_parse_pcr("--pcr0", wishes->pcr0, wishes->pcr0_bytes, error)) &&
+	       (!wishes->pcr8 || attestation_parse_pcr("--pcr8", wishes->pcr8, wishes->pcr8_bytes, error));
 }
 
-static void judge_pcr(const char *wanted_hex, const uint8_t *pcr, struct verdict *verdict)
+/* `pcr` NULL: the image has none. */
+static void judge_pcr(const uint8_t wanted[NSM_PCR_SIZE], const uint8_t *pcr, struct verdict *verdict)
 {
-	uint8_t wanted[NSM_PCR_SIZE];
 	char text[2 * NSM_PCR_SIZE + 1];
 
-	verdict->is_checked = wanted_hex != NULL;
-	if (!wanted_hex)
-		return;
+	verdict->is_checked = true;
 	if (!pcr) {
 		(void)error_set(&verdict->error, ERROR_CRYPTO, "the image is not signed");
 		return;
 	}
 	hex_encode(view_of(pcr, NSM_PCR_SIZE), text);
-	if (!hex_decode(view_of_text(wanted_hex), wanted, sizeof wanted) || memcmp(wanted, pcr, sizeof wanted) != 0)
+	if (memcmp(wanted, pcr, NSM_PCR_SIZE) != 0)
 		(void)error_set(&verdict->error, ERROR_CRYPTO, "another one: %s", text);
 }
 
@@ -66,8 +64,10 @@ static void judge(const struct image_file *file, const struct wishes *wishes, st
 		(void)!eif_signature_verify(&file->signature, file->measurement.pcr0, clock_realtime_ms(), &signature->error);
 	else if (wishes->has_to_be_signed)
 		(void)error_set(&signature->error, ERROR_CRYPTO, "the image is not signed");
-	judge_pcr(wishes->pcr0, file->measurement.pcr0, &verdicts[VERDICT_PCR0]);
-	judge_pcr(wishes->pcr8, file->is_signed ? file->pcr8 : NULL, &verdicts[VERDICT_PCR8]);
+	if (wishes->pcr0)
+		judge_pcr(wishes->pcr0_bytes, file->measurement.pcr0, &verdicts[VERDICT_PCR0]);
+	if (wishes->pcr8)
+		judge_pcr(wishes->pcr8_bytes, file->is_signed ? file->pcr8 : NULL, &verdicts[VERDICT_PCR8]);
 }
 
 static void print_json(const struct image_file *file, const struct verdict *verdicts, bool holds)
@@ -132,8 +132,7 @@ int image_verify_main(int argc, char **argv)
 		(void)error_set(&error, ERROR_INPUT, "FILE: missing");
 		return command_fail(&error, "usage: %s", help.usage);
 	}
-	if (!check_hex("--pcr0", wishes.pcr0, &error) || !check_hex("--pcr8", wishes.pcr8, &error) ||
-	    !image_file_read(path, &file, &error))
+	if (!read_wishes(&wishes, &error) || !image_file_read(path, &file, &error))
 		return command_fail(&error, NULL);
 	judge(&file, &wishes, verdicts);
 	for (size_t i = 0; i < VERDICT_COUNT; i++)

@@ -177,14 +177,16 @@ json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, stru
 	return control_call_job(&control, buffer_view(&text), ANSWER_MAX_SIZE, BUSY_TIMEOUT_MS, ANSWER_TIMEOUT_MS, error);
 }
 
-X509 *inventory_attestation_root(struct inventory *inventory, struct error *error)
+X509 *inventory_attestation_root(struct inventory *inventory, const char *path, struct error *error)
 {
-	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *simulated = NULL;
 
+	if (path)
+		return certificate_file_read(path, error);
 	if (inventory->fleet)
 		return attestation_aws_root(error);
-	path = memory_format("%s/attestation-root.pem", inventory->folder.sim);
-	return certificate_file_read(path, error);
+	simulated = memory_format("%s/attestation-root.pem", inventory->folder.sim);
+	return certificate_file_read(simulated, error);
 }
 
 bool inventory_tell_signer(struct inventory *inventory, bool *ret_told, struct error *error)

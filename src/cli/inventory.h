@@ -82,8 +82,8 @@ MUST_USE bool inventory_new_data_key(struct inventory *inventory, struct secret 
  * reference. ERROR_NOT_FOUND: the signer does not run.
  */
 MUST_USE json_t *inventory_ask_enclave(struct inventory *inventory, json_t *request, struct error *error);
-/* The root that the enclave's attestation documents lead to: AWS's, or the simulator's; caller frees. NULL on failure. */
-MUST_USE X509 *inventory_attestation_root(struct inventory *inventory, struct error *error);
+/* The root that the enclave's attestation documents lead to: that of `path` (PEM), or with NULL AWS's or the simulator's; caller frees. NULL on failure. */
+MUST_USE X509 *inventory_attestation_root(struct inventory *inventory, const char *path, struct error *error);
 /*
  * New rows are of keys that never signed: of a local signer that is said to it when it is told of them. For a fleet's the operator says it to
  * the slashing table (`ensign slashing fresh --table`).

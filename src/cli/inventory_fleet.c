@@ -6,11 +6,6 @@
 #include "tables/key_table_dynamodb.h"
 #include "tables/tls_table_dynamodb.h"
 
-/* The operator can wait; KMS answers within a second. */
-#define KMS_TIMEOUT_MS 10000
-#define KMS_ATTEMPTS 3
-#define DEFAULT_FLEET "local"
-
 struct inventory_fleet {
 	const struct inventory_place *place;
 	struct credentials credentials;
@@ -46,8 +41,8 @@ static bool gain_access(struct inventory_fleet *fleet, struct error *error)
 	if (!credentials_of_operator(place->credentials, &fleet->credentials, error) ||
 	    !aws_access_init("dynamodb", &dynamodb, &fleet->dynamodb, error) || !aws_access_init("kms", &kms, &fleet->kms, error))
 		return false;
-	fleet->kms.endpoint.timeout_ms = KMS_TIMEOUT_MS;
-	fleet->kms.endpoint.attempts = KMS_ATTEMPTS;
+	fleet->kms.endpoint.timeout_ms = OPERATOR_KMS_TIMEOUT_MS;
+	fleet->kms.endpoint.attempts = OPERATOR_KMS_ATTEMPTS;
 	return true;
 }
 
@@ -98,7 +93,7 @@ bool inventory_fleet_seal_tls(const struct inventory_fleet *fleet, const struct 
 bool inventory_fleet_new_data_key(const struct inventory_fleet *fleet, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,
 				  struct error *error)
 {
-	const struct kms_context context = {"fleet", fleet->place->fleet ? fleet->place->fleet : DEFAULT_FLEET};
+	const struct kms_context context = {"fleet", fleet->place->fleet ? fleet->place->fleet : LOCAL_FLEET};
 	AUTO_BUFFER struct buffer wrapped = {0};
 	struct kms_client kms;
 

@@ -112,25 +112,18 @@ static bool read_answer(const struct generate_request *request, const struct inv
 static bool check_attested(const struct generate_request *request, struct inventory *inventory, const struct key_birth_plan *plan,
 			   const struct births *births, struct error *error)
 {
-	AUTO_X509 X509 *root =
-		request->root ? certificate_file_read(request->root, error) : inventory_attestation_root(inventory, error);
-	const char *wanted = request->pcr0 ? request->pcr0 : inventory->settings.pcr0;
+	AUTO_X509 X509 *root = inventory_attestation_root(inventory, request->root, error);
 	struct birth_statement statement = {
 		.public_keys = (const uint8_t(*)[BLS_PUBLIC_KEY_SIZE])births->public_keys,
 		.count = births->rows.count,
 		.recovery_spki = buffer_view(&births->recovery_spki),
 	};
 	struct attestation_document document;
-	char pcr0[2 * NSM_PCR_SIZE + 1];
 
 	memcpy(statement.withdrawal_credentials, plan->withdrawal_credentials, sizeof statement.withdrawal_credentials);
-	if (!root || !birth_statement_verify(&statement, buffer_view(&births->document), root, &document, error))
-		return error_prefix(error, "attestation of the new keys");
-	hex_encode(view_of(document.pcrs[0], NSM_PCR_SIZE), pcr0);
-	if (strcasecmp(pcr0, wanted) != 0)
-		return error_set(error, ERROR_CRYPTO, "attestation of the new keys: PCR0 is %s, and the keys are pinned to %s",
-				 pcr0, wanted);
-	return true;
+	return (root && birth_statement_verify(&statement, buffer_view(&births->document), root, &document, error) &&
+		attestation_check_pcr(&document, 0, request->pcr0 ? request->pcr0 : inventory->settings.pcr0, error)) ||
+	       error_prefix(error, "attestation of the new keys");
 }
 
 /* ---- files ---- */

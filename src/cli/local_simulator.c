@@ -8,15 +8,13 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "cli/local_daemon.h"
+#include "cli/operator_credentials.h"
 
 #define ENDPOINTS_MAX_SIZE 16384
 #define CA_FILE_MAX_SIZE (1u << 20)
 /* It makes a few P-384 keys and certificates on the first start; seconds even on a busy machine. */
 #define START_TIMEOUT_MS 30000
 #define START_POLL_US 5000
-/* A local service; a call that takes longer hangs. */
-#define KMS_TIMEOUT_MS 10000
-#define KMS_ATTEMPTS 3
 
 static const struct endpoint_member {
 	const char *name;
@@ -135,8 +133,8 @@ bool local_kms_init(struct local_kms *local, const struct local_endpoints *endpo
 				.region = endpoints->region,
 				.host = endpoints->kms_url + strlen(scheme),
 				.ca_pem = buffer_view(&local->ca_pem),
-				.timeout_ms = KMS_TIMEOUT_MS,
-				.attempts = KMS_ATTEMPTS,
+				.timeout_ms = OPERATOR_KMS_TIMEOUT_MS,
+				.attempts = OPERATOR_KMS_ATTEMPTS,
 			},
 		.credentials = &local->credentials,
 	};

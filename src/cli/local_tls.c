@@ -6,8 +6,6 @@
 #include "cli/tls_seal.h"
 #include "tables/tls_table.h"
 
-/* Browsers and some TLS stacks refuse a longer life. */
-#define TLS_DAYS 825
 #define TLS_RENEW_AFTER_MS (730ull * 24 * 3600 * 1000)
 
 /* ---- the table ---- */
@@ -61,15 +59,19 @@ static bool set_up_own(const struct local_setup *setup, const struct tls_identit
 	       file_write_atomic(setup->folder->ca, buffer_view(&anchor), 0644, error);
 }
 
-/* The host that an identity has to name besides the usual ones; "": none. Returns whether there is one. */
-static bool read_host(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE])
+size_t local_tls_names(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE],
+		       const char *ret_names[LOCAL_TLS_NAMES_MAX])
 {
+	static const char *const everywhere[] = {"localhost", "127.0.0.1", "::1"};
 	uint16_t port;
 
+	_Static_assert(ARRAY_SIZE(everywhere) + 1 == LOCAL_TLS_NAMES_MAX, "and the host's own");
 	local_settings_host(settings, ret_host, &port);
 	if (is_usual_name(ret_host))
 		ret_host[0] = 0;
-	return ret_host[0] != 0;
+	memcpy(ret_names, everywhere, sizeof everywhere);
+	ret_names[ARRAY_SIZE(everywhere)] = ret_host;
+	return ARRAY_SIZE(everywhere) + (ret_host[0] != 0);
 }
 
 /* Read again under the lock: making an identity takes a moment, and `up` may have changed the settings meanwhile. */
@@ -89,14 +91,14 @@ static bool set_up_made(const struct local_setup *setup, struct error *error)
 	AUTO_BUFFER struct buffer ca_pem = {0};
 	struct local_settings *settings = setup->settings;
 	char host[LOCAL_LISTEN_SIZE];
-	const char *const names[] = {"localhost", "127.0.0.1", "::1", host};
-	size_t name_count = ARRAY_SIZE(names) - 1 + read_host(settings, host);
+	const char *names[LOCAL_TLS_NAMES_MAX];
+	size_t name_count = local_tls_names(settings, host, names);
 	uint64_t now_ms = clock_realtime_ms();
 
 	if (file_exists(setup->folder->ca) && strcmp(host, settings->tls_listen) == 0 && settings->tls_created_ms <= now_ms &&
 	    settings->tls_created_ms + TLS_RENEW_AFTER_MS > now_ms)
 		return true;
-	if (!tls_identity_create("ensign local", names, name_count, TLS_DAYS, &identity, &ca_pem, error) ||
+	if (!tls_identity_create("ensign local", names, name_count, TLS_IDENTITY_DAYS_MAX, &identity, &ca_pem, error) ||
 	    !store_tls(setup, &identity, error) || !file_write_atomic(setup->folder->ca, buffer_view(&ca_pem), 0644, error))
 		return false;
 	memcpy(settings->tls_listen, host, sizeof settings->tls_listen);

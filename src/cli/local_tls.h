@@ -8,6 +8,10 @@
 #include "cli/local_setup.h"
 #include "cli/tls_seal.h"
 
+#define LOCAL_TLS_NAMES_MAX 4
+/* What a local signer's certificate names when nobody says otherwise. ret_host is the last of them, the host that it listens at, or "". Returns how many. */
+size_t local_tls_names(const struct local_settings *settings, char ret_host[LOCAL_LISTEN_SIZE],
+		       const char *ret_names[LOCAL_TLS_NAMES_MAX]);
 /*
  * What is in the table now is the operator's choice (`ensign tls`): `up` makes no other one in its place, and does not expect it to name the
  * host that the signer listens at, for clients may reach it by a load balancer's name.

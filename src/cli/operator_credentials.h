@@ -4,5 +4,9 @@
 
 #include "aws/credentials.h"
 
+/* An operator can wait; KMS answers within a second. */
+#define OPERATOR_KMS_TIMEOUT_MS 10000
+#define OPERATOR_KMS_ATTEMPTS 3
+
 /* `where`: FILE, "imds", "imds:URL"; NULL: the environment, ERROR_NOT_FOUND when there are none there. */
 MUST_USE bool credentials_of_operator(const char *where, struct credentials *ret_credentials, struct error *error);

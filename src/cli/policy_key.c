@@ -4,8 +4,6 @@
 #include "cli/operator_credentials.h"
 #include "image/key_pinning.h"
 
-#define KMS_TIMEOUT_MS 10000
-#define KMS_ATTEMPTS 3
 #define ARN_REGION 3
 
 void policy_key_done(struct policy_key *key)
@@ -53,8 +51,8 @@ bool policy_key_open(const struct policy_place *place, struct policy_key *ret_ke
 	if (!credentials_of_operator(place->credentials, &ret_key->credentials, error) ||
 	    !aws_access_init("kms", &where, &ret_key->access, error))
 		return false;
-	ret_key->access.endpoint.timeout_ms = KMS_TIMEOUT_MS;
-	ret_key->access.endpoint.attempts = KMS_ATTEMPTS;
+	ret_key->access.endpoint.timeout_ms = OPERATOR_KMS_TIMEOUT_MS;
+	ret_key->access.endpoint.attempts = OPERATOR_KMS_ATTEMPTS;
 	return read_policy(ret_key, error) || error_prefix(error, "--key");
 }
 

@@ -53,7 +53,7 @@ bool tls_birth_find(struct inventory *inventory, const struct tls_identity_row *
 	path = path_of(&inventory->folder, chain_pem, &ignored);
 	if (!path || !file_exists(path) || !file_read(path, ATTESTATION_DOCUMENT_MAX_SIZE, &document, &ignored))
 		return false;
-	root = inventory_attestation_root(inventory, &ignored);
+	root = inventory_attestation_root(inventory, NULL, &ignored);
 	if (!root || !tls_statement_verify(chain_pem, buffer_view(&document), root, &attested, &ignored) ||
 	    attestation_is_debug(&attested))
 		return false;

@@ -25,22 +25,22 @@ struct request {
 	bool as_json;
 };
 
-static bool create(const struct request *request, struct inventory *inventory, struct tls_rows *rows, struct error *error)
+/* Of a dry run *ret_rows stays empty. */
+static bool create(const struct request *request, struct inventory *inventory, struct tls_rows *ret_rows, struct error *error)
 {
 	AUTO_TLS_SEALED struct tls_sealed sealed = {0};
+	AUTO_TLS_ROWS struct tls_rows before = {0};
 	bool told;
 
-	if (!inventory_open_tls(&request->place, inventory, error) || !tls_rows_read(inventory->tls, rows, error))
+	if (!inventory_open_tls(&request->place, inventory, error) || !tls_rows_read(inventory->tls, &before, error))
 		return false;
-	if (rows->current.is_there)
+	if (before.current.is_there)
 		return error_set(error, ERROR_INPUT, "TLS table: there is a key already; ensign tls rotate makes the next one");
 	if (request->dry_run)
 		return true;
-	tls_rows_done(rows);
-	*rows = (struct tls_rows){0};
 	return tls_wish_make(&request->wish, inventory, NULL, &sealed, error) &&
-	       tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &sealed, error) && tls_rows_read(inventory->tls, rows, error) &&
-	       tls_rows_write_anchors(rows, inventory, request->ca_out, error) && tls_rows_note_chosen(inventory, error) &&
+	       tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &sealed, error) && tls_rows_read(inventory->tls, ret_rows, error) &&
+	       tls_rows_write_anchors(ret_rows, inventory, request->ca_out, error) && tls_rows_note_chosen(inventory, error) &&
 	       inventory_tell_signer(inventory, &told, error);
 }
 

@@ -2,12 +2,12 @@
 #include "cli/tls_make.h"
 
 #include "attestation/tls_statement.h"
-#include "cli/certificate_file.h"
+#include "cli/local_tls.h"
 #include "cli/tls_births.h"
+#include "crypto/x509_cleanup.h"
 #include "net/control_call.h"
 
 #define COMMON_NAME "ensign"
-#define LOCAL_NAMES "localhost,127.0.0.1,::1"
 
 /* ---- what is asked ---- */
 
@@ -31,13 +31,14 @@ bool tls_wish_check(const struct tls_wish *wish, const struct inventory_place *p
 		return error_set(error, ERROR_INPUT, "--pcr0 and --root: only of a key that is made in the enclave");
 	if (is_inside && place->table && !wish->pcr0)
 		return error_set(error, ERROR_INPUT, "--pcr0: missing; which image is the key to be made by? (or --outside)");
-	if (wish->days > TLS_DAYS_DEFAULT)
-		return error_set(error, ERROR_INPUT, "--days: 1 to %d", TLS_DAYS_DEFAULT);
+	if (wish->days > TLS_IDENTITY_DAYS_MAX)
+		return error_set(error, ERROR_INPUT, "--days: 1 to %d", TLS_IDENTITY_DAYS_MAX);
 	return true;
 }
 
 struct names {
-	char *text; /* owned; cut into the names */
+	char *text;                   /* owned; cut into the names */
+	char host[LOCAL_LISTEN_SIZE]; /* of a local signer, one of them */
 	const char *names[TLS_IDENTITY_NAMES_MAX];
 	size_t count;
 };
@@ -60,28 +61,17 @@ static bool split_names(const char *text, struct names *ret_names, struct error 
 	return ret_names->count > 0 || error_set(error, ERROR_INPUT, "--names: empty");
 }
 
-/* A local signer is reached by the usual names and by the host that it listens at. */
-static char *local_names(const struct inventory *inventory)
-{
-	char host[LOCAL_LISTEN_SIZE];
-	uint16_t port;
-
-	local_settings_host(&inventory->settings, host, &port);
-	return host[0] && !strstr(LOCAL_NAMES, host) ? memory_format(LOCAL_NAMES ",%s", host) : memory_copy_text(LOCAL_NAMES);
-}
-
 static bool choose_names(const struct tls_wish *wish, const struct inventory *inventory, const char *names_before,
 			 struct names *ret_names, struct error *error)
 {
 	const char *wanted = wish->names ? wish->names : names_before;
-	AUTO_FREE char *usual = NULL;
 
 	if (wanted)
 		return split_names(wanted, ret_names, error);
 	if (inventory->fleet)
 		return error_set(error, ERROR_INPUT, "--names: missing; by which names do clients reach the signer?");
-	usual = local_names(inventory);
-	return split_names(usual, ret_names, error);
+	ret_names->count = local_tls_names(&inventory->settings, ret_names->host, ret_names->names);
+	return true;
 }
 
 /* ---- in the enclave ---- */
@@ -101,15 +91,11 @@ static json_t *ask(struct inventory *inventory, const struct names *names, unsig
 static bool check_attested(const struct tls_wish *wish, struct inventory *inventory, struct view chain, struct view document,
 			   struct error *error)
 {
-	AUTO_X509 X509 *root = wish->root ? certificate_file_read(wish->root, error) : inventory_attestation_root(inventory, error);
-	const char *wanted = wish->pcr0 ? wish->pcr0 : inventory->settings.pcr0;
+	AUTO_X509 X509 *root = inventory_attestation_root(inventory, wish->root, error);
 	struct attestation_document attested;
-	char pcr0[2 * NSM_PCR_SIZE + 1];
 
-	if (!root || !tls_statement_verify(chain, document, root, &attested, error))
-		return false;
-	hex_encode(view_of(attested.pcrs[0], NSM_PCR_SIZE), pcr0);
-	return strcasecmp(pcr0, wanted) == 0 || error_set(error, ERROR_CRYPTO, "PCR0 is %s, and it should be %s", pcr0, wanted);
+	return root && tls_statement_verify(chain, document, root, &attested, error) &&
+	       attestation_check_pcr(&attested, 0, wish->pcr0 ? wish->pcr0 : inventory->settings.pcr0, error);
 }
 
 static bool make_inside(const struct tls_wish *wish, struct inventory *inventory, const struct names *names, unsigned days,
@@ -162,7 +148,7 @@ static bool make_outside(struct inventory *inventory, const struct names *names,
 bool tls_wish_make(const struct tls_wish *wish, struct inventory *inventory, const char *names_before,
 		   struct tls_sealed *ret_sealed, struct error *error)
 {
-	unsigned days = wish->days ? (unsigned)wish->days : TLS_DAYS_DEFAULT;
+	unsigned days = wish->days ? (unsigned)wish->days : TLS_IDENTITY_DAYS_MAX;
 	CLEANUP(names_done) struct names names = {0};
 
 	if (has_own(wish))

@@ -13,8 +13,6 @@ struct tls_wish {
 	const char *root; /* NULL: AWS's, or the simulator's */
 };
 
-#define TLS_DAYS_DEFAULT 825
-
 #define TLS_WISH_OPTIONS(wish)                                                                                                     \
 	{"names", OPTION_TEXT, &(wish).names, "A,B", "DNS names and addresses that clients reach it by"},                          \
 		{"days", OPTION_NUMBER, &(wish).days, "N", "how long it is valid; default 825, which is the most"},                \

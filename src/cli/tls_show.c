@@ -19,14 +19,6 @@ static const struct command_help help = {
 #define WARN_DAYS 30
 #define DAY_S (24 * 3600)
 
-static json_t *hex_text(const uint8_t digest[CERTIFICATE_DIGEST_SIZE])
-{
-	char hex[2 * CERTIFICATE_DIGEST_SIZE + 1];
-
-	hex_encode(view_of(digest, CERTIFICATE_DIGEST_SIZE), hex);
-	return json_string(hex);
-}
-
 static json_t *time_text(int64_t seconds)
 {
 	char text[CLOCK_TEXT_SIZE];
@@ -64,7 +56,8 @@ json_t *tls_json_of(struct inventory *inventory, const struct tls_identity_row *
 		(void)fprintf(stderr, "A certificate expires within %d days, or has expired: ensign tls rotate\n", WARN_DAYS);
 	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "names", names, "issuer", json_text_of_any(facts.issuer), "not_before",
 			   time_text(facts.not_before_s), "not_after", time_text(facts.not_after_s), "certificate_sha256",
-			   hex_text(facts.certificate_sha256), "public_key_sha256", hex_text(facts.public_key_sha256));
+			   json_text_of_hex("", view_of(facts.certificate_sha256, CERTIFICATE_DIGEST_SIZE)), "public_key_sha256",
+			   json_text_of_hex("", view_of(facts.public_key_sha256, CERTIFICATE_DIGEST_SIZE)));
 	add_birth(inventory, row, object);
 	return object;
 }

@@ -13,6 +13,7 @@
 #define TLS_IDENTITY_KEY_PEM_MAX_SIZE 8192 /* as an operator has it, with the comments that tools write */
 #define TLS_IDENTITY_KEY_MAX_SIZE 4096     /* PKCS#8 DER; RSA-4096 takes 2.4 KiB */
 #define TLS_IDENTITY_CHAIN_MAX_SIZE 16384  /* PEM, leaf first */
+#define TLS_IDENTITY_DAYS_MAX 825          /* browsers and some TLS stacks refuse a longer life */
 #define TLS_IDENTITY_NAMES_MAX 32          /* names and addresses of one server; the certificate must fit under KMS's limit */
 
 struct tls_identity {

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include "crypto/private_key.h"
 #include "crypto/tls_identity_parts.h"
 
 /* More than any chain that fits the limit has; each costs a comparison with each other. */
@@ -22,21 +23,10 @@ static bool fail(struct error *error, const char *message)
 	return error_set(error, ERROR_INPUT, "TLS identity: %s", message);
 }
 
-/* There is nobody to ask; without this OpenSSL would ask the terminal. */
-static int no_password(char *buffer, int size, int is_writing, void *context)
-{
-	(void)buffer;
-	(void)size;
-	(void)is_writing;
-	*(bool *)context = true;
-	return -1;
-}
-
 static EVP_PKEY *read_key(struct view pem, struct error *error)
 {
-	AUTO_BIO BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-	bool is_encrypted = false;
-	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, &is_encrypted) : NULL;
+	bool is_encrypted;
+	EVP_PKEY *key = private_key_from_pem(pem, &is_encrypted);
 
 	if (!key)
 		(void)fail(error, is_encrypted ? "the private key is encrypted; give it without a password, or as PKCS#12"

@@ -31,7 +31,6 @@
 /* With the back end's default, writes of the guest above 32 KiB stall. */
 #define BACKEND_BUFFER_SIZE 32768
 #define MACHINE_CPUS 1
-#define COMMAND_LINE_MAX_SIZE 2048 /* Linux's own limit */
 #define HOW_SIZE 256
 
 struct machine_run {
@@ -126,7 +125,7 @@ static char *command_line_of(const struct machine_options *options, struct error
 	AUTO_FREE char *path = memory_format("%s/" MACHINE_COMMAND_LINE, options->folder);
 	AUTO_BUFFER struct buffer text = {0};
 
-	if (!file_read(path, COMMAND_LINE_MAX_SIZE, &text, error))
+	if (!file_read(path, MACHINE_COMMAND_LINE_MAX_SIZE, &text, error))
 		return NULL;
 	if (memchr(text.data, 0, text.size) || memchr(text.data, '\n', text.size))
 		return error_set(error, ERROR_INPUT, "%s: has a NUL or a line end", path), NULL;

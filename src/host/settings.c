@@ -80,23 +80,6 @@ static bool is_text_member(const char *name)
 	return false;
 }
 
-/* No others than these. `what` is what it would be a member of. */
-static bool check_names(json_t *object, const char *const *names, size_t count, const char *what, struct error *error)
-{
-	const char *name;
-	json_t *member;
-
-	if (!json_is_object(object))
-		return error_set(error, ERROR_INPUT, "not an object");
-	json_object_foreach(object, name, member)
-	{
-		(void)member;
-		if (!is_one_of(name, names, count))
-			return error_set(error, ERROR_INPUT, "%.64s: not a member of %s", name, what);
-	}
-	return true;
-}
-
 static bool check_member_names(json_t *object, struct error *error)
 {
 	const char *name;
@@ -150,7 +133,9 @@ static bool read_relay(json_t *object, const struct settings *settings, struct r
 {
 	const char *texts[ARRAY_SIZE(relay_members)];
 
-	if (!check_names(object, relay_members, ARRAY_SIZE(relay_members), "a relay", error))
+	if (!json_is_object(object))
+		return error_set(error, ERROR_INPUT, "not an object");
+	if (!json_check_members(object, relay_members, ARRAY_SIZE(relay_members), error))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		if (!json_read_text(object, relay_members[i], &texts[i], error))
@@ -192,7 +177,7 @@ static bool read_dynamodb_members(json_t *object, struct dynamodb_settings *dyna
 {
 	const char *region, *host, *ca_file;
 
-	return check_names(object, dynamodb_members, ARRAY_SIZE(dynamodb_members), "dynamodb", error) &&
+	return json_check_members(object, dynamodb_members, ARRAY_SIZE(dynamodb_members), error) &&
 	       json_read_text(object, "region", &region, error) && json_read_text_optional(object, "host", &host, error) &&
 	       json_read_text_optional(object, "ca_file", &ca_file, error) &&
 	       copy_text(region, "region", dynamodb->region, sizeof dynamodb->region, error) &&
@@ -202,10 +187,11 @@ static bool read_dynamodb_members(json_t *object, struct dynamodb_settings *dyna
 
 static bool read_dynamodb(json_t *object, struct settings *settings, struct error *error)
 {
-	json_t *member = json_object_get(object, "dynamodb");
+	json_t *member;
 
-	if (member)
-		return read_dynamodb_members(member, &settings->dynamodb, error) || error_prefix(error, "dynamodb");
+	if (json_object_get(object, "dynamodb"))
+		return json_read_object(object, "dynamodb", &member, error) &&
+		       (read_dynamodb_members(member, &settings->dynamodb, error) || error_prefix(error, "dynamodb"));
 	if (settings->key_table.is_dynamodb || settings->tls_table.is_dynamodb)
 		return error_set(error, ERROR_INPUT, "dynamodb: missing; a table is in it, of which region?");
 	return true;

@@ -30,7 +30,7 @@ static const struct section_rule {
 	size_t min_count, max_count, max_size;
 } rules[] = {
 	[EIF_SECTION_KERNEL] = {"kernel", 1, 1, EIF_MAX_SIZE},
-	[EIF_SECTION_CMDLINE] = {"cmdline", 1, 1, EIF_CMDLINE_MAX_SIZE},
+	[EIF_SECTION_CMDLINE] = {"cmdline", 1, 1, MACHINE_COMMAND_LINE_MAX_SIZE},
 	[EIF_SECTION_RAMDISK] = {"ramdisk", 1, EIF_SECTIONS_MAX, EIF_MAX_SIZE},
 	[EIF_SECTION_SIGNATURE] = {"signature", 0, 1, EIF_SIGNATURE_MAX_SIZE},
 	[EIF_SECTION_METADATA] = {"metadata", 0, 1, EIF_METADATA_MAX_SIZE},

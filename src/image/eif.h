@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "image/machine.h"
 
 #define EIF_VERSION 4
 #define EIF_VERSION_OLDEST 2 /* that a reader takes; metadata came with 4 */
@@ -17,8 +18,6 @@
 #define EIF_SIGNATURE_MAX_SIZE 32768 /* nitro-cli's limit */
 /* Ours has 300 bytes; nitro-cli puts all that Docker says of a container in it. */
 #define EIF_METADATA_MAX_SIZE (1u << 20)
-/* x86's COMMAND_LINE_SIZE; AArch64's is the same. */
-#define EIF_CMDLINE_MAX_SIZE 2048
 
 enum eif_section_type {
 	EIF_SECTION_INVALID = 0,

@@ -3,6 +3,7 @@
 
 #include <fnmatch.h>
 
+#include "attestation/document.h"
 #include "image/measurement.h"
 
 #define SID_PREFIX "Ensign"
@@ -34,8 +35,8 @@ static bool read_pcr(const char *name, const char *hex, char ret_hex[KEY_PINNING
 	static const uint8_t zero[NSM_PCR_SIZE];
 	uint8_t pcr[NSM_PCR_SIZE];
 
-	if (!hex_decode(view_of_text(hex), pcr, sizeof pcr))
-		return error_set(error, ERROR_INPUT, "%s: not %d hex digits", name, 2 * NSM_PCR_SIZE);
+	if (!attestation_parse_pcr(name, hex, pcr, error))
+		return false;
 	if (memcmp(pcr, zero, sizeof pcr) == 0)
 		return error_set(error, ERROR_POLICY,
 				 "%s: all zero, which is any enclave in debug mode; its parent can read its memory", name);
@@ -101,11 +102,9 @@ static json_t *use_statement(const struct key_pinning *pinning)
 	json_t *statement = statement_of(SID_USES, "Allow", pinning->role_arn, enclave_actions, ARRAY_SIZE(enclave_actions));
 	json_t *condition = images_of(pinning);
 	uint8_t role_pcr[NSM_PCR_SIZE];
-	char hex[KEY_PINNING_HEX_SIZE];
 
 	measurement_extend_text(pinning->role_arn, role_pcr);
-	hex_encode(view_of(role_pcr, sizeof role_pcr), hex);
-	(void)json_object_set_new(condition, ROLE_KEY, json_string(hex));
+	(void)json_object_set_new(condition, ROLE_KEY, json_text_of_hex("", view_of(role_pcr, sizeof role_pcr)));
 	(void)json_object_set_new(statement, "Condition", json_pack("{s:o}", "StringEqualsIgnoreCase", condition));
 	return statement;
 }

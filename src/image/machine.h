@@ -6,7 +6,11 @@
  */
 #pragma once
 
-#define MACHINE_CONFIGURATION "/etc/ensign/enclave.json" /* the measured configuration, in the ramdisk */
+/* In the ramdisk: the enclave program, and the measured configuration. */
+#define MACHINE_INIT "/init"
+#define MACHINE_CONFIGURATION "/etc/ensign/enclave.json"
+/* What Linux takes of it, on x86 and on AArch64. */
+#define MACHINE_COMMAND_LINE_MAX_SIZE 2048
 
 /* In the machine. */
 #define MACHINE_CONTROL_PORT 5000

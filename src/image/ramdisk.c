@@ -80,7 +80,7 @@ bool ramdisk_write_settings(struct view configuration, struct view ca_bundle, bo
 {
 	AUTO_CPIO struct cpio cpio = {0};
 
-	if (!cpio_add_file(&cpio, RAMDISK_CONFIGURATION_PATH, FILE_PERMISSIONS, configuration, error))
+	if (!cpio_add_file(&cpio, MACHINE_CONFIGURATION, FILE_PERMISSIONS, configuration, error))
 		return false;
 	if (ca_bundle.size > 0 && !cpio_add_file(&cpio, RAMDISK_CA_BUNDLE_PATH, FILE_PERMISSIONS, ca_bundle, error))
 		return false;

@@ -18,10 +18,8 @@
 #pragma once
 
 #include "image/closure.h"
+#include "image/machine.h"
 
-/* Where the enclave program is, and where it finds what was measured with it. */
-#define RAMDISK_INIT_PATH "/init"
-#define RAMDISK_CONFIGURATION_PATH "/etc/ensign/enclave.json"
 /* Where OpenSSL, GnuTLS and libcurl of Debian look. */
 #define RAMDISK_CA_BUNDLE_PATH "/etc/ssl/certs/ca-certificates.crt"
 

@@ -10,9 +10,6 @@
 
 #include "net/address.h"
 
-/* The kernel's own limit on x86-64 (COMMAND_LINE_SIZE). */
-#define BOOT_PARAMETERS_MAX_SIZE 2048
-
 struct boot_parameters {
 	uint32_t parent_cid;
 	bool has_simulated_nsm;

@@ -15,7 +15,6 @@
 
 #include <linux/vm_sockets.h>
 
-#define INIT_PATH "/init"
 #define STORE_FOLDER "/run/store"
 
 /* As many descriptors as any role may ask for: connections of the frontend. The kernel's own limit for PID 1 is 4096. */
@@ -42,7 +41,7 @@ static const struct mount_point {
 
 bool pid1_is_machine(int argc, char *const *argv)
 {
-	return getpid() == 1 && argc > 0 && strcmp(argv[0], INIT_PATH) == 0;
+	return getpid() == 1 && argc > 0 && strcmp(argv[0], MACHINE_INIT) == 0;
 }
 
 /* A ramdisk need not have the folders, and the kernel may have mounted /dev already. */
@@ -83,7 +82,7 @@ static bool read_boot_parameters(struct boot_parameters *ret_parameters, struct 
 {
 	AUTO_BUFFER struct buffer text = {0};
 
-	return file_read("/proc/cmdline", BOOT_PARAMETERS_MAX_SIZE, &text, error) &&
+	return file_read("/proc/cmdline", MACHINE_COMMAND_LINE_MAX_SIZE, &text, error) &&
 	       boot_parameters_parse(buffer_view(&text), ret_parameters, error);
 }
 

@@ -11,8 +11,6 @@
 /* A sequence of ASN.1, and no JSON. */
 #define DER_SEQUENCE 0x30
 #define COMMON_NAME "ensign"
-/* Browsers and some TLS stacks refuse a longer life. */
-#define DAYS_MAX 825
 
 /* ---- opening ---- */
 
@@ -90,8 +88,8 @@ static bool read_wanted(json_t *request, struct wanted *ret_wanted, struct error
 
 	if (!json_read_array(request, "names", &list, error) || !json_read_u64(request, "days", &days, error))
 		return false;
-	if (days == 0 || days > DAYS_MAX)
-		return error_set(error, ERROR_INPUT, "days: 1 to %d are allowed", DAYS_MAX);
+	if (days == 0 || days > TLS_IDENTITY_DAYS_MAX)
+		return error_set(error, ERROR_INPUT, "days: 1 to %d are allowed", TLS_IDENTITY_DAYS_MAX);
 	if (json_array_size(list) == 0 || json_array_size(list) > TLS_IDENTITY_NAMES_MAX)
 		return error_set(error, ERROR_INPUT, "names: 1 to %d are allowed", TLS_IDENTITY_NAMES_MAX);
 	json_array_foreach(list, index, item)

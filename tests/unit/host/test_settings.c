@@ -128,7 +128,7 @@ static void tables_may_be_in_dynamodb(void **state)
 	assert_string_equal(settings.dynamodb.host, "");
 	assert_refused("key_table", json_string("dynamodb:"), "empty");
 	assert_refused("dynamodb", json_pack("{s:s}", "host", "localhost:1"), "region: missing");
-	assert_refused("dynamodb", json_pack("{s:s, s:s}", "region", "r", "key", "k"), "key: not a member of dynamodb");
+	assert_refused("dynamodb", json_pack("{s:s, s:s}", "region", "r", "key", "k"), "dynamodb: key: no such setting");
 	assert_refused("dynamodb", json_string("eu-west-1"), "not an object");
 }
 
@@ -232,7 +232,7 @@ static void bad_relays_are_refused(void **state)
 	assert_refused("relays", json_pack("[{s:s, s:s}]", "name", "kms", "listen", "unix:a"), "relays[0]: connect: missing");
 	assert_refused("relays",
 		       json_pack("[{s:s, s:s, s:s, s:b}]", "name", "kms", "listen", "unix:a", "connect", "unix:b", "tls", 1),
-		       "relays[0]: tls: not a member");
+		       "relays[0]: tls: no such setting");
 	assert_refused("relays", json_pack("[o]", relay_json("KMS", "unix:a", "unix:b")), "relays[0]: name: not made of");
 	assert_refused("relays", json_pack("[o]", relay_json("a-name-that-is-longer-than-thirty-two", "unix:a", "unix:b")),
 		       "relays[0]: name: ");

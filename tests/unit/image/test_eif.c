@@ -187,7 +187,7 @@ static void crc_sees_every_byte(void **state)
 
 static void writes_only_what_it_would_read(void **state)
 {
-	AUTO_FREE char *cmdline = memory_format("%0*d", EIF_CMDLINE_MAX_SIZE + 1, 0);
+	AUTO_FREE char *cmdline = memory_format("%0*d", MACHINE_COMMAND_LINE_MAX_SIZE + 1, 0);
 	struct eif eif = example();
 	AUTO_BUFFER struct buffer bytes = {0};
 	struct error error = {0};
@@ -197,7 +197,7 @@ static void writes_only_what_it_would_read(void **state)
 	assert_false(eif_write(&eif, &bytes, &error));
 	assert_message_contains(&error, "cmdline: larger than 2048 bytes");
 	assert_int_equal(bytes.size, 0);
-	eif.sections[1].data = view_of(cmdline, EIF_CMDLINE_MAX_SIZE);
+	eif.sections[1].data = view_of(cmdline, MACHINE_COMMAND_LINE_MAX_SIZE);
 	assert_ok(eif_write(&eif, &bytes, &error), &error);
 	eif = example();
 	eif.sections[3].data = (struct view){0};

@@ -7,7 +7,7 @@
 
 static struct closure small_closure(void)
 {
-	static const char *const paths[] = {RAMDISK_INIT_PATH, "/lib64/ld.so", "/lib/libc.so"};
+	static const char *const paths[] = {MACHINE_INIT, "/lib64/ld.so", "/lib/libc.so"};
 	struct closure closure = {
 		.files = (struct closure_file *)memory_allocate_zeroed(ARRAY_SIZE(paths), sizeof(struct closure_file)),
 		.count = ARRAY_SIZE(paths),
