@@ -31,6 +31,8 @@ static const struct command_help help = {
 #define IMAGE_MODE 0644
 /* A public bundle has 220 KiB. */
 #define CA_BUNDLE_MAX_SIZE (4u << 20)
+/* AWS's has 20 KB. */
+#define NSM_MODULE_MAX_SIZE (1u << 20)
 /* Below the folder of `ensign` itself: linked without debug data. */
 #define DEFAULT_PROGRAM "image/ensign-enclave"
 /* What lies behind the last loaded byte of a program without debug data: section headers and names. */
@@ -42,7 +44,8 @@ static const char cmdline_x86[] =
 static const char cmdline_arm[] = "reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on";
 
 struct inputs {
-	const char *kernel, *cmdline, *config, *program, *ca_bundle, *metadata, *name, *version, *build_time, *root, *out;
+	const char *kernel, *nsm_module, *cmdline, *config, *program, *ca_bundle, *metadata, *name, *version, *build_time, *root,
+		*out;
 	bool uncompressed;
 };
 
@@ -80,6 +83,21 @@ static bool read_kernel(const struct inputs *inputs, struct parts *parts, struct
 	return kernel_prepare(buffer_view(&kernel), parts->closure.machine == EM_AARCH64, &parts->kernel, parts->kernel_version,
 			      error) ||
 	       error_prefix(error, "--kernel %s", inputs->kernel);
+}
+
+static bool write_software(const struct inputs *inputs, struct parts *parts, struct error *error)
+{
+	AUTO_BUFFER struct buffer module = {0};
+
+	if (inputs->nsm_module) {
+		if (!read_input("--nsm-module", inputs->nsm_module, NSM_MODULE_MAX_SIZE, &module, error))
+			return false;
+		if (!elf_is_module_for(buffer_view(&module), parts->closure.machine))
+			return error_set(error, ERROR_INPUT,
+					 "--nsm-module %s: not a kernel module of the program's machine, uncompressed",
+					 inputs->nsm_module);
+	}
+	return ramdisk_write_software(&parts->closure, buffer_view(&module), !inputs->uncompressed, &parts->software, error);
 }
 
 static bool write_settings(const struct inputs *inputs, struct parts *parts, struct error *error)
@@ -152,9 +170,8 @@ static bool make_parts(const struct inputs *inputs, struct parts *parts, struct 
 		return false;
 	if (!closure_of_program(inputs->program ? inputs->program : program, MACHINE_INIT, inputs->root, &parts->closure, error))
 		return error->code = ERROR_INPUT, error_prefix(error, "--program");
-	return read_kernel(inputs, parts, error) &&
-	       ramdisk_write_software(&parts->closure, !inputs->uncompressed, &parts->software, error) &&
-	       write_settings(inputs, parts, error) && write_metadata(inputs, parts, error);
+	return read_kernel(inputs, parts, error) && write_software(inputs, parts, error) && write_settings(inputs, parts, error) &&
+	       write_metadata(inputs, parts, error);
 }
 
 static bool assemble(const struct inputs *inputs, const struct parts *parts, struct buffer *ret_bytes, struct error *error)
@@ -204,6 +221,8 @@ int image_build_main(int argc, char **argv)
 	struct inputs inputs = {.name = "ensign", .version = ENSIGN_VERSION, .root = "/"};
 	const struct option options[] = {
 		{"kernel", OPTION_TEXT, &inputs.kernel, "K", "bzImage (x86-64) or Image (AArch64)"},
+		{"nsm-module", OPTION_TEXT, &inputs.nsm_module, "KO",
+		 "nsm.ko, for a kernel that has the NSM's driver as a module (AWS's)"},
 		{"config", OPTION_TEXT, &inputs.config, "JSON", "the measured configuration"},
 		{"out", OPTION_TEXT, &inputs.out, "FILE", "the image"},
 		{"program", OPTION_TEXT, &inputs.program, "P", "ensign-enclave; default " DEFAULT_PROGRAM " beside this program"},

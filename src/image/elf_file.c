@@ -46,6 +46,13 @@ bool elf_is_for(struct view bytes, uint16_t machine)
 	return read_at(bytes, 0, &header, sizeof header) && header_is_elf64(&header) && header.e_machine == machine;
 }
 
+bool elf_is_module_for(struct view bytes, uint16_t machine)
+{
+	Elf64_Ehdr header;
+
+	return elf_is_for(bytes, machine) && read_at(bytes, 0, &header, sizeof header) && header.e_type == ET_REL;
+}
+
 static bool read_header(struct layout *layout, struct error *error)
 {
 	Elf64_Ehdr *header = &layout->header;

@@ -24,6 +24,8 @@ struct elf_file {
 
 /* Whether it is an ELF64 file for this machine at all, as the loader asks before it takes a library. */
 bool elf_is_for(struct view bytes, uint16_t machine);
+/* The same of a kernel module, which is relocatable (ET_REL). */
+bool elf_is_module_for(struct view bytes, uint16_t machine);
 /*
  * ERROR_INPUT says what is malformed. DT_RPATH without DT_RUNPATH is refused: what it means depends on who loads the file.
  */

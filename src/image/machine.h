@@ -6,8 +6,9 @@
  */
 #pragma once
 
-/* In the ramdisk: the enclave program, and the measured configuration. */
+/* In the ramdisk: the enclave program, the measured configuration, and the NSM's driver where the kernel has it as a module (AWS's; the name is theirs). */
 #define MACHINE_INIT "/init"
+#define MACHINE_NSM_MODULE "/nsm.ko"
 #define MACHINE_CONFIGURATION "/etc/ensign/enclave.json"
 /* What Linux takes of it, on x86 and on AArch64. */
 #define MACHINE_COMMAND_LINE_MAX_SIZE 2048

@@ -58,7 +58,8 @@ static bool append(struct cpio *cpio, bool compressed, struct buffer *ret_ramdis
 	return true;
 }
 
-bool ramdisk_write_software(const struct closure *closure, bool compressed, struct buffer *ret_ramdisk, struct error *error)
+bool ramdisk_write_software(const struct closure *closure, struct view nsm_module, bool compressed, struct buffer *ret_ramdisk,
+			    struct error *error)
 {
 	AUTO_CPIO struct cpio cpio = {0};
 
@@ -72,6 +73,8 @@ bool ramdisk_write_software(const struct closure *closure, bool compressed, stru
 				   error))
 			return false;
 	}
+	if (nsm_module.size > 0 && !cpio_add_file(&cpio, MACHINE_NSM_MODULE, FILE_PERMISSIONS, nsm_module, error))
+		return false;
 	return append(&cpio, compressed, ret_ramdisk, error);
 }
 

@@ -2,8 +2,8 @@
 /*
  * The root file system of the enclave, as two ramdisks that Linux unpacks one behind the other:
  *
- *   1  software     /init (the enclave program itself), its loader and shared libraries where they are looked for, and the empty folders
- *                   that something is mounted on
+ *   1  software     /init (the enclave program itself), its loader and shared libraries where they are looked for, the empty folders
+ *                   that something is mounted on, and /nsm.ko for a kernel that has the NSM's driver as a module
  *   2  settings     /etc/ensign/enclave.json, the measured configuration, and the CA bundle if there is one
  *
  * Nothing else is in it: no shell, no package data, no device nodes (devtmpfs brings them).
@@ -23,9 +23,9 @@
 /* Where OpenSSL, GnuTLS and libcurl of Debian look. */
 #define RAMDISK_CA_BUNDLE_PATH "/etc/ssl/certs/ca-certificates.crt"
 
-/* Both appended: gzip, or the archives as they are; a multiple of 4 bytes, so that the next may follow. */
-MUST_USE bool ramdisk_write_software(const struct closure *closure, bool compressed, struct buffer *ret_ramdisk,
-				     struct error *error);
+/* Both appended: gzip, or the archives as they are; a multiple of 4 bytes, so that the next may follow. nsm_module empty: none. */
+MUST_USE bool ramdisk_write_software(const struct closure *closure, struct view nsm_module, bool compressed,
+				     struct buffer *ret_ramdisk, struct error *error);
 /* ca_bundle is PEM; empty: none. */
 MUST_USE bool ramdisk_write_settings(struct view configuration, struct view ca_bundle, bool compressed, struct buffer *ret_ramdisk,
 				     struct error *error);

@@ -141,6 +141,10 @@ class Measured(unittest.TestCase):
         self.assertEqual(differ(config="changed.json"), {"PCR0", "PCR2"})
         self.assertEqual(differ("--ca-bundle", ca_bundle), {"PCR0", "PCR2"})
         self.assertEqual(eif.files(other.read_bytes())[-1][::2], (ca_bundle, pathlib.Path(ca_bundle).read_bytes()))
+        # Any relocatable file stands in for the driver.
+        subprocess.run(["ld", "-r", "-b", "binary", "-o", FOLDER / "nsm.ko", FOLDER / "own.json"], check=True)
+        self.assertEqual(differ("--nsm-module", FOLDER / "nsm.ko"), {"PCR0", "PCR1"})
+        self.assertIn(("/nsm.ko", 0o100644, (FOLDER / "nsm.ko").read_bytes()), eif.files(other.read_bytes()))
         self.assertEqual(differ("--cmdline", "console=ttyS0 quiet"), {"PCR0", "PCR1"})
         self.assertEqual(differ(program="/bin/false"), {"PCR0", "PCR1"})
         self.assertEqual(differ(layout=[]), {"PCR0", "PCR1", "PCR2"})
@@ -208,6 +212,7 @@ class Described(unittest.TestCase):
         for options, settings, message in [
             (["--kernel", FOLDER / "vmlinux"], {}, "bzImage"),
             (["--kernel", "/nonexistent"], {}, "--kernel: /nonexistent"),
+            (["--nsm-module", "/bin/true"], {}, "--nsm-module /bin/true: not a kernel module"),
             (["--cmdline", "two\nlines"], {}, "cmdline: byte 3 is 0x0a"),
             (["--build-time", "yesterday"], {}, "--build-time"),
             (["--metadata", FOLDER / "list.json"], {}, "--metadata"),

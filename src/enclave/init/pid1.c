@@ -8,6 +8,7 @@
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/file.h"
 #include "enclave/init/boot_parameters.h"
@@ -78,6 +79,17 @@ static bool open_console(struct error *error)
 	return true;
 }
 
+/* AWS's kernels have the driver of /dev/nsm as a module. It is measured with the software, and nothing can be loaded once init has given up its capabilities. */
+static bool load_nsm_module(struct error *error)
+{
+	AUTO_FD int fd = open(MACHINE_NSM_MODULE, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT || error_set_errno(error, ERROR_IO, MACHINE_NSM_MODULE);
+	return syscall(SYS_finit_module, fd, "", 0) == 0 ||
+	       error_set_errno(error, ERROR_IO, "the kernel does not load " MACHINE_NSM_MODULE);
+}
+
 static bool read_boot_parameters(struct boot_parameters *ret_parameters, struct error *error)
 {
 	AUTO_BUFFER struct buffer text = {0};
@@ -123,7 +135,7 @@ bool pid1_begin(struct init *init, struct error *error)
 	const struct rlimit descriptors = {DESCRIPTORS_MAX, DESCRIPTORS_MAX};
 	struct boot_parameters parameters = {0};
 
-	if (!mount_all(error) || !open_console(error) || !read_boot_parameters(&parameters, error))
+	if (!mount_all(error) || !open_console(error) || !load_nsm_module(error) || !read_boot_parameters(&parameters, error))
 		return false;
 	if (setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
 		return error_set_errno(error, ERROR_IO, "cannot raise the number of descriptors");

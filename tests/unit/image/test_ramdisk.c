@@ -52,7 +52,7 @@ static void software_is_the_closure_and_mount_points(void **state)
 	size_t entries = 0;
 
 	(void)state;
-	assert_ok(ramdisk_write_software(&closure, false, &plain, &error), &error);
+	assert_ok(ramdisk_write_software(&closure, view_of(NULL, 0), false, &plain, &error), &error);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		assert_true(contains(&plain, names[i]));
 	for (size_t i = 0; i + 6 <= plain.size; i++)
@@ -69,8 +69,8 @@ static void compressed_is_the_same(void **state)
 	struct error error = {0};
 
 	(void)state;
-	assert_ok(ramdisk_write_software(&closure, false, &plain, &error), &error);
-	assert_ok(ramdisk_write_software(&closure, true, &gzip, &error), &error);
+	assert_ok(ramdisk_write_software(&closure, view_of(NULL, 0), false, &plain, &error), &error);
+	assert_ok(ramdisk_write_software(&closure, view_of(NULL, 0), true, &gzip, &error), &error);
 	assert_true(gzip.size < plain.size);
 	assert_int_equal(gzip.size % 4, 0);
 	assert_memory_equal(gzip.data, "\x1f\x8b\x08\0\0\0\0\0", 8); /* no name, no time */
@@ -103,7 +103,7 @@ static void refuses_a_library_over_a_mount_point(void **state)
 	(void)state;
 	free(closure.files[2].path);
 	closure.files[2].path = memory_copy_text("/dev");
-	assert_false(ramdisk_write_software(&closure, true, &bytes, &error));
+	assert_false(ramdisk_write_software(&closure, view_of(NULL, 0), true, &bytes, &error));
 	assert_message_contains(&error, "/dev: there twice");
 }
 
