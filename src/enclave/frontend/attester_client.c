@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclave/frontend/attester_client.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 
-struct pending {
-	uint64_t id; /* 0: free */
-	attester_answer *answer;
-	void *context;
-};
+#include "enclave/frontend/pending.h"
 
 struct attester_client {
 	int fd;
-	pthread_mutex_t lock; /* what follows */
-	uint64_t last_id;
-	bool is_closed;
-	struct pending pending[ATTESTATIONS_MAX];
+	struct pending *pending; /* attester_answer */
 };
 
 struct attester_client *attester_client_new(int fd, struct error *error)
@@ -28,49 +19,21 @@ struct attester_client *attester_client_new(int fd, struct error *error)
 		return (void)error_set_errno(error, ERROR_IO, "the attester's socket"), NULL;
 	client = (struct attester_client *)memory_allocate_zeroed(1, sizeof *client);
 	client->fd = fd;
-	(void)pthread_mutex_init(&client->lock, NULL);
+	client->pending = pending_new(ATTESTATIONS_MAX);
 	return client;
 }
 
-/* 0: there is no room. */
-static uint64_t take_place(struct attester_client *client, attester_answer *answer, void *context)
+static void answer_one(const struct pending_request *request, struct view document)
 {
-	uint64_t id = 0;
-
-	(void)pthread_mutex_lock(&client->lock);
-	for (size_t i = 0; i < ATTESTATIONS_MAX && id == 0 && !client->is_closed; i++) {
-		if (client->pending[i].id != 0)
-			continue;
-		id = ++client->last_id;
-		client->pending[i] = (struct pending){id, answer, context};
-	}
-	(void)pthread_mutex_unlock(&client->lock);
-	return id;
-}
-
-/* Empty it. False: there is none of this id; 0 is any. */
-static bool take_pending(struct attester_client *client, uint64_t id, struct pending *ret_pending)
-{
-	bool found = false;
-
-	(void)pthread_mutex_lock(&client->lock);
-	for (size_t i = 0; i < ATTESTATIONS_MAX && !found; i++) {
-		found = client->pending[i].id != 0 && (id == 0 || client->pending[i].id == id);
-		if (found) {
-			*ret_pending = client->pending[i];
-			client->pending[i] = (struct pending){0};
-		}
-	}
-	(void)pthread_mutex_unlock(&client->lock);
-	return found;
+	((attester_answer *)request->answer)(request->context, document);
 }
 
 bool attester_client_ask(struct attester_client *client, const struct client_statement *statement, struct view nonce,
 			 attester_answer *answer, void *context, struct error *error)
 {
 	struct message_attest message;
-	struct pending ignored;
-	uint64_t id = take_place(client, answer, context);
+	struct pending_request ignored;
+	uint64_t id = pending_add(client->pending, (pending_answer *)answer, context);
 
 	if (id == 0)
 		return error_set(error, ERROR_PEER, "too many attestations at one time; try again");
@@ -81,7 +44,7 @@ bool attester_client_ask(struct attester_client *client, const struct client_sta
 		memcpy(message.nonce, nonce.data, nonce.size);
 	if (message_send(client->fd, &message, error))
 		return true;
-	(void)take_pending(client, id, &ignored);
+	(void)pending_take(client->pending, id, &ignored);
 	return error_prefix(error, "attester");
 }
 
@@ -91,25 +54,23 @@ bool attester_client_receive(struct attester_client *client, struct error *error
 
 	while (message_receive(client->fd, &message, sizeof message, NULL, error)) {
 		const struct message_attest_result *result = &message.attest_result;
-		struct pending pending;
+		struct pending_request request;
 
 		if (result->header.type != MESSAGE_ATTEST_RESULT)
 			return error_set(error, ERROR_PEER, "attester: message of type %u", result->header.type);
-		if (result->header.id != 0 && take_pending(client, result->header.id, &pending))
-			pending.answer(pending.context, view_of(result->document, result->document_size));
+		if (pending_take(client->pending, result->header.id, &request))
+			answer_one(&request, view_of(result->document, result->document_size));
 	}
 	return error->code == ERROR_NONE || error_prefix(error, "attester");
 }
 
 void attester_client_close(struct attester_client *client)
 {
-	struct pending pending;
+	struct pending_request request;
 
-	(void)pthread_mutex_lock(&client->lock);
-	client->is_closed = true;
-	(void)pthread_mutex_unlock(&client->lock);
-	while (take_pending(client, 0, &pending))
-		pending.answer(pending.context, (struct view){0});
+	pending_close(client->pending);
+	while (pending_take_any(client->pending, &request))
+		answer_one(&request, (struct view){0});
 }
 
 void attester_client_free(struct attester_client *client)
@@ -117,6 +78,6 @@ void attester_client_free(struct attester_client *client)
 	if (!client)
 		return;
 	attester_client_close(client);
-	(void)pthread_mutex_destroy(&client->lock);
+	pending_free(client->pending);
 	free(client);
 }

@@ -3,22 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 
-struct pending_import {
-	uint64_t id; /* 0: free */
-	control_import_answer *answer;
-	void *context;
-};
+#include "enclave/frontend/pending.h"
 
 struct control_client {
 	int fd;
 	control_reload_result *on_reload;
 	void *reload_context;
-	pthread_mutex_t lock; /* what follows */
-	uint64_t last_id;
-	bool is_closed;
-	struct pending_import imports[IMPORTS_MAX];
+	struct pending *imports; /* control_import_answer */
 };
 
 struct control_client *control_client_new(int fd, struct error *error)
@@ -30,7 +22,7 @@ struct control_client *control_client_new(int fd, struct error *error)
 		return (void)error_set_errno(error, ERROR_IO, "control's socket"), NULL;
 	client = (struct control_client *)memory_allocate_zeroed(1, sizeof *client);
 	client->fd = fd;
-	(void)pthread_mutex_init(&client->lock, NULL);
+	client->imports = pending_new(IMPORTS_MAX);
 	return client;
 }
 
@@ -38,40 +30,6 @@ void control_client_on_reload(struct control_client *client, control_reload_resu
 {
 	client->on_reload = result;
 	client->reload_context = context;
-}
-
-/* ---- imports under way ---- */
-
-static uint64_t take_place(struct control_client *client, control_import_answer *answer, void *context)
-{
-	uint64_t id = 0;
-
-	(void)pthread_mutex_lock(&client->lock);
-	for (size_t i = 0; i < IMPORTS_MAX && id == 0 && !client->is_closed; i++) {
-		if (client->imports[i].id != 0)
-			continue;
-		id = ++client->last_id;
-		client->imports[i] = (struct pending_import){id, answer, context};
-	}
-	(void)pthread_mutex_unlock(&client->lock);
-	return id;
-}
-
-/* Empty it. False: there is none of this id; 0 is any. */
-static bool take_import(struct control_client *client, uint64_t id, struct pending_import *ret_import)
-{
-	bool found = false;
-
-	(void)pthread_mutex_lock(&client->lock);
-	for (size_t i = 0; i < IMPORTS_MAX && !found; i++) {
-		found = client->imports[i].id != 0 && (id == 0 || client->imports[i].id == id);
-		if (found) {
-			*ret_import = client->imports[i];
-			client->imports[i] = (struct pending_import){0};
-		}
-	}
-	(void)pthread_mutex_unlock(&client->lock);
-	return found;
 }
 
 /* ---- sending ---- */
@@ -122,30 +80,35 @@ static bool send_import(struct control_client *client, uint64_t id, struct view 
 bool control_client_import(struct control_client *client, struct view keystore, struct view password, control_import_answer *answer,
 			   void *context, struct error *error)
 {
-	struct pending_import ignored;
+	struct pending_request ignored;
 	uint64_t id;
 
 	if (keystore.size > IMPORT_KEYSTORE_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "keystore: larger than %d bytes", IMPORT_KEYSTORE_MAX_SIZE);
 	if (password.size > IMPORT_PASSWORD_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "password: larger than %d bytes", IMPORT_PASSWORD_MAX_SIZE);
-	id = take_place(client, answer, context);
+	id = pending_add(client->imports, (pending_answer *)answer, context);
 	if (id == 0)
 		return error_set(error, ERROR_PEER, "too many imports at one time; try again");
 	if (send_import(client, id, keystore, password, error))
 		return true;
-	(void)take_import(client, id, &ignored);
+	(void)pending_take(client->imports, id, &ignored);
 	return false;
 }
 
 /* ---- receiving ---- */
 
+static void answer_import(const struct pending_request *import, enum import_status status, const char *message)
+{
+	((control_import_answer *)import->answer)(import->context, status, message);
+}
+
 static void handle_import_result(struct control_client *client, const struct message_import_result *result)
 {
-	struct pending_import import;
+	struct pending_request import;
 
-	if (result->header.id != 0 && take_import(client, result->header.id, &import))
-		import.answer(import.context, (enum import_status)result->status, result->message);
+	if (pending_take(client->imports, result->header.id, &import))
+		answer_import(&import, (enum import_status)result->status, result->message);
 }
 
 static bool handle(struct control_client *client, const union message *message, struct error *error)
@@ -175,13 +138,11 @@ bool control_client_receive(struct control_client *client, struct error *error)
 
 void control_client_close(struct control_client *client)
 {
-	struct pending_import import;
+	struct pending_request import;
 
-	(void)pthread_mutex_lock(&client->lock);
-	client->is_closed = true;
-	(void)pthread_mutex_unlock(&client->lock);
-	while (take_import(client, 0, &import))
-		import.answer(import.context, IMPORT_FAILED, "the signer is shutting down");
+	pending_close(client->imports);
+	while (pending_take_any(client->imports, &import))
+		answer_import(&import, IMPORT_FAILED, "the signer is shutting down");
 }
 
 void control_client_free(struct control_client *client)
@@ -189,6 +150,6 @@ void control_client_free(struct control_client *client)
 	if (!client)
 		return;
 	control_client_close(client);
-	(void)pthread_mutex_destroy(&client->lock);
+	pending_free(client->imports);
 	free(client);
 }
