@@ -74,22 +74,14 @@ static void end_at_once(struct launcher_qemu *qemu)
 	qemu->run = NULL;
 }
 
-static bool check_part(const char *folder, const char *name, struct error *error)
-{
-	AUTO_FREE char *path = memory_format("%s/%s", folder, name);
-
-	return file_exists(path) || error_set(error, ERROR_NOT_FOUND, "machine: folder: %s does not exist", path);
-}
-
 static bool qemu_start(struct launcher *launcher, struct error *error)
 {
 	struct launcher_qemu *qemu = (struct launcher_qemu *)launcher;
-	const char *folder = qemu->options->folder;
+	AUTO_FREE char *image = memory_format("%s/" MACHINE_IMAGE, qemu->options->folder);
 
 	end_at_once(qemu);
-	if (!check_part(folder, MACHINE_KERNEL, error) || !check_part(folder, MACHINE_COMMAND_LINE, error) ||
-	    !check_part(folder, MACHINE_RAMDISK, error))
-		return false;
+	if (!file_exists(image))
+		return error_set(error, ERROR_NOT_FOUND, "machine: folder: %s does not exist", image);
 	qemu->run = machine_run_start(qemu->options, error);
 	return qemu->run != NULL;
 }
