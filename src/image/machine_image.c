@@ -70,7 +70,8 @@ static bool write_part(const char *folder, const char *name, struct view bytes, 
 	return file_write_atomic(path, bytes, PART_MODE, error);
 }
 
-bool machine_image_unpack(const struct machine_image *image, const char *folder, struct buffer *ret_command_line, struct error *error)
+bool machine_image_unpack(const struct machine_image *image, const char *folder, struct buffer *ret_command_line,
+			  struct error *error)
 {
 	AUTO_BUFFER struct buffer ramdisk = {0};
 
