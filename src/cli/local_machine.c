@@ -92,6 +92,15 @@ json_t *local_machine_json(const struct local_folder *folder, struct error *erro
 
 /* ---- its store ---- */
 
+/* After every restart it would let keys begin that have signed. */
+static bool check_no_quiet_period(const struct local_settings *settings, struct error *error)
+{
+	return settings->slashing.quiet_period_s == 0 ||
+	       error_set(error, ERROR_INPUT,
+			 "--quiet-period: not with --launcher qemu and histories in the machine's memory, which a restart forgets; "
+			 "with --slashing-table it is");
+}
+
 static bool check_no_store(const struct local_folder *folder, struct error *error)
 {
 	AUTO_HISTORY_SOURCE struct history_source *source = NULL;
@@ -112,23 +121,23 @@ static bool check_no_store(const struct local_folder *folder, struct error *erro
 
 bool local_machine_check(const struct local_folder *folder, const struct local_settings *settings, struct error *error)
 {
-	AUTO_FREE char *longest = memory_format("unix:%s/" MACHINE_VSOCK "_%u", folder->machine, UINT32_MAX);
 	AUTO_FREE char *kernel = NULL;
 	AUTO_JSON json_t *machine = NULL;
-	struct address address;
 
 	if (!local_settings_is_machine(settings))
 		return true;
 	if (strpbrk(folder->machine, ",:"))
 		return error_set(error, ERROR_INPUT, "--dir: %s has a comma or a colon, which qemu takes for its own",
 				 folder->path);
-	if (!address_parse(longest, &address, error))
-		return error_prefix(error, "--dir");
+	if (strlen(folder->machine) > MACHINE_FOLDER_MAX_SIZE)
+		return error_set(error, ERROR_INPUT, "--dir: %s is too long for its machine's sockets, by %zu bytes", folder->path,
+				 strlen(folder->machine) - MACHINE_FOLDER_MAX_SIZE);
 	machine = local_machine_json(folder, error);
 	if (!machine)
 		return false;
 	kernel = settings->kernel[0] ? memory_copy_text(settings->kernel) : kernel_file_find(error);
-	return kernel && (!local_machine_forgets(settings) || check_no_store(folder, error));
+	return kernel &&
+	       (!local_machine_forgets(settings) || (check_no_quiet_period(settings, error) && check_no_store(folder, error)));
 }
 
 bool local_machine_count_without(const struct local_folder *folder, json_t *keys, size_t *ret_count, struct error *error)

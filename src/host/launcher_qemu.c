@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <poll.h>
-#include <sys/un.h>
 
 #include "base/file.h"
 #include "host/machine_run.h"
 #include "image/machine.h"
-
-/* A socket's path has 107 bytes for qemu and for the back end: "/vsock_4294967295" is the longest name in the folder. */
-#define FOLDER_MAX_SIZE (sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/" MACHINE_VSOCK "_4294967295")
 
 struct launcher_qemu {
 	struct launcher launcher;
@@ -107,9 +103,9 @@ static bool check_options(const struct machine_options *machine, struct error *e
 {
 	if (!machine)
 		return error_set(error, ERROR_INPUT, "machine: missing; the qemu launcher needs it");
-	if (strlen(machine->folder) > FOLDER_MAX_SIZE)
+	if (strlen(machine->folder) > MACHINE_FOLDER_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "machine: folder: %zu bytes, at most %zu fit into a socket's path",
-				 strlen(machine->folder), (size_t)FOLDER_MAX_SIZE);
+				 strlen(machine->folder), (size_t)MACHINE_FOLDER_MAX_SIZE);
 	/* Both are put between commas and colons. */
 	if (strpbrk(machine->folder, ",:"))
 		return error_set(error, ERROR_INPUT, "machine: folder: has a comma or a colon, which qemu takes for its own");

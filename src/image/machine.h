@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/un.h>
+
 /* In the ramdisk: the enclave program, and the measured configuration. */
 #define MACHINE_INIT "/init"
 #define MACHINE_CONFIGURATION "/etc/ensign/enclave.json"
@@ -29,3 +31,5 @@
 #define MACHINE_RAMDISK "ramdisk"
 #define MACHINE_CONSOLE "console.log"
 #define MACHINE_VSOCK "vsock" /* hybrid:FOLDER/vsock:PORT (net/address.h) */
+/* A socket's path has 107 bytes: "/vsock_4294967295" is the longest name in the folder. */
+#define MACHINE_FOLDER_MAX_SIZE (sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/" MACHINE_VSOCK "_4294967295")
