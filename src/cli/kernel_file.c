@@ -37,6 +37,8 @@ static char *first_line_of(const char *const *argv, struct error *error)
 	while (size < sizeof line - 1 && read(from, line + size, 1) == 1 && line[size] != '\n')
 		size++;
 	line[size] = 0;
+	/* Whatever else it prints is not waited for. */
+	(void)close(take_fd(&from));
 	if (waitpid(pid, &status, 0) != pid || status != 0 || size == 0)
 		return error_set(error, ERROR_NOT_FOUND, "%s: there is none", argv[0]), NULL;
 	return memory_copy_text(line);

@@ -341,8 +341,11 @@ static void warn_about_clients(const struct up *up)
 
 static int fail(struct up *up, const struct error *error)
 {
+	const bool is_machine = local_settings_is_machine(&up->settings);
+
 	if (up->host_started || up->already_up)
-		return command_fail(error, "The log: %s%s", up->folder.host_log,
+		return command_fail(error, "The log: %s%s%s%s", up->folder.host_log, is_machine ? "; the machine's console: " : "",
+				    is_machine ? up->folder.console : "",
 				    up->host_started ? "; what this command started is stopped again." : "");
 	return command_fail(error, error->code == ERROR_INPUT ? "See: ensign local up --help" : NULL);
 }
