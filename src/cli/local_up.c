@@ -23,6 +23,7 @@ static const struct command_help help = {
 		"\n"
 		"  ensign local up --keystores keys --password-file password.txt --network hoodi\n"
 		"  ensign local up --dir /tmp/second --listen 127.0.0.1:0 --json\n"
+		"  ensign local up --dir /tmp/third --launcher qemu\n"
 		"\n"
 		"Exit code 2: an option, a keystore or a password is wrong, and nothing was changed. 3: KMS refused the enclave.",
 };
