@@ -6,8 +6,7 @@
 
 #include "base/file.h"
 #include "cli/local_daemon.h"
-#include "cli/local_folder.h"
-#include "cli/local_settings.h"
+#include "cli/local_machine.h"
 
 void histories_done(struct histories *histories)
 {
@@ -92,10 +91,16 @@ static struct history_source *open_folder(const char *dir, struct error *error)
 		return NULL;
 	if (!file_exists(folder.settings))
 		return error_set(error, ERROR_NOT_FOUND, "there is no local signer in %s", folder.path), NULL;
-	control = memory_format("unix:%s", folder.control);
+	if (!local_settings_read(folder.settings, &settings, error))
+		return NULL;
+	control = local_control_address(&folder, &settings);
 	if (local_daemon_running(folder.host_pid, NULL))
 		return open_control(control, error);
-	return local_settings_read(folder.settings, &settings, error) ? open_store(folder.store, &settings.network, error) : NULL;
+	if (local_machine_forgets(&settings))
+		return error_set(error, ERROR_NOT_FOUND,
+				 "the histories of the signer in %s were in the memory of its machine, which is down", folder.path),
+		       NULL;
+	return open_store(folder.store, &settings.network, error);
 }
 
 struct history_source *history_source_open(const struct history_place *place, struct error *error)

@@ -8,7 +8,7 @@
 #include "cli/local_daemon.h"
 #include "cli/local_fresh.h"
 #include "cli/local_host.h"
-#include "cli/local_setup.h"
+#include "cli/local_machine.h"
 #include "net/control_call.h"
 
 /* The longest job: 32 keystores of the usual cost under emulation. */
@@ -135,7 +135,7 @@ bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data
 
 static bool find_control(struct inventory *inventory, struct address *ret_control, struct error *error)
 {
-	AUTO_FREE char *text = memory_format("unix:%s", inventory->folder.control);
+	AUTO_FREE char *text = local_control_address(&inventory->folder, &inventory->settings);
 
 	if (inventory->fleet)
 		return inventory_fleet_control(inventory->fleet, ret_control, error);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "image/machine.h"
 
 /* `local status` holds no lock; another `up` or `down` takes seconds. Wait as long as a person is patient. */
 #define LOCK_TIMEOUT_MS 2000
@@ -27,6 +28,8 @@ static const struct folder_entry {
 	{offsetof(struct local_folder, image), "image"},
 	{offsetof(struct local_folder, enclave), "image/ensign-enclave"},
 	{offsetof(struct local_folder, configuration), "image/enclave.json"},
+	{offsetof(struct local_folder, machine), "machine"},
+	{offsetof(struct local_folder, console), "machine/" MACHINE_CONSOLE},
 	{offsetof(struct local_folder, tables), "tables.sqlite"},
 	{offsetof(struct local_folder, host_config), "host.json"},
 	{offsetof(struct local_folder, sim), "sim"},

@@ -16,6 +16,8 @@ struct local_folder {
 	char *image;         /* folder */
 	char *enclave;       /* image/ensign-enclave */
 	char *configuration; /* image/enclave.json */
+	char *machine;       /* folder of a machine (image/machine.h); only there when the enclave is one */
+	char *console;       /* machine/console.log */
 	char *tables;        /* tables.sqlite */
 	char *host_config;   /* host.json */
 	char *sim;           /* folder */

@@ -9,14 +9,17 @@
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/local_daemon.h"
+#include "cli/progress.h"
 #include "cli/signer_client.h"
 #include "tables/key_table.h"
 
 #define STATUS_MAX_SIZE 65536
-/* 10,000 keys open in seconds; a machine under full load may take many times as long. */
 /* New keystore rows take the enclave half a second each; it is at work all the same when nobody waits any more. */
 #define RELOAD_TIMEOUT_MS 120000
+/* 10,000 keys open in seconds; a computer under full load may take many times as long. */
 #define READY_TIMEOUT_MS 60000
+/* An emulated machine boots in some ten seconds, and opens keys ten times as slowly. */
+#define MACHINE_READY_TIMEOUT_MS 180000
 #define READY_POLL_US 10000
 #define UPCHECK_TIMEOUT_MS 2000
 /* The host gives its enclave some seconds of its own to end. */
@@ -214,16 +217,20 @@ static json_t *look(const struct local_folder *folder, const struct signer_targe
 
 json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, bool is_open, struct error *error)
 {
-	uint64_t deadline_ms = clock_monotonic_ms() + READY_TIMEOUT_MS;
+	const uint64_t begun_ms = clock_monotonic_ms();
+	const unsigned timeout_ms = local_settings_is_machine(settings) ? MACHINE_READY_TIMEOUT_MS : READY_TIMEOUT_MS;
+	const char *what = local_settings_is_machine(settings) ? "booting the machine" : "waiting for the signer";
 	AUTO_SIGNER_TARGET struct signer_target target = {0};
 	AUTO_FREE char *url = local_settings_url(settings);
 	bool final = false;
 
 	if (!signer_target_init(url, folder->ca, &target, error))
 		return NULL;
-	while (!final && clock_monotonic_ms() < deadline_ms) {
+	while (!final && clock_monotonic_ms() - begun_ms < timeout_ms) {
 		json_t *keys = look(folder, is_open ? &target : NULL, &final, error);
+		const unsigned waited_s = (unsigned)((clock_monotonic_ms() - begun_ms) / 1000);
 
+		progress_show_wait(what, waited_s, keys || final);
 		if (keys)
 			return keys;
 		/* A host that this command started and that has ended is to be reaped. */
@@ -231,7 +238,7 @@ json_t *local_host_wait(const struct local_folder *folder, const struct local_se
 		(void)usleep(READY_POLL_US);
 	}
 	if (!final)
-		(void)error_prefix(error, "not ready after %u s", READY_TIMEOUT_MS / 1000);
+		(void)error_prefix(error, "not ready after %u s", timeout_ms / 1000);
 	return NULL;
 }
 

@@ -44,7 +44,7 @@ MUST_USE bool local_host_start(const struct local_folder *folder, bool *ret_star
  */
 MUST_USE bool local_host_is_open(const struct local_settings *settings, const struct client_settings *clients);
 /*
- * Waits until the host says that it serves and, if it is open, the signer answers over HTTPS with the folder's CA; returns its
+ * Shows how long it takes on stderr. Waits until the host says that it serves and, if it is open, the signer answers over HTTPS with the folder's CA; returns its
  * public keys (caller releases), out of the key table when it is not open. NULL on failure, with what the host said last.
  */
 MUST_USE json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, bool is_open,

@@ -11,10 +11,12 @@
 #include "cli/local_folder.h"
 
 static const struct command_help help = {
-	.usage = "ensign local logs [--dir D] [--follow] [--lines N] [--simulator]",
-	.description = "Prints the last lines of the log of host and enclave, or of the simulator.\n"
-		       "\n"
-		       "  ensign local logs --follow",
+	.usage = "ensign local logs [--dir D] [--follow] [--lines N] [--simulator | --console]",
+	.description =
+		"Prints the last lines of the log of host and enclave, of the simulator, or what a machine (--launcher qemu)\n"
+		"printed on its console: its kernel, and why it ended.\n"
+		"\n"
+		"  ensign local logs --follow",
 };
 
 #define LINES_DEFAULT 100
@@ -85,12 +87,14 @@ int local_logs_main(int argc, char **argv)
 	struct error error = {0};
 	const char *dir = NULL;
 	bool simulator = false;
+	bool console = false;
 	bool follow = false;
 	const struct option options[] = {
 		{"dir", OPTION_TEXT, &dir, "D", "folder of this signer; default ~/.local/state/ensign/local"},
 		{"follow", OPTION_FLAG, &follow, NULL, "go on printing what is added"},
 		{"lines", OPTION_NUMBER, &lines, "N", "how many of the last lines; default 100"},
 		{"simulator", OPTION_FLAG, &simulator, NULL, "the simulator's log"},
+		{"console", OPTION_FLAG, &console, NULL, "the console of the enclave's machine"},
 	};
 	bool done;
 	int code;
@@ -100,5 +104,5 @@ int local_logs_main(int argc, char **argv)
 		return code;
 	if (!local_folder_init(dir, &folder, &error))
 		return command_fail(&error, NULL);
-	return print_log(simulator ? folder.sim_log : folder.host_log, lines, follow);
+	return print_log(console ? folder.console : simulator ? folder.sim_log : folder.host_log, lines, follow);
 }

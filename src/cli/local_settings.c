@@ -16,6 +16,8 @@ static const struct text_member {
 	size_t size;
 } text_members[] = {
 	{"listen", offsetof(struct local_settings, listen), LOCAL_LISTEN_SIZE},
+	{"launcher", offsetof(struct local_settings, launcher), LOCAL_LAUNCHER_SIZE},
+	{"kernel", offsetof(struct local_settings, kernel), LOCAL_KERNEL_SIZE},
 	{"kms_key_arn", offsetof(struct local_settings, kms_key_arn), KMS_ARN_SIZE},
 	{"tls_listen", offsetof(struct local_settings, tls_listen), LOCAL_LISTEN_SIZE},
 	{"metrics_listen", offsetof(struct local_settings, metrics_listen), LOCAL_LISTEN_SIZE},
@@ -37,8 +39,14 @@ static const struct bool_member {
 /* Files of earlier versions lack these. */
 static bool is_absent(json_t *object, const char *name)
 {
-	static const char *const later[] = {"tls_is_own",     "known_clients_serial", "key_manager_token_sha256",
-					    "metrics_listen", "table_connect",        "log_is_json"};
+	static const char *const later[] = {"tls_is_own",
+					    "known_clients_serial",
+					    "key_manager_token_sha256",
+					    "metrics_listen",
+					    "table_connect",
+					    "log_is_json",
+					    "launcher",
+					    "kernel"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 		if (strcmp(later[i], name) == 0)
@@ -52,8 +60,10 @@ void local_settings_default(struct local_settings *ret_settings)
 	struct error error;
 	const struct network *mainnet = network_find("mainnet", &error);
 
-	*ret_settings =
-		(struct local_settings){.listen = "127.0.0.1:8443", .slashing_protection = true, .slashing.host_may_begin = true};
+	*ret_settings = (struct local_settings){.listen = "127.0.0.1:8443",
+						.launcher = LOCAL_LAUNCHER_PROCESS,
+						.slashing_protection = true,
+						.slashing.host_may_begin = true};
 	if (mainnet)
 		ret_settings->network = *mainnet;
 }
@@ -86,6 +96,8 @@ static bool read_members(json_t *object, struct local_settings *settings, struct
 		if (!is_absent(object, bool_members[i].name) && !json_read_bool(object, bool_members[i].name, value, error))
 			return false;
 	}
+	if (strcmp(settings->launcher, LOCAL_LAUNCHER_PROCESS) != 0 && !local_settings_is_machine(settings))
+		return error_set(error, ERROR_INPUT, "launcher: neither " LOCAL_LAUNCHER_PROCESS " nor " LOCAL_LAUNCHER_QEMU);
 	if (!slashing_settings_read(object, &settings->slashing, error))
 		return false;
 	/* On a laptop whoever starts the signer is its operator. */
@@ -98,7 +110,7 @@ static bool read_members(json_t *object, struct local_settings *settings, struct
 bool local_settings_read(const char *path, struct local_settings *ret_settings, struct error *error)
 {
 	AUTO_BUFFER struct buffer text = {0};
-	struct local_settings settings = {0};
+	struct local_settings settings = {.launcher = LOCAL_LAUNCHER_PROCESS};
 	AUTO_JSON json_t *object = NULL;
 
 	if (!file_read(path, SETTINGS_MAX_SIZE, &text, error))

@@ -15,11 +15,18 @@
 #define LOCAL_LISTEN_SIZE 300  /* "[v6]:port" or "name:port"; names have at most 255 octets */
 #define LOCAL_ADDRESS_SIZE 320 /* "tcp:NAME:PORT" */
 #define LOCAL_FLEET "local"
+#define LOCAL_LAUNCHER_SIZE 16
+#define LOCAL_LAUNCHER_PROCESS "process"
+#define LOCAL_LAUNCHER_QEMU "qemu"
+#define LOCAL_KERNEL_SIZE 1024 /* a path */
+#define LOCAL_KERNEL_DEFAULT "default"
 #define LOCAL_UUID "local" /* web3signer_uuid of its rows in the key table */
 
 struct local_settings {
-	char listen[LOCAL_LISTEN_SIZE]; /* "127.0.0.1:8443"; the port is never 0 once the signer has been up */
-	bool any_port;                  /* the port was the kernel's choice, and may change when it is taken */
+	char listen[LOCAL_LISTEN_SIZE];     /* "127.0.0.1:8443"; the port is never 0 once the signer has been up */
+	char launcher[LOCAL_LAUNCHER_SIZE]; /* what the enclave is: LOCAL_LAUNCHER_… */
+	char kernel[LOCAL_KERNEL_SIZE];     /* of a machine; "": the project's own */
+	bool any_port;                      /* the port was the kernel's choice, and may change when it is taken */
 	struct network network;
 	bool slashing_protection;
 	struct slashing_settings slashing;
@@ -34,6 +41,12 @@ struct local_settings {
 	char key_manager_token_sha256[2 * KEY_MANAGER_DIGEST_SIZE + 1]; /* hex; "": there is no key manager */
 	char pcr0[2 * NSM_PCR_SIZE + 1]; /* hex of the measurement that the key policy was pinned to last; "" none yet */
 };
+
+/* Its enclave is a machine, not a process. */
+static inline bool local_settings_is_machine(const struct local_settings *settings)
+{
+	return strcmp(settings->launcher, LOCAL_LAUNCHER_QEMU) == 0;
+}
 
 /* What `up` takes when nothing was asked for. */
 void local_settings_default(struct local_settings *ret_settings);

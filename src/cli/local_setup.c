@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "cli/local_fresh.h"
+#include "cli/local_machine.h"
 #include "image/configuration.h"
+#include "image/machine.h"
 
 /* A sanitizer build of the enclave has some 30 MB. */
 #define PROGRAM_MAX_SIZE (256u << 20)
@@ -184,6 +186,8 @@ static bool write_configuration(const struct local_setup *setup, struct error *e
 	configuration.key_manager.is_on = hex_decode(view_of_text(setup->settings->key_manager_token_sha256),
 						     configuration.key_manager.token_sha256, KEY_MANAGER_DIGEST_SIZE);
 	configuration.slashing = setup->settings->slashing;
+	/* Else a machine refuses to keep histories in its memory. */
+	configuration.is_debug = local_machine_forgets(setup->settings);
 	configuration_write(&configuration, &text);
 	configuration.policy = (struct signing_policy){0}; /* the caller's, not ours to free */
 	configuration.clients = (struct client_settings){0};
@@ -195,7 +199,11 @@ static bool write_configuration(const struct local_setup *setup, struct error *e
 
 bool local_setup_image(const struct local_setup *setup, struct measurement *ret_measurement, struct error *error)
 {
-	if (!copy_program(setup->folder->enclave, error) || !write_configuration(setup, error))
+	if (!write_configuration(setup, error))
+		return error_prefix(error, "image");
+	if (local_settings_is_machine(setup->settings))
+		return local_machine_image(setup, ret_measurement, error) || error_prefix(error, "image");
+	if (!copy_program(setup->folder->enclave, error))
 		return error_prefix(error, "image");
 	return measurement_of_process_files(setup->folder->enclave, setup->folder->configuration, ret_measurement, error);
 }
@@ -215,6 +223,13 @@ bool local_setup_policy(const struct local_setup *setup, const struct measuremen
 	return true;
 }
 
+/* Where the enclave finds a way out: a port of its machine's vsock, or (0) a socket. */
+static char *relay_address(const struct local_folder *folder, unsigned port, const char *socket_name)
+{
+	return port ? memory_format("hybrid:%s/" MACHINE_VSOCK ":%u", folder->machine, port)
+		    : memory_format("unix:%s/%s", folder->run, socket_name);
+}
+
 bool local_setup_host(const struct local_setup *setup, struct error *error)
 {
 	const struct local_folder *folder = setup->folder;
@@ -223,13 +238,15 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 	AUTO_FREE char *listen = memory_format("tcp:%s", setup->settings->listen);
 	AUTO_FREE char *metrics = memory_format("tcp:%s", setup->settings->metrics_listen);
 	AUTO_FREE char *credentials = memory_format("imds:%s", endpoints->imds_url);
-	AUTO_FREE char *relay = memory_format("unix:%s/kms.sock", folder->run);
-	AUTO_FREE char *table_relay = memory_format("unix:%s/dynamodb.sock", folder->run);
-	AUTO_JSON json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "launcher", "process", "program",
-		folder->enclave, "configuration", folder->configuration, "run_folder", folder->run, "store_folder", folder->store,
-		"web3signer_uuid", LOCAL_UUID, "key_table", table, "tls_table", table, "listen", listen, "credentials", credentials,
-		"nsm", endpoints->nsm_address, "relays", "name", "kms", "listen", relay, "connect", endpoints->kms_address);
+	const bool is_machine = local_settings_is_machine(setup->settings);
+	AUTO_FREE char *relay = relay_address(folder, is_machine ? MACHINE_KMS_PORT : 0, "kms.sock");
+	AUTO_FREE char *table_relay = relay_address(folder, is_machine ? MACHINE_TABLE_PORT : 0, "dynamodb.sock");
+	AUTO_JSON json_t *object =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "launcher",
+			  setup->settings->launcher, "program", folder->enclave, "configuration", folder->configuration,
+			  "run_folder", folder->run, "store_folder", folder->store, "web3signer_uuid", LOCAL_UUID, "key_table",
+			  table, "tls_table", table, "listen", listen, "credentials", credentials, "nsm", endpoints->nsm_address,
+			  "relays", "name", "kms", "listen", relay, "connect", endpoints->kms_address);
 	AUTO_BUFFER struct buffer text = {0};
 
 	if (!object)
@@ -238,6 +255,8 @@ bool local_setup_host(const struct local_setup *setup, struct error *error)
 		(void)json_array_append_new(json_object_get(object, "relays"),
 					    json_pack("{s:s, s:s, s:s}", "name", "dynamodb", "listen", table_relay, "connect",
 						      setup->settings->table_connect));
+	if (is_machine && json_object_set_new(object, "machine", local_machine_json(folder, error)) != 0)
+		return false;
 	if (setup->settings->metrics_listen[0])
 		(void)json_object_set_new(object, "metrics_listen", json_string(metrics));
 	/* Whoever changes a local signer's tables tells it: `ensign keys`, `ensign local`. */

@@ -35,7 +35,7 @@ MUST_USE bool local_setup_keys(const struct local_setup *setup, const struct key
 			       struct error *error);
 /* Whether every keystore of the folder names (`pubkey`) a key that the table has. ERROR_INPUT names the first that does not. */
 MUST_USE bool local_setup_keys_present(const struct local_folder *folder, const char *keystores, struct error *error);
-/* image/ensign-enclave, image/enclave.json and what they measure. */
+/* image/enclave.json and image/ensign-enclave, or the image of a machine, and what they measure. */
 MUST_USE bool local_setup_image(const struct local_setup *setup, struct measurement *ret_measurement, struct error *error);
 /* The key policy for this measurement. *ret_changed: it was pinned to another one before. */
 MUST_USE bool local_setup_policy(const struct local_setup *setup, const struct measurement *measurement, bool *ret_changed,

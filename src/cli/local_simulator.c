@@ -87,12 +87,12 @@ static bool wait_for_endpoints(const struct local_folder *folder, pid_t pid, str
 			 folder->sim_log);
 }
 
-bool local_simulator_start(const struct local_folder *folder, bool *ret_started, struct local_endpoints *ret_endpoints,
-			   struct error *error)
+bool local_simulator_start(const struct local_folder *folder, bool with_machine, bool *ret_started,
+			   struct local_endpoints *ret_endpoints, struct error *error)
 {
 	AUTO_FREE char *programs = process_executable_folder(error);
 	AUTO_FREE char *program = programs ? memory_format("%s/ensign-sim", programs) : NULL;
-	const char *const argv[] = {"ensign-sim", "--dir", folder->sim, NULL};
+	const char *const argv[] = {"ensign-sim", "--dir", folder->sim, with_machine ? "--machine" : NULL, folder->machine, NULL};
 	const struct local_daemon daemon = {program, argv, folder->sim_pid, folder->sim_log};
 	pid_t pid;
 

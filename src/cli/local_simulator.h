@@ -27,9 +27,9 @@ void local_endpoints_done(struct local_endpoints *endpoints);
 
 MUST_USE bool local_endpoints_read(const char *path, struct local_endpoints *ret_endpoints, struct error *error);
 
-/* Starts the simulator unless it runs; waits until it serves. *ret_started tells whether this call started it (set on failure too). */
-MUST_USE bool local_simulator_start(const struct local_folder *folder, bool *ret_started, struct local_endpoints *ret_endpoints,
-				    struct error *error);
+/* Starts the simulator unless it runs, with an NSM for the folder's machine or without; waits until it serves. *ret_started tells whether this call started it (set on failure too). */
+MUST_USE bool local_simulator_start(const struct local_folder *folder, bool with_machine, bool *ret_started,
+				    struct local_endpoints *ret_endpoints, struct error *error);
 
 /* KMS with the operator's credentials. Not to be copied: `kms` points into it. */
 struct local_kms {

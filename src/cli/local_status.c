@@ -111,6 +111,7 @@ static void print_json(const struct local_folder *folder, const struct report *r
 			  (json_int_t)report->host.enclave_pid, "key_count", (json_int_t)report->host.key_count, "restarts",
 			  (json_int_t)report->host.restarts, "last_error", last_error_json(&report->host));
 
+	(void)json_object_set_new(object, "launcher", json_string(report->settings.launcher));
 	(void)json_object_set_new(object, "histories", histories_json(report));
 	local_host_failures_write(&report->host, object);
 	command_print_json(object);
@@ -150,6 +151,7 @@ static void print_human(const struct local_folder *folder, const struct report *
 	(void)printf("  %-11s %s\n  %-11s %s\n", "url", url, "CA file", folder->ca);
 	(void)printf("  %-11s %s, slashing protection %s\n", "network", report->settings.network.name,
 		     report->settings.slashing_protection ? "on" : "OFF");
+	(void)printf("  %-11s %s\n", "launcher", report->settings.launcher);
 	print_process("simulator", report->sim_pid);
 	print_process("host", report->host_pid);
 	print_process("enclave", report->host_pid ? (pid_t)report->host.enclave_pid : 0);

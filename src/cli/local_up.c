@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
+#include "cli/local_machine.h"
 #include "cli/local_table.h"
 #include "cli/local_up.h"
 #include "cli/policy_file.h"
@@ -22,6 +23,7 @@ static const struct command_help help = {
 		"\n"
 		"  ensign local up --keystores keys --password-file password.txt --network hoodi\n"
 		"  ensign local up --dir /tmp/second --listen 127.0.0.1:0 --json\n"
+		"  ensign local up --dir /tmp/third --launcher qemu\n"
 		"\n"
 		"Exit code 2: an option, a keystore or a password is wrong, and nothing was changed. 3: KMS refused the enclave.",
 };
@@ -31,6 +33,7 @@ static const struct command_help help = {
 struct up_options {
 	const char *dir;
 	const char *listen;
+	struct machine_choice machine;
 	struct key_source keys;
 	const char *network;
 	const char *network_config;
@@ -146,6 +149,8 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		if (strcmp(host, host_before) == 0)
 			memcpy(settings->listen, before.listen, sizeof before.listen);
 	}
+	if (!local_machine_merge(&options->machine, settings, error))
+		return false;
 	if (!local_settings_set_network(settings, options->network, options->network_config, options->genesis_validators_root,
 					error))
 		return false;
@@ -163,7 +168,9 @@ static bool merge_settings(const struct up_options *options, struct up *up, bool
 		return false;
 	if (!merge_identity(options, up, &identity_changed, error))
 		return false;
-	*ret_changed = !slashing_settings_equal(&before.slashing, &settings->slashing) ||
+	up->launcher_changed = strcmp(before.launcher, settings->launcher) != 0;
+	*ret_changed = up->launcher_changed || strcmp(before.kernel, settings->kernel) != 0 ||
+		       !slashing_settings_equal(&before.slashing, &settings->slashing) ||
 		       strcmp(before.table_connect, settings->table_connect) != 0 || options->table.ca ||
 		       strcmp(before.listen, settings->listen) != 0 || !network_equal(&before.network, &settings->network) ||
 		       before.slashing_protection != settings->slashing_protection || policy_changed || clients_changed ||
@@ -215,14 +222,30 @@ static struct local_setup setup_of(struct up *up)
 				    &up->policy, &up->clients.settings, before};
 }
 
+/* One that outlived its host may have been started for a process, without an NSM for the machine. */
+static bool stop_stale_simulator(const struct up *up, struct error *error)
+{
+	struct local_stopped stopped;
+
+	return !local_settings_is_machine(&up->settings) || local_stop_all(&up->folder, false, true, &stopped, error);
+}
+
+/* Of what the enclave is at this moment. */
+static bool measure(struct up *up, struct error *error)
+{
+	if (local_settings_is_machine(&up->settings))
+		return local_machine_measure(&up->folder, &up->measurement, error);
+	return measurement_of_process_files(up->folder.enclave, up->folder.configuration, &up->measurement, error);
+}
+
 static bool set_up(const struct up_options *options, struct up *up, struct error *error)
 {
 	const struct key_source *source = options->keys.keystores ? &options->keys : NULL;
 	const struct local_setup setup = setup_of(up);
 
-	if (!settle_port(&up->settings, &up->reserved_fd, error))
+	if (!settle_port(&up->settings, &up->reserved_fd, error) || !stop_stale_simulator(up, error))
 		return false;
-	if (!local_simulator_start(&up->folder, &up->sim_started, &up->endpoints, error))
+	if (!local_simulator_start(&up->folder, local_settings_is_machine(&up->settings), &up->sim_started, &up->endpoints, error))
 		return false;
 	if (!local_kms_init(&up->kms, &up->endpoints, error) || !local_setup_kms_key(&setup, error))
 		return false;
@@ -266,8 +289,9 @@ static bool resume(const struct up_options *options, struct up *up, bool changed
 	if (changed)
 		return error_set(error, ERROR_INPUT, "the signer in %s is up with other options", up->folder.path);
 	up->already_up = true;
-	if (!local_simulator_start(&up->folder, &up->sim_started, &up->endpoints, error) ||
-	    !measurement_of_process_files(up->folder.enclave, up->folder.configuration, &up->measurement, error))
+	if (!local_simulator_start(&up->folder, local_settings_is_machine(&up->settings), &up->sim_started, &up->endpoints,
+				   error) ||
+	    !measure(up, error))
 		return false;
 	if (!up->tables_change && (!keystores || local_setup_keys_present(&up->folder, keystores, &ignored)))
 		return true;
@@ -294,6 +318,19 @@ static void warn_about_slashing(const struct local_settings *settings)
 		      settings->network.name);
 }
 
+static void warn_about_memory(const struct local_settings *settings)
+{
+	if (local_machine_forgets(settings))
+		(void)fprintf(
+			stderr,
+			"WARNING: what the keys signed is kept in the machine's memory: whenever the machine ends (down, a crash), "
+			"it is forgotten,\n"
+			"WARNING: and they sign no block and no vote until it is said again: ensign slashing import, of an export "
+			"made before;\n"
+			"WARNING: ensign slashing fresh only for keys that never signed. --slashing-table keeps histories for "
+			"good.\n");
+}
+
 /* Nothing is wrong with it, but it is hardly what was meant. */
 static void warn_about_clients(const struct up *up)
 {
@@ -305,21 +342,26 @@ static void warn_about_clients(const struct up *up)
 
 static int fail(struct up *up, const struct error *error)
 {
+	const bool is_machine = local_settings_is_machine(&up->settings);
+
 	if (up->host_started || up->already_up)
-		return command_fail(error, "The log: %s%s", up->folder.host_log,
+		return command_fail(error, "The log: %s%s%s%s", up->folder.host_log, is_machine ? "; the machine's console: " : "",
+				    is_machine ? up->folder.console : "",
 				    up->host_started ? "; what this command started is stopped again." : "");
 	return command_fail(error, error->code == ERROR_INPUT ? "See: ensign local up --help" : NULL);
 }
 
 /* The signer is up: what its new keys have signed, or that they never did. */
-static bool settle_histories(struct up *up, struct error *error)
+static bool settle_histories(struct up *up, json_t *keys, struct error *error)
 {
 	const struct interchange *interchange = up->interchange.keys ? &up->interchange : NULL;
 
 	if (!up->settings.slashing_protection)
 		return true;
-	return local_fresh_settle(&up->folder, interchange, &up->histories, error) ||
-	       error_prefix(error, interchange ? "--slashing-import" : "letting new keys begin");
+	if (!local_fresh_settle(&up->folder, interchange, &up->histories, error))
+		return error_prefix(error, interchange ? "--slashing-import" : "letting new keys begin");
+	return (!local_machine_forgets(&up->settings) && !up->launcher_changed) ||
+	       local_machine_count_without(&up->folder, keys, &up->without, error);
 }
 
 static int run(const struct up_options *options, struct up *up)
@@ -343,17 +385,20 @@ static int run(const struct up_options *options, struct up *up)
 	if (lock < 0 || !merge_settings(options, up, &changed, &error))
 		return command_fail(&error, NULL);
 	warn_about_slashing(&up->settings);
+	warn_about_memory(&up->settings);
 	warn_about_clients(up);
 	if (local_daemon_running(up->folder.host_pid, NULL)) {
 		if (!resume(options, up, changed, &error))
 			return up->already_up ? fail(up, &error)
 					      : command_fail(&error, "Stop it first: ensign local down --dir %s", up->folder.path);
 	}
+	if (!up->already_up && !local_machine_check(&up->folder, &up->settings, &error))
+		return command_fail(&error, "Nothing was changed.");
 	done = up->already_up || set_up(options, up, &error);
 	if (done)
 		keys = local_host_wait(&up->folder, &up->settings, local_host_is_open(&up->settings, &up->clients.settings),
 				       &error);
-	if (!keys || !settle_histories(up, &error)) {
+	if (!keys || !settle_histories(up, keys, &error)) {
 		undo(up);
 		return fail(up, &error);
 	}
@@ -367,6 +412,10 @@ int local_up_main(int argc, char **argv)
 	const struct option options[] = {
 		{"dir", OPTION_TEXT, &values.dir, "D", "folder of this signer; default ~/.local/state/ensign/local"},
 		{"listen", OPTION_TEXT, &values.listen, "HOST:PORT", "default 127.0.0.1:8443; port 0: any free one"},
+		{"launcher", OPTION_TEXT, &values.machine.launcher, "process|qemu",
+		 "the enclave as a process (default), or as a machine of its own: a kernel, real vsock; measured"},
+		{"kernel", OPTION_TEXT, &values.machine.kernel, "F|default",
+		 "of that machine; default: the project's own, which scripts/get-kernel builds; measured"},
 		{"keystores", OPTION_TEXT, &values.keys.keystores, "DIR", "EIP-2335 keystores: every *.json in it"},
 		{"passwords", OPTION_TEXT, &values.keys.passwords, "DIR", "X.txt there is the password of X.json"},
 		{"password-file", OPTION_TEXT, &values.keys.password_file, "F", "one password for all keystores"},

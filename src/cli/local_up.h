@@ -26,6 +26,8 @@ struct up {
 	bool already_up;
 	bool reloaded;
 	bool repinned;
+	bool launcher_changed;
+	size_t without;      /* keys without a history, where that may have become of them */
 	uint64_t started_ms; /* monotonic */
 };
 

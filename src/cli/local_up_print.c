@@ -47,6 +47,8 @@ void local_up_print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 			  up->repinned, "keys_imported", (json_int_t)up->imported.added, "keys_already_present",
 			  (json_int_t)up->imported.already_present, "took_ms", (json_int_t)took_ms);
 
+	(void)json_object_set_new(object, "launcher", json_string(up->settings.launcher));
+	(void)json_object_set_new(object, "keys_without_history", json_integer((json_int_t)up->without));
 	(void)json_object_set_new(object, "histories_begun", json_integer((json_int_t)up->histories.new_keys));
 	(void)json_object_set_new(object, "key_manager", json_boolean(up->settings.key_manager_token_sha256[0] != 0));
 	command_print_json(object);
@@ -66,6 +68,8 @@ void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)
 		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
 	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
 	(void)printf("  CA file      %s%s\n", up->folder.ca, up->settings.tls_is_own ? " (of the identity that you chose)" : "");
+	if (local_settings_is_machine(&up->settings))
+		(void)printf("  enclave      a machine of its own, under qemu; its console is in %s\n", up->folder.console);
 	(void)printf("  clients      %s\n", clients);
 	for (size_t i = 0; i < up->clients.settings.host_count; i++)
 		(void)printf("%s%s%s", i ? ", " : "  hosts        ", up->clients.settings.hosts[i],
@@ -75,6 +79,10 @@ void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)
 	if (up->histories.keys)
 		(void)printf("  histories    %llu keys %s\n", (unsigned long long)up->histories.keys,
 			     up->interchange.keys ? "imported" : "counted as never used");
+	if (up->without)
+		(void)printf("  histories    %zu keys have NONE: they sign no block and no vote until it is said what they signed\n"
+			     "               (ensign slashing import FILE; ensign slashing fresh only if they never did)\n",
+			     up->without);
 	for (size_t i = 0; i < up->policy.count; i++)
 		(void)printf("%s%s%s", i ? ", " : "  policy       ", up->policy.rules[i].name,
 			     i + 1 == up->policy.count ? "\n" : "");

@@ -8,6 +8,7 @@
 
 /* Of progress in a log. */
 #define PROGRESS_INTERVAL_MS 5000
+#define PROGRESS_INTERVAL_S 5
 
 void progress_show(const char *what, size_t done, size_t count)
 {
@@ -25,4 +26,17 @@ void progress_show(const char *what, size_t done, size_t count)
 		return;
 	shown_ms = now_ms;
 	(void)fprintf(stderr, "%s: %zu of %zu\n", what, done, count);
+}
+
+void progress_show_wait(const char *what, unsigned waited_s, bool is_over)
+{
+	static unsigned shown_s;
+	const bool is_terminal = isatty(STDERR_FILENO);
+
+	if (is_terminal && is_over && shown_s > 0)
+		(void)fprintf(stderr, "\n");
+	if (is_over || waited_s < shown_s + (is_terminal ? 1 : PROGRESS_INTERVAL_S))
+		return;
+	shown_s = waited_s;
+	(void)fprintf(stderr, is_terminal ? "\r%s: %u s" : "%s: %u s\n", what, waited_s);
 }

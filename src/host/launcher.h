@@ -73,9 +73,9 @@ void launcher_free(struct launcher *launcher);
 MUST_USE struct launcher *launcher_process_new(const struct launch_options *options, struct error *error);
 
 /*
- * launcher_qemu: the enclave is a microVM of this computer that boots the parts of an image; for tests of the whole image. qemu runs it (and
+ * launcher_qemu: the enclave is a microVM of this computer that boots an image (FOLDER/image.eif); for tests and laptops. qemu runs it (and
  * emulates the processor, unless told to use KVM) and vhost-device-vsock carries its vsock, which this side finds as
  * hybrid:FOLDER/vsock:PORT. Both are watched by a thread that also answers the heartbeat; the end of either ends the machine, and both are killed when the host
- * dies. What the machine prints on its console is in FOLDER/console.log.
+ * dies. What the machine prints on its console is in FOLDER/console.log (MACHINE_CONSOLE).
  */
 MUST_USE struct launcher *launcher_qemu_new(const struct launch_options *options, struct error *error);

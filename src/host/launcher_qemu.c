@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <poll.h>
-#include <sys/un.h>
 
 #include "base/file.h"
 #include "host/machine_run.h"
 #include "image/machine.h"
-
-/* A socket's path has 107 bytes for qemu and for the back end: "/vsock_4294967295" is the longest name in the folder. */
-#define FOLDER_MAX_SIZE (sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/" MACHINE_VSOCK "_4294967295")
 
 struct launcher_qemu {
 	struct launcher launcher;
@@ -74,22 +70,14 @@ static void end_at_once(struct launcher_qemu *qemu)
 	qemu->run = NULL;
 }
 
-static bool check_part(const char *folder, const char *name, struct error *error)
-{
-	AUTO_FREE char *path = memory_format("%s/%s", folder, name);
-
-	return file_exists(path) || error_set(error, ERROR_NOT_FOUND, "machine: folder: %s does not exist", path);
-}
-
 static bool qemu_start(struct launcher *launcher, struct error *error)
 {
 	struct launcher_qemu *qemu = (struct launcher_qemu *)launcher;
-	const char *folder = qemu->options->folder;
+	AUTO_FREE char *image = memory_format("%s/" MACHINE_IMAGE, qemu->options->folder);
 
 	end_at_once(qemu);
-	if (!check_part(folder, MACHINE_KERNEL, error) || !check_part(folder, MACHINE_COMMAND_LINE, error) ||
-	    !check_part(folder, MACHINE_RAMDISK, error))
-		return false;
+	if (!file_exists(image))
+		return error_set(error, ERROR_NOT_FOUND, "machine: folder: %s does not exist", image);
 	qemu->run = machine_run_start(qemu->options, error);
 	return qemu->run != NULL;
 }
@@ -115,9 +103,9 @@ static bool check_options(const struct machine_options *machine, struct error *e
 {
 	if (!machine)
 		return error_set(error, ERROR_INPUT, "machine: missing; the qemu launcher needs it");
-	if (strlen(machine->folder) > FOLDER_MAX_SIZE)
+	if (strlen(machine->folder) > MACHINE_FOLDER_MAX_SIZE)
 		return error_set(error, ERROR_INPUT, "machine: folder: %zu bytes, at most %zu fit into a socket's path",
-				 strlen(machine->folder), (size_t)FOLDER_MAX_SIZE);
+				 strlen(machine->folder), (size_t)MACHINE_FOLDER_MAX_SIZE);
 	/* Both are put between commas and colons. */
 	if (strpbrk(machine->folder, ",:"))
 		return error_set(error, ERROR_INPUT, "machine: folder: has a comma or a colon, which qemu takes for its own");

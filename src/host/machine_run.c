@@ -13,11 +13,10 @@
 
 #include "base/file.h"
 #include "base/process.h"
-#include "image/machine.h"
+#include "image/machine_image.h"
 #include "net/deadline.h"
 
 #define BACKEND_SOCKET "vhost.sock"
-#define CONSOLE_FILE "console.log"
 /* The back end binds its socket within milliseconds; this is a machine under full load. */
 #define BACKEND_READY_TIMEOUT_MS 5000
 #define BACKEND_READY_POLL_MS 5
@@ -92,7 +91,7 @@ static void describe_end(const char *name, int status, char ret_how[HOW_SIZE])
 	if (WIFSIGNALED(status))
 		(void)snprintf(ret_how, HOW_SIZE, "ended: %s was killed by signal %d", name, WTERMSIG(status));
 	else
-		(void)snprintf(ret_how, HOW_SIZE, "ended: %s ended with status %d (see " CONSOLE_FILE ")", name,
+		(void)snprintf(ret_how, HOW_SIZE, "ended: %s ended with status %d (see " MACHINE_CONSOLE ")", name,
 			       WEXITSTATUS(status));
 }
 
@@ -120,28 +119,25 @@ static bool start_backend(const struct machine_options *options, struct child *r
 }
 
 /* What is said behind the measured line is of this computer alone: no parent of EC2, no NSM, and an end that qemu understands. */
-static char *command_line_of(const struct machine_options *options, struct error *error)
+static char *unpack(const struct machine_options *options, struct error *error)
 {
-	AUTO_FREE char *path = memory_format("%s/" MACHINE_COMMAND_LINE, options->folder);
+	AUTO_MACHINE_IMAGE struct machine_image image = {0};
 	AUTO_BUFFER struct buffer text = {0};
 
-	if (!file_read(path, MACHINE_COMMAND_LINE_MAX_SIZE, &text, error))
+	if (!machine_image_read(options->folder, &image, error) || !machine_image_unpack(&image, options->folder, &text, error))
 		return NULL;
-	if (memchr(text.data, 0, text.size) || memchr(text.data, '\n', text.size))
-		return error_set(error, ERROR_INPUT, "%s: has a NUL or a line end", path), NULL;
 	return memory_format("%s ensign.parent_cid=%d ensign.nsm=vsock:%d:%d reboot=t", buffer_text(&text), PARENT_CID, PARENT_CID,
 			     MACHINE_NSM_PORT);
 }
 
-static bool start_qemu(const struct machine_options *options, struct child *ret_qemu, struct error *error)
+static bool start_qemu(const struct machine_options *options, const char *command_line, struct child *ret_qemu, struct error *error)
 {
-	AUTO_FREE char *command_line = command_line_of(options, error);
 	AUTO_FREE char *machine = memory_format("microvm,accel=%s,memory-backend=memory,acpi=off", options->accelerator);
 	AUTO_FREE char *memory = memory_format("memory-backend-memfd,id=memory,size=%uM,share=on", options->memory_mib);
 	AUTO_FREE char *size = memory_format("%uM", options->memory_mib);
 	AUTO_FREE char *cpus = memory_format("%d", MACHINE_CPUS);
 	AUTO_FREE char *socket_path = memory_format("socket,id=vsock,path=%s/" BACKEND_SOCKET, options->folder);
-	AUTO_FREE char *console = memory_format("file:%s/" CONSOLE_FILE, options->folder);
+	AUTO_FREE char *console = memory_format("file:%s/" MACHINE_CONSOLE, options->folder);
 	AUTO_FREE char *kernel = memory_format("%s/" MACHINE_KERNEL, options->folder);
 	AUTO_FREE char *ramdisk = memory_format("%s/" MACHINE_RAMDISK, options->folder);
 	/* Without cmpxchg16b, which qemu 7.2 gets wrong. */
@@ -152,7 +148,7 @@ static bool start_qemu(const struct machine_options *options, struct child *ret_
 		"-kernel",     kernel,    "-initrd", ramdisk,    "-append",   command_line, "-no-user-config",
 		NULL};
 
-	return command_line && child_start("qemu", argv, ret_qemu, error);
+	return child_start("qemu", argv, ret_qemu, error);
 }
 
 /* Nothing depends on it here: what the machine waits for is only an answer. */
@@ -203,13 +199,14 @@ static bool run_machine(struct machine_run *run, struct error *error)
 	AUTO_CHILD struct child backend = {.pidfd = -1};
 	AUTO_CHILD struct child qemu = {.pidfd = -1};
 	AUTO_FREE char *text = memory_format("hybrid:%s/" MACHINE_VSOCK ":%d", run->options->folder, MACHINE_HEARTBEAT_PORT);
+	AUTO_FREE char *command_line = unpack(run->options, error);
 	AUTO_FD int listener = -1;
 	struct address address;
 
-	if (!address_parse(text, &address, error))
+	if (!command_line || !address_parse(text, &address, error))
 		return false;
 	listener = address_listen(&address, HEARTBEAT_BACKLOG, error);
-	if (listener < 0 || !start_backend(run->options, &backend, error) || !start_qemu(run->options, &qemu, error))
+	if (listener < 0 || !start_backend(run->options, &backend, error) || !start_qemu(run->options, command_line, &qemu, error))
 		return false;
 	atomic_store(&run->qemu_pid, qemu.pid);
 	watch(run, listener, &qemu, &backend);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What both sides of a virtual machine know of each other: the ports of its vsock, and on this computer (where it is a microVM) the folder with the
- * parts of its image as they are booted and measured, and with the sockets that the ports are on this side. Who launches the machine fills the folder, the
- * simulator's NSM reads it.
+ * What both sides of a virtual machine know of each other: the ports of its vsock, and on this computer (where it is a microVM) the folder with its
+ * image and with the sockets that the ports are on this side (image/machine_image.h).
  */
 #pragma once
+
+#include <sys/un.h>
 
 /* In the ramdisk: the enclave program, the measured configuration, and the NSM's driver where the kernel has it as a module (AWS's; the name is theirs). */
 #define MACHINE_INIT "/init"
@@ -26,7 +27,10 @@
 #define MACHINE_HEARTBEAT 0xb7
 
 /* In the folder. */
-#define MACHINE_KERNEL "kernel"
-#define MACHINE_COMMAND_LINE "cmdline"
+#define MACHINE_IMAGE "image.eif"
+#define MACHINE_KERNEL "kernel" /* of the image, for qemu */
 #define MACHINE_RAMDISK "ramdisk"
+#define MACHINE_CONSOLE "console.log"
 #define MACHINE_VSOCK "vsock" /* hybrid:FOLDER/vsock:PORT (net/address.h) */
+/* A socket's path has 107 bytes: "/vsock_4294967295" is the longest name in the folder. */
+#define MACHINE_FOLDER_MAX_SIZE (sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/" MACHINE_VSOCK "_4294967295")

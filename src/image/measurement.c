@@ -7,8 +7,6 @@
 
 #include <openssl/evp.h>
 
-#include "image/machine.h"
-
 /* Read in pieces of this size: a program of many megabytes is never in memory as a whole. */
 #define PIECE_SIZE 65536
 /* Far above any enclave program or configuration; ends the reading of something that never ends. */
@@ -117,37 +115,6 @@ bool measurement_of_process_files(const char *program_path, const char *configur
 	if (configuration < 0)
 		return error_set_errno(error, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO, "%s", configuration_path);
 	return measurement_of_process_image(program, configuration, ret_measurement, error);
-}
-
-static bool feed_machine(EVP_MD_CTX *whole, const char *folder, struct error *error)
-{
-	static const char *const parts[] = {MACHINE_KERNEL, MACHINE_COMMAND_LINE, MACHINE_RAMDISK};
-
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		AUTO_FREE char *path = memory_format("%s/%s", folder, parts[i]);
-		AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-		if (fd < 0)
-			return error_set_errno(error, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO, "%s", path);
-		if (!feed_file(&whole, 1, fd, path, error))
-			return false;
-	}
-	return true;
-}
-
-bool measurement_of_machine(const char *folder, struct measurement *ret_measurement, struct error *error)
-{
-	CLEANUP(md_ctx_done) EVP_MD_CTX *whole = EVP_MD_CTX_new();
-	struct measurement measurement;
-
-	if (!whole || EVP_DigestInit_ex(whole, EVP_sha384(), NULL) != 1)
-		return error_set(error, ERROR_CRYPTO, "SHA-384 failed");
-	if (!feed_machine(whole, folder, error) || !pcr_finish(whole, measurement.pcr0, error) ||
-	    !measurement_of_parts(NULL, 0, measurement.pcr2, error))
-		return false;
-	memcpy(measurement.pcr1, measurement.pcr0, NSM_PCR_SIZE);
-	*ret_measurement = measurement;
-	return true;
 }
 
 void measurement_extend_text(const char *text, uint8_t ret_pcr[NSM_PCR_SIZE])

@@ -21,10 +21,5 @@ MUST_USE bool measurement_of_process_files(const char *program_path, const char 
 					   struct measurement *ret_measurement, struct error *error);
 /* SHA384(0^48 ‖ SHA384(parts one behind the other)); no parts give SHA384(0^48 ‖ SHA384("")). */
 MUST_USE bool measurement_of_parts(const struct view *parts, size_t count, uint8_t ret_pcr[NSM_PCR_SIZE], struct error *error);
-/*
- * Of a virtual machine with one ramdisk, from its folder (image/machine.h): PCR0 = PCR1 = kernel ‖ command line ‖ ramdisk, PCR2 = nothing,
- * as the hypervisor measures an EIF of these parts.
- */
-MUST_USE bool measurement_of_machine(const char *folder, struct measurement *ret_measurement, struct error *error);
 /* SHA384(0^48 ‖ text): what PCR3 (role ARN) and PCR4 (instance id) hold. */
 void measurement_extend_text(const char *text, uint8_t ret_pcr[NSM_PCR_SIZE]);

@@ -9,7 +9,9 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "image/machine_image.h"
 #include "net/frame.h"
 #include "sim/nsm_session.h"
 #include "sim/peer_measurement.h"
@@ -56,21 +58,27 @@ static bool wait_readable(const struct nsm_server *server, int fd)
 }
 
 static bool measure_client(const struct nsm_server *server, int fd, struct peer_process *ret_process,
-			   struct measurement *ret_measurement, struct error *error)
+			   struct measurement *ret_measurement, uint8_t ret_pcr8[NSM_PCR_SIZE], struct error *error)
 {
-	if (!server->machine_folder)
+	AUTO_MACHINE_IMAGE struct machine_image image = {0};
+
+	if (!server->machine_folder) {
+		memset(ret_pcr8, 0, NSM_PCR_SIZE);
 		return peer_measure(fd, ret_process, ret_measurement, error);
-	return peer_identify(fd, ret_process, error) && measurement_of_machine(server->machine_folder, ret_measurement, error);
+	}
+	return peer_identify(fd, ret_process, error) && machine_image_read(server->machine_folder, &image, error) &&
+	       machine_image_measure(&image, clock_realtime_ms(), ret_measurement, ret_pcr8, error);
 }
 
 static bool session_open(struct nsm_server *server, int fd, struct nsm_session *ret_session, struct error *error)
 {
 	struct measurement measurement;
 	struct peer_process process;
+	uint8_t pcr8[NSM_PCR_SIZE];
 	char module_id[ATTESTATION_MODULE_ID_SIZE];
 	char pcr0[2 * NSM_PCR_SIZE + 1];
 
-	if (!measure_client(server, fd, &process, &measurement, error))
+	if (!measure_client(server, fd, &process, &measurement, pcr8, error))
 		return false;
 	/* One enclave, one module id, however often it connects. */
 	(void)snprintf(module_id, sizeof module_id, "%s-enc%08x%08x", server->instance_id, (unsigned)process.pid,
@@ -81,6 +89,7 @@ static bool session_open(struct nsm_server *server, int fd, struct nsm_session *
 	memcpy(ret_session->pcrs[2], measurement.pcr2, NSM_PCR_SIZE);
 	memcpy(ret_session->pcrs[3], server->pcr3, NSM_PCR_SIZE);
 	memcpy(ret_session->pcrs[4], server->pcr4, NSM_PCR_SIZE);
+	memcpy(ret_session->pcrs[8], pcr8, NSM_PCR_SIZE);
 	hex_encode(view_of(measurement.pcr0, NSM_PCR_SIZE), pcr0);
 	log_info("nsm_client_measured", "pid=%d module_id=%s pcr0=%s", (int)process.pid, module_id, pcr0);
 	return true;

@@ -6,7 +6,7 @@
  * cannot be measured is logged and disconnected. To be measured a process must be dumpable at that moment: connect (and make a
  * first request) before process_harden(), or run the simulator with CAP_SYS_PTRACE.
  *
- * A server for virtual machines measures what their folder says is booted (image/machine.h): its clients are the back ends of their vsocks, one
+ * A server for virtual machines measures the image in their folder (image/machine_image.h), with PCR8 where it is signed: its clients are the back ends of their vsocks, one
  * a machine.
  *
  * It stands in for attestation on a laptop and is no wall against other processes of the same user, who could use ptrace

@@ -229,6 +229,23 @@ class Described(unittest.TestCase):
             self.assertIn("ensign image " + verb, run("image", verb, "--help", check=0).stdout)
 
 
+class DefaultKernel(unittest.TestCase):
+    def test_installed(self):
+        """Beside the program; without one it is said how to get it. What a build folder has is in test_microvm.py."""
+        installed = FOLDER / "installed"
+        (installed / "image").mkdir(parents=True)
+        shutil.copy(PROGRAMS / "ensign", installed)
+        words = [installed / "ensign", "image", "build", "--config", FOLDER / "config.json", "--program", "/bin/true", "--uncompressed",
+                 "--out", FOLDER / "default.eif"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("image/bzImage does not exist; scripts/get-kernel", done.stderr)
+        shutil.copy(FOLDER / "small", installed / "image/bzImage")
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        self.assertEqual(json.loads(done.stdout), BUILT[SMALL])
+        self.assertEqual((FOLDER / "default.eif").read_bytes(), SMALL.read_bytes())
+
+
 class Signed(unittest.TestCase):
     def signer(self, name, *options, curve="secp384r1"):
         key, certificate = FOLDER / f"{name}.key", FOLDER / f"{name}.pem"

@@ -1,114 +1,176 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The enclave as a machine of its own: the project's kernel, the program as /init, every byte over a real vsock; qemu under ensign-host.
+"""The enclave as a machine of its own: an image file with the project's kernel under qemu, and every byte over a real vsock.
 
 What is missing is said and skipped: the kernel (scripts/get-kernel, minutes) and qemu (scripts/get-microvm) must be there.
 """
-import datetime
-import hashlib
-import hmac
 import json
 import os
 import pathlib
-import shutil
 import signal
-import socket
-import ssl
-import struct
 import subprocess
 import sys
 import time
 import unittest
-import urllib.request
 
+import eif
 import signer
-from signer import TOP, Connection, SignerTest, attestation, block
+from signer import TOP, Connection, SignerTest, attestation, block, run
+from test_table import TableTest
 
-COMMAND_LINE = "reboot=k panic=1 pci=off nomodules console=ttyS0 quiet random.trust_cpu=on"
-MEMORY_MIB = 256
+MACHINE = ["--launcher", "qemu"]
 # An emulated processor on a busy machine.
 PATIENCE_S = 90
 MICROVM = TOP / ".deps/microvm/bin"
 SKIPPED = 77  # as meson understands it
-
-
-def pcr_of(data):
-    return hashlib.sha384(bytes(48) + hashlib.sha384(data).digest()).hexdigest()
-
-
-def kms(endpoints, operation, body):
-    """One call of the operator's, signed as SigV4 says."""
-    credentials = json.loads(pathlib.Path(endpoints["operator_credentials_file"]).read_text())
-    text = json.dumps(body).encode()
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    host = endpoints["kms_url"].removeprefix("https://")
-    headers = {"content-type": "application/x-amz-json-1.1", "host": host, "x-amz-date": now, "x-amz-target": f"TrentService.{operation}"}
-    names = ";".join(sorted(headers))
-    canonical = "POST\n/\n\n" + "".join(f"{name}:{headers[name]}\n" for name in sorted(headers)) + f"\n{names}\n" + hashlib.sha256(text).hexdigest()
-    scope = f"{now[:8]}/{endpoints['region']}/kms/aws4_request"
-    key = ("AWS4" + credentials["secret_access_key"]).encode()
-    for part in scope.split("/"):
-        key = hmac.new(key, part.encode(), "sha256").digest()
-    to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n" + hashlib.sha256(canonical.encode()).hexdigest()
-    signature = hmac.new(key, to_sign.encode(), "sha256").hexdigest()
-    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={credentials['access_key_id']}/{scope}, SignedHeaders={names}, Signature={signature}"
-    request = urllib.request.Request(endpoints["kms_url"], text, headers, method="POST")
-    context = ssl.create_default_context(cafile=endpoints["kms_ca_file"])
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    return opener.open(request, timeout=15).read()
-
-
-def ask(vsock, request):
-    """One operation of the control channel (port 5000 of the machine)."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(15)
-        connection.connect(str(vsock))
-        connection.sendall(b"CONNECT 5000\n")
-        stream = connection.makefile("rb")
-        assert stream.readline().startswith(b"OK ")
-        text = json.dumps(request).encode()
-        connection.sendall(struct.pack(">I", len(text)) + text)
-        return json.loads(stream.read(*struct.unpack(">I", stream.read(4))))
-
-
-def kernel():
-    """Where the cached kernel of the present inputs is; None: it would have to be built."""
-    cached = subprocess.run([TOP / "scripts/get-kernel", "--cached"], capture_output=True, text=True)
-    return pathlib.Path(cached.stdout.strip()) if cached.returncode == 0 else None
+OTHER_ROOT = "0x" + "99" * 32
+OTHER_PCR = "00" * 47 + "01"
 
 
 def missing():
-    if not kernel():
+    cached = subprocess.run([TOP / "scripts/get-kernel", "--cached"], capture_output=True, check=False)
+    if cached.returncode != 0:
         return "no kernel of the present inputs: scripts/get-kernel builds it, in some ten minutes"
     if not (MICROVM / "qemu-system-x86_64").exists():
         return "no qemu: scripts/get-microvm downloads it"
     return None
 
 
-class MicroVm(SignerTest):
+def is_alive(pid):
+    return pathlib.Path(f"/proc/{pid}").exists()
+
+
+class MachineTest:
+    """For a SignerTest: one signer, in the folder `signer`."""
+
+    def dir(self):
+        return self.folder / "signer"
+
+    def image(self):
+        return self.dir() / "machine/image.eif"
+
+    def ensign(self, *words, check=0):
+        return run(*words, "--dir", self.dir(), check=check)
+
+    def sign(self, key, body):
+        with Connection(self.local, timeout=30) as connection:
+            return connection.sign(key, body)
+
+    def kill_machine(self):
+        """qemu is killed; how long until the signer serves again."""
+        before = self.status()
+        begun = time.monotonic()
+        os.kill(before["enclave_pid"], signal.SIGKILL)
+
+        def serves_again():
+            status = self.status()
+            return status["signs"] and status["restarts"] > before["restarts"]
+
+        signer.wait_for(serves_again, "the machine, again", PATIENCE_S)
+        return time.monotonic() - begun
+
+
+class Life(MachineTest, SignerTest):
     def setUp(self):
         super().setUp()
-        # An ordinary local signer, to have keys, tables and a simulator; then the same in a machine.
-        self.local = self.up()
-        signer.run("local", "down", "--dir", self.folder / "signer", check=0)
-        self.machine = self.folder / "machine"
-        self.machine.mkdir(mode=0o700)
-        configuration = json.loads((self.folder / "signer/image/enclave.json").read_text())
-        configuration["debug"] = True
-        (self.folder / "enclave.json").write_text(json.dumps(configuration))
-        shutil.copy(kernel(), self.machine / "kernel")
-        (self.machine / "cmdline").write_text(COMMAND_LINE)
-        subprocess.run(
-            [TOP / "tests/support/make-ramdisk", signer.PROGRAMS / "ensign-enclave", self.folder / "enclave.json", self.machine / "ramdisk"],
-            check=True, capture_output=True)
-        self.start("sim", "ensign-sim", "--dir", self.folder / "signer/sim", "--machine", self.machine)
-        endpoints_file = self.folder / "signer/sim/endpoints.json"
-        signer.wait_for(endpoints_file.exists, "the simulator")
-        self.endpoints = json.loads(endpoints_file.read_text())
-        self.allow(self.pcr0(), configuration["kms_key_arn"])
+        self.local = self.up("signer", *MACHINE)
+        self.key = self.local["public_keys"][0]
 
-    def start(self, name, program, *arguments):
-        log = open(self.folder / f"{name}.log", "ab")
+    def measured(self):
+        """As built; by the other implementation too."""
+        measured = json.loads(run("image", "measure", self.image(), check=0).stdout)["Measurements"]
+        second = subprocess.run([sys.executable, eif.__file__, self.image()], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(json.loads(second)["Measurements"], measured)
+        return measured
+
+    def check_attestation(self):
+        measured = self.measured()
+        self.assertEqual({pcr: measured[pcr] for pcr in self.local["measurement"]}, self.local["measurement"])
+        verify = ["attest", "verify", "--url", self.local["url"], "--root", self.dir() / "sim/attestation-root.pem"]
+        self.assertIn(measured["PCR0"], run(*verify, "--pcr0", measured["PCR0"], "--json", check=0).stdout)
+        self.assertIn("PCR0", run(*verify, "--pcr0", OTHER_PCR, check=1).stderr)
+
+    def check_rules(self):
+        with Connection(self.local, timeout=30) as connection:
+            status, answer = connection.sign(self.key, attestation(1000))
+            self.assertEqual(status, 200, answer)
+            self.assertEqual(connection.sign(self.key, attestation(1000))[1], answer)
+            self.assertEqual(connection.sign(self.key, attestation(1000, root=OTHER_ROOT))[0], 412)
+            self.assertEqual(connection.sign(self.key, block(32000))[0], 200)
+            self.assertEqual(connection.sign(self.key, block(32000, OTHER_ROOT))[0], 412)
+
+    def check_verbs(self):
+        status = self.status()
+        self.assertEqual((status["launcher"], status["state"], status["histories"]["fresh"]), ("qemu", "serving", 1))
+        log = self.ensign("local", "logs").stdout
+        for event in ("entropy_seeded", "clock_checked", "machine_ready", "waiting_for_keys"):
+            self.assertIn(event, log)
+        self.assertIn("Run /init as init process", self.ensign("local", "logs", "--console").stdout)
+        self.assertEqual(json.loads(self.ensign("local", "reload", "--json").stdout)["key_count"], 1)
+        self.assertIn("other options", self.ensign("local", "up", "--launcher", "process", check=2).stderr)
+
+    def test_life_of_a_machine(self):
+        self.assertEqual((self.local["launcher"], self.local["keys_without_history"]), ("qemu", 0))
+        self.check_attestation()
+        self.check_rules()
+        self.check_verbs()
+        self.ensign("slashing", "export", "--out", self.folder / "export.json")
+        again = self.kill_machine()
+        # Its histories were in its memory. Nothing is signed until they are said again, and `up` says so.
+        self.assertEqual(self.sign(self.key, attestation(2000))[0], 412)
+        self.assertIn("1 keys have NONE", self.ensign("local", "up").stdout)
+        self.ensign("slashing", "import", self.folder / "export.json")
+        self.assertEqual(self.sign(self.key, attestation(1000, root=OTHER_ROOT))[0], 412)
+        self.assertEqual(self.sign(self.key, attestation(2000))[0], 200)
+        status = self.status()
+        os.kill(status["host_pid"], signal.SIGKILL)
+        signer.wait_for(lambda: not is_alive(status["enclave_pid"]), "the machine's end with its host")
+        self.ensign("local", "down")
+        self.assertEqual(signer.processes_of(self.folder), [])
+        self.assertIn("were in the memory of its machine", self.ensign("slashing", "export", "--out", self.folder / "no.json", check=1).stderr)
+        print(f"up after {self.local['took_ms'] / 1000:.1f} s, again after a kill {again:.1f} s", file=sys.stderr)
+
+    def test_going_back_and_forth(self):
+        """A process has a store that a machine cannot see, so that nothing that it knows may be left behind in it."""
+        self.ensign("slashing", "export", "--out", self.folder / "export.json")
+        self.ensign("local", "down")
+        self.local = self.up("signer", "--launcher", "process")
+        self.assertEqual((self.local["launcher"], self.local["keys_without_history"]), ("process", 1))
+        self.assertTrue(self.local["measurement_changed"])
+        self.assertEqual(self.sign(self.key, attestation(1))[0], 412)
+        self.ensign("slashing", "import", self.folder / "export.json")
+        self.ensign("local", "down")
+        # It is remembered, and no other choice was made.
+        self.assertEqual(self.up()["launcher"], "process")
+        self.ensign("local", "down")
+        self.assertIn("histories of 1 keys", self.ensign("local", "up", *MACHINE, check=2).stderr)
+        self.assertEqual(self.status()["launcher"], "process")
+
+    def test_only_what_was_pinned(self):
+        self.ensign("local", "down")
+        self.start("ensign-sim", "--dir", self.dir() / "sim", "--machine", self.dir() / "machine")
+        signer.wait_for((self.dir() / "sim/endpoints.json").exists, "the simulator")
+        configuration = json.loads((self.dir() / "image/enclave.json").read_text())
+        # Another command line is another image.
+        self.build(configuration, "--cmdline", "reboot=k panic=1 console=ttyS0 quiet")
+        error = self.end_of_host()
+        self.assertEqual(error["code"], "policy", error)
+        self.assertIn("AccessDenied", error["message"])
+        # Production does not keep its slashing store in memory.
+        del configuration["debug"]
+        self.build(configuration)
+        self.assertIn("qemu ended with status 0", self.end_of_host()["message"])
+        self.assertIn("slashing.store: embedded", self.ensign("local", "logs", "--console").stdout)
+        # What is no image is not booted.
+        self.image().write_bytes(self.image().read_bytes()[:-1])
+        self.assertIn("image.eif", self.end_of_host()["message"])
+
+    def build(self, configuration, *options):
+        (self.folder / "enclave.json").write_text(json.dumps(configuration))
+        run("image", "build", "--config", self.folder / "enclave.json", "--out", self.image(), *options, check=0)
+
+    def start(self, program, *arguments):
+        log = open(self.folder / f"{program}.log", "ab")
         process = subprocess.Popen([signer.PROGRAMS / program, *arguments], stderr=log, stdout=log, stdin=subprocess.DEVNULL)
         log.close()
 
@@ -117,111 +179,77 @@ class MicroVm(SignerTest):
             process.wait(30)
 
         self.addCleanup(stop)
-        return process
+        return stop
 
-    def pcr0(self):
-        return pcr_of(b"".join((self.machine / name).read_bytes() for name in ("kernel", "cmdline", "ramdisk")))
+    def end_of_host(self):
+        """What a host of this image has to report."""
+        status_file = self.dir() / "run/status.json"
+        status_file.unlink(missing_ok=True)
+        stop = self.start("ensign-host", "--config", self.dir() / "host.json")
 
-    def allow(self, pcr0, key_arn):
-        """Only this image may decrypt from now on."""
-        answer = kms(self.endpoints, "GetKeyPolicy", {"KeyId": key_arn, "PolicyName": "default"})
-        policy = json.loads(json.loads(answer)["Policy"])
-        for statement in policy["Statement"]:
-            if "Condition" in statement:
-                statement["Condition"]["StringEqualsIgnoreCase"]["kms:RecipientAttestation:ImageSha384"] = pcr0
-        kms(self.endpoints, "PutKeyPolicy", {"KeyId": key_arn, "PolicyName": "default", "Policy": json.dumps(policy)})
+        def last_error():
+            return status_file.exists() and json.loads(status_file.read_text()).get("last_error")
 
-    def start_host(self):
-        settings = json.loads((self.folder / "signer/host.json").read_text())
-        vsock = self.machine / "vsock"
-        settings.update({
-            "launcher": "qemu",
-            "credentials": f"imds:{self.endpoints['imds_url']}",
-            "relays": [{"name": "kms", "listen": f"hybrid:{vsock}:8000", "connect": self.endpoints["kms_address"]}],
-            "machine": {
-                "folder": str(self.machine), "qemu": str(MICROVM / "qemu-system-x86_64"), "vsock_backend": str(MICROVM / "vhost-device-vsock"),
-                "memory_mib": MEMORY_MIB},
-        })
-        (self.folder / "host.json").write_text(json.dumps(settings))
-        self.host = self.start("host", "ensign-host", "--config", self.folder / "host.json")
+        error = signer.wait_for(last_error, "what the host reports", PATIENCE_S)
+        stop()
+        return error
 
-    def status(self):
-        try:
-            return json.loads((self.folder / "signer/run/status.json").read_text())
-        except FileNotFoundError:
-            return {"state": "none"}
 
-    def wait_serving(self, restarts=0):
-        def serving():
-            status = self.status()
-            return status["state"] == "serving" and status["restarts"] >= restarts
+class WithTable(MachineTest, TableTest):
+    def test_histories_outlive_the_machine(self):
+        self.local = self.signer("signer", *MACHINE, "--quiet-period", 3600)
+        self.assertEqual((self.local["launcher"], self.local["histories_begun"]), ("qemu", 3))
+        # As in production.
+        self.assertNotIn("debug", json.loads((self.dir() / "image/enclave.json").read_text()))
+        self.assertEqual(self.sign(self.keys[0], attestation(10))[0], 200)
+        self.kill_machine()
+        status, answer = self.sign(self.keys[0], attestation(10, root=OTHER_ROOT))
+        self.assertEqual(status, 412, answer)
+        self.assertEqual(self.sign(self.keys[0], attestation(11))[0], 200)
+        # A process may go on with them, or another machine.
+        self.ensign("local", "down")
+        self.local = self.up("signer", "--launcher", "process")
+        self.assertEqual(self.sign(self.keys[0], attestation(11, root=OTHER_ROOT))[0], 412)
 
-        begun = time.monotonic()
-        try:
-            signer.wait_for(serving, "serving", PATIENCE_S)
-        except AssertionError:
-            for name in ("host.log", "machine/console.log"):
-                print(name, (self.folder / name).read_text(errors="replace")[-3000:], file=sys.stderr)
-            raise
-        return time.monotonic() - begun
 
-    def test_life_of_a_machine(self):
-        key = self.local["public_keys"][0]
-        self.start_host()
-        booted = self.wait_serving()
-        vsock = self.machine / "vsock"
-        log = ask(vsock, {"operation": "log"})["body"]["lines"]
-        self.assertEqual(ask(vsock, {"operation": "slashing", "action": "begin"})["status"], 200)
-        with Connection(self.local) as connection:
-            status, answer = connection.sign(key, attestation(1000))
-            self.assertEqual(status, 200, answer)
-            self.assertEqual(connection.sign(key, attestation(1000))[1], answer)
-            self.assertEqual(connection.sign(key, attestation(1000, root="0x" + "99" * 32))[0], 412)
-            self.assertEqual(connection.sign(key, block(32000))[0], 200)
-            begun = time.monotonic()
-            for target in range(1001, 1021):
-                self.assertEqual(connection.sign(key, attestation(target))[0], 200)
-            signed = (time.monotonic() - begun) / 20
-        self.check_log(log + self.host_log())
-        os.kill(self.status()["enclave_pid"], signal.SIGKILL)
-        again = self.wait_serving(restarts=1)
-        with Connection(self.local) as connection:
-            # Its store was in its memory: nobody has said what this key signed before.
-            self.assertNotEqual(connection.sign(key, attestation(2000))[0], 200)
-        self.assertEqual(ask(vsock, {"operation": "slashing", "action": "begin"})["status"], 200)
-        with Connection(self.local) as connection:
-            self.assertEqual(connection.sign(key, attestation(2000))[0], 200)
-        self.host.terminate()
-        self.assertEqual(self.host.wait(30), 0)
-        print(f"serving after {booted:.1f} s, a signature over TLS {1000 * signed:.0f} ms, serving again after a kill {again:.1f} s", file=sys.stderr)
+class Refusals(MachineTest, SignerTest):
+    def refuse(self, *options, check=2, **settings):
+        done = run("local", "up", "--dir", self.dir(), *options, check=check, **settings)
+        self.assertFalse((self.dir() / "local.json").exists())
+        self.assertEqual(signer.processes_of(self.folder), [])
+        return done.stderr
 
-    def host_log(self):
-        return [{"event": line.split()[3]} for line in (self.folder / "host.log").read_text().splitlines() if len(line.split()) > 3]
+    def test_options(self):
+        self.assertIn("--launcher: process or qemu", self.refuse("--launcher", "docker"))
+        self.assertIn("--kernel: only with --launcher qemu", self.refuse("--kernel", "default"))
+        self.assertIn("--kernel: /nonexistent does not exist", self.refuse(*MACHINE, "--kernel", "/nonexistent"))
+        self.assertIn("--quiet-period: not with", self.refuse(*MACHINE, "--quiet-period", 60))
 
-    def check_log(self, lines):
-        events = {line["event"] for line in lines}
-        for event in ("entropy_seeded", "clock_checked", "machine_ready", "waiting_for_keys"):
-            self.assertIn(event, events)
+    def test_what_is_no_kernel(self):
+        (self.folder / "kernel").write_text("no kernel")
+        self.assertIn("not a bzImage", run("local", "up", "--dir", self.dir(), "--listen", "127.0.0.1:0", *MACHINE,
+                                           "--kernel", self.folder / "kernel", check=2).stderr)
+        self.assertEqual(signer.processes_of(self.folder), [])
 
-    def test_another_image_gets_no_keys(self):
-        (self.machine / "cmdline").write_text(COMMAND_LINE + " ")
-        self.start_host()
-        status = signer.wait_for(lambda: self.status().get("last_error") and self.status(), "the refusal", PATIENCE_S)
-        self.assertEqual(status["last_error"]["code"], "policy", status)
-        self.assertIn("AccessDenied", status["last_error"]["message"])
+    def test_without_qemu(self):
+        """Programs that were installed have no source folder beside them."""
+        self.install()
+        bare = {"PATH": "/nonexistent"}
+        up = ["local", "up", "--dir", self.dir(), *MACHINE]
+        done = self.run_installed(*up, env=bare)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("qemu-system-x86_64 is not in $PATH; scripts/get-microvm gets it", done.stderr)
+        done = self.run_installed(*up, env={"PATH": str(MICROVM)})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("image/bzImage does not exist; scripts/get-kernel of the sources builds one", done.stderr)
 
-    def test_a_machine_that_ends_is_reported(self):
-        # Production does not keep its slashing store in memory.
-        configuration = json.loads((self.folder / "enclave.json").read_text())
-        del configuration["debug"]
-        (self.folder / "enclave.json").write_text(json.dumps(configuration))
-        subprocess.run(
-            [TOP / "tests/support/make-ramdisk", signer.PROGRAMS / "ensign-enclave", self.folder / "enclave.json", self.machine / "ramdisk"],
-            check=True, capture_output=True)
-        self.start_host()
-        status = signer.wait_for(lambda: self.status().get("last_error") and self.status(), "the end", PATIENCE_S)
-        self.assertIn("qemu ended with status 0", status["last_error"]["message"])
-        self.assertIn("slashing.store: embedded", (self.machine / "console.log").read_text())
+    def install(self):
+        (self.folder / "bin").mkdir()
+        (self.folder / "bin/ensign").write_bytes((signer.PROGRAMS / "ensign").read_bytes())
+        (self.folder / "bin/ensign").chmod(0o755)
+
+    def run_installed(self, *words, env):
+        return subprocess.run([self.folder / "bin/ensign", *map(str, words)], capture_output=True, text=True, env=env, timeout=30, check=False)
 
 
 if __name__ == "__main__":

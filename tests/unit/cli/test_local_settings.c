@@ -31,6 +31,9 @@ static void written_is_read(void **state)
 	settings.slashing_protection = false;
 	assert_ok(local_settings_set_log_format(&settings, "json", &error), &error);
 	settings.tls_created_ms = 1795392000123;
+	assert_false(local_settings_is_machine(&settings));
+	(void)snprintf(settings.launcher, sizeof settings.launcher, "%s", LOCAL_LAUNCHER_QEMU);
+	(void)snprintf(settings.kernel, sizeof settings.kernel, "/boot/vmlinuz");
 	(void)snprintf(settings.kms_key_arn, sizeof settings.kms_key_arn, "arn:aws:kms:us-east-1:000000000000:key/1");
 	assert_ok(local_settings_write(TEST_FILE, &settings, &error), &error);
 	assert_ok(local_settings_read(TEST_FILE, &again, &error), &error);
@@ -40,6 +43,12 @@ static void written_is_read(void **state)
 	assert_false(again.slashing_protection);
 	assert_false(again.any_port);
 	assert_true(again.log_is_json);
+	assert_true(local_settings_is_machine(&again));
+	assert_string_equal(again.kernel, "/boot/vmlinuz");
+	(void)snprintf(settings.launcher, sizeof settings.launcher, "nitro");
+	assert_ok(local_settings_write(TEST_FILE, &settings, &error), &error);
+	assert_false(local_settings_read(TEST_FILE, &again, &error));
+	assert_message_contains(&error, "launcher: neither process nor qemu");
 	assert_int_equal(settings.tls_created_ms, again.tls_created_ms);
 	(void)unlink(TEST_FILE);
 	assert_false(local_settings_read(TEST_FILE, &again, &error));
@@ -185,8 +194,9 @@ static void options_are_checked(void **state)
 /* Of a signer that was made before these members were. */
 static void older_files_are_read(void **state)
 {
-	static const char *const later[] = {"tls_is_own", "known_clients_serial", "key_manager_token_sha256", "metrics_listen",
-					    "log_is_json"};
+	static const char *const later[] = {"tls_is_own",     "known_clients_serial", "key_manager_token_sha256",
+					    "metrics_listen", "log_is_json",          "launcher",
+					    "kernel"};
 	AUTO_BUFFER struct buffer text = {0};
 	AUTO_JSON json_t *object = NULL;
 	struct local_settings settings;

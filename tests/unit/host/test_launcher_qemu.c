@@ -5,7 +5,7 @@
 #include <sys/un.h>
 
 #include "host_fixture.h"
-#include "image/machine.h"
+#include "machine_maker.h"
 
 /* Makes its socket's file, as the real one makes its socket, and stays. */
 #define BACKEND                                                                                                                    \
@@ -41,9 +41,7 @@ static void prepare(const struct host_fixture *fixture, struct machine *machine,
 	assert_ok(folder_make(machine->folder, 0700, &error), &error);
 	put(fixture->folder, "qemu", qemu, 0700);
 	put(fixture->folder, "backend", backend, 0700);
-	put(machine->folder, MACHINE_KERNEL, "a kernel", 0600);
-	put(machine->folder, MACHINE_COMMAND_LINE, "console=ttyS0 quiet", 0600);
-	put(machine->folder, MACHINE_RAMDISK, "a ramdisk", 0600);
+	maker_image(machine->folder, NULL);
 	machine->machine = (struct machine_options){.folder = machine->folder,
 						    .qemu = machine->qemu,
 						    .vsock_backend = machine->backend,
@@ -86,6 +84,14 @@ static void wait_for_end(struct machine *machine, char *ret_how, size_t size)
 	assert_int_equal(machine->launcher->operations->watch_fd(machine->launcher), -1);
 }
 
+static void assert_file(const struct machine *machine, const char *name, const char *expected)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	read_when_there(machine, name, &text);
+	assert_string_equal(buffer_text(&text), expected);
+}
+
 static void boots_what_is_in_the_folder(void **state)
 {
 	AUTO_BUFFER struct buffer arguments = {0};
@@ -100,6 +106,8 @@ static void boots_what_is_in_the_folder(void **state)
 				 "ensign.nsm=vsock:2:9001 reboot=t ",
 				 machine.folder, machine.folder);
 	assert_non_null(strstr(buffer_text(&arguments), expected));
+	assert_file(&machine, MACHINE_KERNEL, MAKER_KERNEL);
+	assert_file(&machine, MACHINE_RAMDISK, MAKER_SOFTWARE MAKER_SETTINGS);
 	assert_non_null(strstr(buffer_text(&arguments), "accel=tcg"));
 	assert_non_null(strstr(buffer_text(&arguments), "-m 256M"));
 	/* Its number is told a moment after it began. */
@@ -168,6 +176,26 @@ static void says_how_it_ended(void **state)
 	}
 }
 
+static void a_damaged_image_is_not_booted(void **state)
+{
+	AUTO_BUFFER struct buffer bytes = {0};
+	AUTO_FREE char *path = NULL;
+	struct error error = {0};
+	struct machine machine;
+	char how[256] = "";
+
+	prepare(*state, &machine, QEMU, BACKEND);
+	path = memory_format("%s/" MACHINE_IMAGE, machine.folder);
+	assert_ok(file_read(path, EIF_MAX_SIZE, &bytes, &error), &error);
+	bytes.data[bytes.size - 1] ^= 1;
+	maker_write(machine.folder, buffer_view(&bytes));
+	start(&machine);
+	wait_for_end(&machine, how, sizeof how);
+	assert_non_null(strstr(how, "did not start: "));
+	assert_non_null(strstr(how, "/image.eif: damaged: its CRC is "));
+	launcher_free(machine.launcher);
+}
+
 static void starts_again(void **state)
 {
 	AUTO_BUFFER struct buffer first = {0};
@@ -201,7 +229,7 @@ static void missing_and_impossible_things_are_named(void **state)
 	AUTO_FREE char *long_folder = memory_format("/tmp/%0100d", 0);
 	struct error error = {0};
 	struct machine machine;
-	AUTO_FREE char *kernel = NULL;
+	AUTO_FREE char *image = NULL;
 
 	prepare(*state, &machine, QEMU, BACKEND);
 	machine.options.machine = NULL;
@@ -220,11 +248,11 @@ static void missing_and_impossible_things_are_named(void **state)
 	machine.machine.vsock_backend = machine.backend;
 	machine.launcher = launcher_new("qemu", &machine.options, &error);
 	assert_ok(machine.launcher != NULL, &error);
-	kernel = memory_format("%s/kernel", machine.folder);
-	assert_int_equal(unlink(kernel), 0);
+	image = memory_format("%s/" MACHINE_IMAGE, machine.folder);
+	assert_int_equal(unlink(image), 0);
 	assert_false(machine.launcher->operations->start(machine.launcher, &error));
 	assert_int_equal(error.code, ERROR_NOT_FOUND);
-	assert_message_contains(&error, "/machine/kernel does not exist");
+	assert_message_contains(&error, "/machine/image.eif does not exist");
 	launcher_free(machine.launcher);
 }
 
@@ -234,6 +262,7 @@ int main(void)
 		HOST_TEST(boots_what_is_in_the_folder),
 		HOST_TEST(answers_the_heartbeat),
 		HOST_TEST(says_how_it_ended),
+		HOST_TEST(a_damaged_image_is_not_booted),
 		HOST_TEST(starts_again),
 		HOST_TEST(missing_and_impossible_things_are_named),
 	};

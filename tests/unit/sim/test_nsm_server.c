@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/secret.h"
-#include "image/measurement.h"
+#include "machine_maker.h"
 #include "net/frame.h"
 #include "sim/nsm_server.h"
 #include "sim/nsm_session.h"
@@ -318,10 +318,18 @@ static void test_connections_are_bounded_and_freed(void **state)
 	}
 }
 
-/* Whoever connects is the back end of the machine's vsock; what is measured is what the folder says is booted. */
-static void test_a_machine_is_measured_by_its_folder(void **state)
+static void pcr_of_text(const char *text, uint8_t ret_pcr[NSM_PCR_SIZE])
 {
-	static const char *const names[] = {"kernel", "cmdline", "ramdisk"};
+	struct view part = view_of_text(text);
+	struct error error = {0};
+
+	assert_ok(measurement_of_parts(&part, 1, ret_pcr, &error), &error);
+}
+
+/* Whoever connects is the back end of the machine's vsock; what is measured is the image in the folder. */
+static void test_a_machine_is_measured_by_its_image(void **state)
+{
+	static const uint8_t zero[NSM_PCR_SIZE];
 	AUTO_FREE char *text = memory_format("hybrid:%s/vsock:9001", folder);
 	AUTO_FREE char *path = memory_format("unix:%s/vsock_9001", folder);
 	AUTO_BUFFER struct buffer bytes = {0};
@@ -329,31 +337,30 @@ static void test_a_machine_is_measured_by_its_folder(void **state)
 	struct attestation_document document;
 	struct address address, backend;
 	AUTO_NSM struct nsm *nsm = NULL;
+	AUTO_NSM struct nsm *refused = NULL;
 	struct error error = {0};
-	uint8_t expected[2 * NSM_PCR_SIZE] = {0};
+	uint8_t expected[NSM_PCR_SIZE];
+	uint8_t byte;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		AUTO_FREE char *part = memory_format("%s/%s", folder, names[i]);
-
-		assert_ok(file_write_atomic(part, view_of_text(names[i]), 0600, &error), &error);
-	}
+	maker_image(folder, NULL);
 	assert_ok(address_parse(text, &address, &error) && address_parse(path, &backend, &error), &error);
 	assert_ok(nsm_server_start(&address, authority, ROLE_ARN, INSTANCE, folder, &machine_server, &error), &error);
 	nsm = nsm_open_simulated(&backend, &error);
 	assert_ok(nsm != NULL, &error);
 	attest(nsm, &bytes, &document);
-	/* SHA384(0^48 ‖ SHA384("kernel" "cmdline" "ramdisk")) */
-	assert_int_equal(EVP_Digest("kernelcmdlineramdisk", 20, expected + NSM_PCR_SIZE, NULL, EVP_sha384(), NULL), 1);
-	assert_int_equal(EVP_Digest(expected, sizeof expected, expected, NULL, EVP_sha384(), NULL), 1);
+	pcr_of_text(MAKER_KERNEL MAKER_COMMAND_LINE MAKER_SOFTWARE MAKER_SETTINGS, expected);
 	assert_memory_equal(document.pcrs[0], expected, NSM_PCR_SIZE);
+	pcr_of_text(MAKER_KERNEL MAKER_COMMAND_LINE MAKER_SOFTWARE, expected);
 	assert_memory_equal(document.pcrs[1], expected, NSM_PCR_SIZE);
-	/* The constant of an EIF with one ramdisk (nitro-cli). */
-	assert_true(
-		hex_decode(view_of_text("21b9efbc184807662e966d34f390821309eeac6802309798826296bf3e8bec7c10edb30948c90ba67310f7b964"
-					"fc500a"),
-			   expected, NSM_PCR_SIZE));
+	pcr_of_text(MAKER_SETTINGS, expected);
 	assert_memory_equal(document.pcrs[2], expected, NSM_PCR_SIZE);
+	assert_memory_equal(document.pcrs[8], zero, NSM_PCR_SIZE);
+	/* The next connection finds none. */
+	maker_write(folder, view_of_text("no image"));
+	refused = nsm_open_simulated(&backend, &error);
+	assert_ok(refused != NULL, &error);
+	assert_false(nsm_random(refused, &byte, 1, &error));
 	nsm_server_stop(machine_server);
 }
 
@@ -537,7 +544,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_client_is_measured, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_machine_is_measured_by_its_folder, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_machine_is_measured_by_its_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_configurations_that_could_change_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_requests_get_an_error_and_the_connection_lives, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_frame_too_large_ends_the_connection, setup, teardown),
