@@ -41,11 +41,12 @@ bool host_status_write(const struct host_status *status, const char *path, struc
 	char since[CLOCK_TEXT_SIZE];
 
 	clock_format(status->since_ms, since);
-	object =
-		json_pack("{s:i, s:s, s:s, s:o, s:I, s:I, s:o, s:o}", "pid", (int)getpid(), "state", host_state_name(status->state),
-			  "since", since, "enclave_pid", status->enclave_pid ? json_integer(status->enclave_pid) : json_null(),
-			  "key_count", (json_int_t)status->key_count, "restarts", (json_int_t)status->restarts, "last_error",
-			  error_to_json(&status->last_error), "last_reload", reload_to_json(&status->last_reload));
+	object = json_pack("{s:i, s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:o}", "pid", (int)getpid(), "state",
+			   host_state_name(status->state), "since", since, "enclave_pid",
+			   status->enclave_pid ? json_integer(status->enclave_pid) : json_null(), "pcr0",
+			   status->pcr0[0] ? json_string(status->pcr0) : json_null(), "key_count", (json_int_t)status->key_count,
+			   "restarts", (json_int_t)status->restarts, "last_error", error_to_json(&status->last_error),
+			   "last_reload", reload_to_json(&status->last_reload));
 	key_failures_write(&status->failures, object);
 	json_write(object, &text);
 	buffer_append_byte(&text, '\n');

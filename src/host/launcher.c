@@ -7,6 +7,7 @@ static const struct kind {
 } kinds[] = {
 	{"process", launcher_process_new},
 	{"qemu", launcher_qemu_new},
+	{"nitro", launcher_nitro_new},
 };
 
 struct launcher *launcher_new(const char *name, const struct launch_options *options, struct error *error)

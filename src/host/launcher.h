@@ -7,7 +7,10 @@
 
 #include <sys/types.h>
 
+#include "host/nitro_cli.h"
 #include "net/address.h"
+
+#define LAUNCHER_PCR0_SIZE NITRO_PCR_TEXT_SIZE
 
 /* A microVM of this computer (image/machine.h says what is in its folder); borrowed likewise. */
 struct machine_options {
@@ -30,7 +33,9 @@ struct launch_options {
 	bool has_table;
 	struct address table; /* has_table: likewise, the slashing table's relay */
 	struct address nsm;
-	const struct machine_options *machine; /* for launcher_qemu, which uses nothing else of these; NULL: none */
+	/* Of these one is for a launcher of that name, which uses nothing else of what is here; NULL: none. */
+	const struct machine_options *machine;
+	const struct nitro_options *nitro;
 };
 
 struct launcher;
@@ -42,6 +47,10 @@ struct launcher_operations {
 	int (*watch_fd)(const struct launcher *launcher);
 	/* 0: none, or not yet. */
 	pid_t (*pid)(const struct launcher *launcher);
+	/* Whether it can be asked anything yet: until then what answers at its address may be another. NULL: at once. */
+	bool (*is_up)(const struct launcher *launcher);
+	/* What the enclave measures, as far as this side knows; for people. NULL, or false: it does not. */
+	bool (*pcr0)(const struct launcher *launcher, char ret_pcr0[LAUNCHER_PCR0_SIZE]);
 	/* Ask it to end; it may take its time. */
 	void (*terminate)(struct launcher *launcher);
 	/* End it, with everything it started. */
@@ -59,7 +68,7 @@ struct launcher {
 	const struct launcher_operations *operations;
 };
 
-/* By the name in HOST.json: "process" or "qemu". ERROR_INPUT lists the names there are. `options` must outlive the launcher. */
+/* By the name in HOST.json: "process", "qemu" or "nitro". ERROR_INPUT lists the names there are. `options` must outlive the launcher. */
 MUST_USE struct launcher *launcher_new(const char *name, const struct launch_options *options, struct error *error);
 /* Accepts NULL. */
 void launcher_free(struct launcher *launcher);
@@ -79,3 +88,9 @@ MUST_USE struct launcher *launcher_process_new(const struct launch_options *opti
  * dies. What the machine prints on its console is in FOLDER/console.log (MACHINE_CONSOLE).
  */
 MUST_USE struct launcher *launcher_qemu_new(const struct launch_options *options, struct error *error);
+
+/*
+ * launcher_nitro: the enclave is one, run by nitro-cli on an EC2 instance (host/nitro_cli.h). When this program is killed it goes on, and the next one
+ * takes it over.
+ */
+MUST_USE struct launcher *launcher_nitro_new(const struct launch_options *options, struct error *error);

@@ -41,6 +41,7 @@ struct service {
 	char *status_path;
 	struct launch_options launch;
 	struct machine_options machine;
+	struct nitro_options nitro;
 	struct event_base *base;
 	struct event *signals[3];
 	struct event *report_timer;
@@ -121,11 +122,33 @@ static bool port_of_machine(const struct service *service, unsigned port, struct
 	return address_parse(text, ret_address, error) || error_prefix(error, "machine: folder");
 }
 
+static void place_nitro(struct service *service)
+{
+	const struct nitro_settings *nitro = &service->settings->nitro;
+
+	service->nitro = (struct nitro_options){
+		.nitro_cli = nitro->nitro_cli,
+		.eif = nitro->eif,
+		.name = nitro->name,
+		.cpu_count = nitro->cpu_count,
+		.memory_mib = nitro->memory_mib,
+		.cid = nitro->cid,
+		.is_debug = nitro->is_debug,
+	};
+	service->launch.nitro = &service->nitro;
+	service->launch.control = nitro->control;
+	service->launch.signing = nitro->signing;
+}
+
 static bool place_enclave(struct service *service, struct error *error)
 {
 	const struct settings *settings = service->settings;
 	struct launch_options *launch = &service->launch;
 
+	if (settings->has_nitro) {
+		place_nitro(service);
+		return true;
+	}
 	if (!settings->has_machine)
 		return socket_in_run_folder(service, "control.sock", &launch->control, error) &&
 		       socket_in_run_folder(service, "signing.sock", &launch->signing, error);

@@ -2,6 +2,7 @@
 #include "host/settings.h"
 
 #include "base/file.h"
+#include "image/machine.h"
 
 #define SQLITE_PREFIX "sqlite:"
 #define DYNAMODB_PREFIX "dynamodb:"
@@ -58,7 +59,7 @@ static const struct text_member {
 };
 
 static const char *const other_members[] = {"credentials",   "relays",   "metrics_listen", "log_format",
-					    "tables_poll_s", "dynamodb", "machine"};
+					    "tables_poll_s", "dynamodb", "machine",        "nitro"};
 static const char *const relay_members[] = {"name", "listen", "connect"};
 static const char *const dynamodb_members[] = {"region", "host", "ca_file"};
 
@@ -260,6 +261,80 @@ static bool read_machine(json_t *object, struct settings *settings, struct error
 	return true;
 }
 
+/* A number that may be left out, and its default then. */
+static bool read_number(json_t *object, const char *name, unsigned min, unsigned max, unsigned *value, struct error *error)
+{
+	uint64_t number;
+
+	if (!json_object_get(object, name))
+		return true;
+	if (!json_read_u64(object, name, &number, error))
+		return false;
+	if (number < min || number > max)
+		return error_set(error, ERROR_INPUT, "%s: not %u to %u", name, min, max);
+	*value = (unsigned)number;
+	return true;
+}
+
+/* An address that may be left out: the port of the enclave's vsock then. */
+static bool read_port(json_t *object, const char *name, unsigned port, const struct nitro_settings *nitro,
+		      struct address *ret_address, struct error *error)
+{
+	const char *text;
+
+	if (!json_read_text_optional(object, name, &text, error))
+		return false;
+	*ret_address = (struct address){.kind = ADDRESS_VSOCK, .cid = nitro->cid, .port = port};
+	return !text || read_address(text, name, ret_address, 0, error);
+}
+
+static bool read_nitro_texts(json_t *object, struct nitro_settings *nitro, struct error *error)
+{
+	const char *eif, *nitro_cli, *name;
+
+	return json_read_text(object, "eif", &eif, error) && json_read_text_optional(object, "nitro_cli", &nitro_cli, error) &&
+	       json_read_text_optional(object, "name", &name, error) &&
+	       copy_text(eif, "eif", nitro->eif, sizeof nitro->eif, error) &&
+	       copy_text(nitro_cli ? nitro_cli : SETTINGS_NITRO_CLI, "nitro_cli", nitro->nitro_cli, sizeof nitro->nitro_cli,
+			 error) &&
+	       copy_text(name ? name : SETTINGS_NITRO_NAME, "name", nitro->name, sizeof nitro->name, error) &&
+	       (is_name(nitro->name) || error_set(error, ERROR_INPUT, "name: not made of a-z, 0-9 and -"));
+}
+
+static bool read_nitro_numbers(json_t *object, struct nitro_settings *nitro, struct error *error)
+{
+	nitro->cid = SETTINGS_NITRO_CID;
+	if (json_object_get(object, "debug") && !json_read_bool(object, "debug", &nitro->is_debug, error))
+		return false;
+	if (!read_number(object, "cpu_count", 1, SETTINGS_NITRO_CPUS_MAX, &nitro->cpu_count, error) ||
+	    !read_number(object, "memory_mib", SETTINGS_MACHINE_MEMORY_MIN_MIB, SETTINGS_MACHINE_MEMORY_MAX_MIB, &nitro->memory_mib,
+			 error) ||
+	    !read_number(object, "cid", SETTINGS_NITRO_CID_MIN, UINT32_MAX - 1, &nitro->cid, error))
+		return false;
+	if (nitro->cpu_count == 0 || nitro->memory_mib == 0)
+		return error_set(error, ERROR_INPUT, "%s: missing", nitro->cpu_count == 0 ? "cpu_count" : "memory_mib");
+	return true;
+}
+
+static bool read_nitro(json_t *object, struct settings *settings, struct error *error)
+{
+	static const char *const members[] = {"eif", "cpu_count", "memory_mib", "nitro_cli", "name",
+					      "cid", "debug",     "control",    "signing"};
+	struct nitro_settings *nitro = &settings->nitro;
+	json_t *member;
+
+	if (!json_object_get(object, "nitro"))
+		return true;
+	settings->has_nitro = true;
+	if (!json_read_object(object, "nitro", &member, error))
+		return false;
+	return (json_check_members(member, members, ARRAY_SIZE(members), error) && read_nitro_texts(member, nitro, error) &&
+		read_nitro_numbers(member, nitro, error) &&
+		read_port(member, "control", MACHINE_CONTROL_PORT, nitro, &nitro->control, error) &&
+		read_port(member, "signing", MACHINE_SIGNING_PORT, nitro, &nitro->signing, error)) ||
+	       error_prefix(error, "nitro");
+}
+
 static bool read_tables_poll(json_t *object, struct settings *settings, struct error *error)
 {
 	uint64_t seconds = SETTINGS_TABLES_POLL_DEFAULT_S;
@@ -281,7 +356,7 @@ bool settings_parse(struct view json, struct settings *ret_settings, struct erro
 	    !read_credentials(object, settings, error) || !read_relays(object, settings, error) ||
 	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error) ||
 	    !read_tables_poll(object, settings, error) || !read_dynamodb(object, settings, error) ||
-	    !read_machine(object, settings, error))
+	    !read_machine(object, settings, error) || !read_nitro(object, settings, error))
 		return false;
 	*ret_settings = *settings;
 	return true;

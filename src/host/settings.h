@@ -23,6 +23,12 @@
 /* The image is unpacked in memory, and there is the roles' protected memory. */
 #define SETTINGS_MACHINE_MEMORY_MIN_MIB 128
 #define SETTINGS_MACHINE_MEMORY_MAX_MIB 65536
+#define SETTINGS_NITRO_CLI "/usr/bin/nitro-cli"
+#define SETTINGS_NITRO_NAME "ensign"
+/* 0 to 2 are the hypervisor's and local, 3 is the parent's. */
+#define SETTINGS_NITRO_CID 16
+#define SETTINGS_NITRO_CID_MIN 4
+#define SETTINGS_NITRO_CPUS_MAX 128
 /* The relay that the enclave reaches KMS through; there must be one. */
 #define SETTINGS_KMS_RELAY "kms"
 /* The one that it reaches the slashing table of a fleet through, if it uses one. */
@@ -51,6 +57,23 @@ struct relay_settings {
 	struct address connect;
 };
 
+/*
+ * "nitro", which may be left out: {"eif", "cpu_count", "memory_mib", "nitro_cli", "name", "cid", "debug", "control", "signing"}, for the nitro launcher
+ * (struct nitro_options); all but the first three may be left out.
+ */
+struct nitro_settings {
+	char nitro_cli[SETTINGS_PATH_SIZE]; /* /usr/bin/nitro-cli */
+	char eif[SETTINGS_PATH_SIZE];
+	char name[SETTINGS_NAME_SIZE]; /* "ensign" */
+	unsigned cpu_count;
+	unsigned memory_mib;
+	unsigned cid; /* 16 */
+	bool is_debug;
+	/* Where the enclave is reached: ports 5000 and 8443 of its vsock, but where something else stands in for it. */
+	struct address control;
+	struct address signing;
+};
+
 struct settings {
 	char launcher[SETTINGS_NAME_SIZE]; /* looked up in launcher.h's table */
 	char program[SETTINGS_PATH_SIZE];
@@ -72,6 +95,8 @@ struct settings {
 	char machine_vsock_backend[SETTINGS_PATH_SIZE];
 	char machine_accelerator[SETTINGS_NAME_SIZE]; /* "tcg" when it is left out: a /dev/kvm that is there need not work */
 	unsigned machine_memory_mib;
+	bool has_nitro;
+	struct nitro_settings nitro;
 	bool has_metrics; /* "metrics_listen", which may be left out: no metrics port */
 	struct address metrics_listen;
 	/* "tables_poll_s", which may be left out: how often the tables are looked at for changes; 0: never */

@@ -10,6 +10,8 @@
 
 /* A microVM under software emulation boots within ten seconds on a busy machine; Nitro within a few. */
 #define LAUNCH_TIMEOUT_MS 60000u
+/* nitro-cli takes seconds to start an enclave. */
+#define UP_POLL_MS 50u
 /* Asking costs the enclave nothing, and a client of its key manager or of /reload waits for the host to ask. */
 #define POLL_INTERVAL_MS 1000u
 /* Above the 5 s after which the enclave takes places on the control channel from connections that idle. */
@@ -22,7 +24,7 @@
 #define QUIET_MS 60000u
 /* When an enclave dies, its sockets close a little before its end is known; its end is the better explanation. */
 #define SETTLE_MS 250u
-#define HOW_SIZE 128
+#define HOW_SIZE ERROR_MESSAGE_SIZE
 
 /* What the worker does. The thread owns this while the job runs, the event loop at all other times, but for `cancel`. */
 struct job {
@@ -339,14 +341,23 @@ static void provision(struct supervisor *supervisor)
 	submit(supervisor, job_provision, provision_done);
 }
 
+/* A machine's processes are still being started when it is launched. */
+static void note_enclave(struct supervisor *supervisor)
+{
+	struct launcher *launcher = supervisor->options.launcher;
+
+	supervisor->status.enclave_pid = launcher->operations->pid(launcher);
+	if (!launcher->operations->pcr0 || !launcher->operations->pcr0(launcher, supervisor->status.pcr0))
+		supervisor->status.pcr0[0] = 0;
+}
+
 static void wait_done(struct supervisor *supervisor)
 {
 	if (!supervisor->job.ok) {
 		suspect(supervisor, false);
 		return;
 	}
-	/* A machine's processes are still being started when it is launched. */
-	supervisor->status.enclave_pid = supervisor->options.launcher->operations->pid(supervisor->options.launcher);
+	note_enclave(supervisor);
 	if (supervisor->job.state.initialized) {
 		serve(supervisor);
 		return;
@@ -416,6 +427,7 @@ static void on_enclave_ended(int fd, short what, void *context)
 	supervisor->ending = false;
 	supervisor->serving_since_ms = 0;
 	supervisor->status.enclave_pid = 0;
+	supervisor->status.pcr0[0] = 0;
 	forget_keys(supervisor);
 	write_status(supervisor);
 	continue_without_enclave(supervisor);
@@ -437,6 +449,16 @@ static bool start_enclave(struct supervisor *supervisor, struct error *error)
 	return true;
 }
 
+static void wait_until_up(struct supervisor *supervisor)
+{
+	struct launcher *launcher = supervisor->options.launcher;
+
+	if (!launcher->operations->is_up || launcher->operations->is_up(launcher))
+		submit(supervisor, job_wait, wait_done);
+	else
+		set_timer(supervisor, UP_POLL_MS, wait_until_up);
+}
+
 static void launch(struct supervisor *supervisor)
 {
 	struct launcher *launcher = supervisor->options.launcher;
@@ -455,7 +477,7 @@ static void launch(struct supervisor *supervisor)
 	supervisor->status.enclave_pid = launcher->operations->pid(launcher);
 	log_info("launched", "enclave_pid=%d", (int)supervisor->status.enclave_pid);
 	set_state(supervisor, HOST_STATE_LAUNCHING);
-	submit(supervisor, job_wait, wait_done);
+	wait_until_up(supervisor);
 }
 
 /* ---- the object ---- */

@@ -279,6 +279,63 @@ static void reads_a_file(void **state)
 	assert_int_equal(error.code, ERROR_NOT_FOUND);
 }
 
+static json_t *nitro_object(void)
+{
+	return json_pack("{s:s, s:i, s:i}", "eif", "/e.eif", "cpu_count", 2, "memory_mib", 512);
+}
+
+static void assert_nitro_refused(const char *name, json_t *value, const char *message)
+{
+	json_t *nitro = nitro_object();
+
+	if (value)
+		assert_int_equal(json_object_set_new(nitro, name, value), 0);
+	else
+		assert_int_equal(json_object_del(nitro, name), 0);
+	assert_refused("nitro", nitro, message);
+}
+
+static void a_nitro_enclave_may_be_described(void **state)
+{
+	AUTO_JSON json_t *object = good_object();
+	struct settings settings;
+	struct error error = {0};
+	json_t *nitro = nitro_object();
+
+	(void)state;
+	assert_int_equal(json_object_set_new(object, "nitro", nitro), 0);
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_true(settings.has_nitro);
+	assert_string_equal(settings.nitro.eif, "/e.eif");
+	assert_string_equal(settings.nitro.nitro_cli, SETTINGS_NITRO_CLI);
+	assert_string_equal(settings.nitro.name, SETTINGS_NITRO_NAME);
+	assert_int_equal(settings.nitro.cid, SETTINGS_NITRO_CID);
+	assert_false(settings.nitro.is_debug);
+	assert_int_equal(settings.nitro.control.kind, ADDRESS_VSOCK);
+	assert_int_equal(settings.nitro.control.cid, SETTINGS_NITRO_CID);
+	assert_int_equal(settings.nitro.control.port, 5000);
+	assert_int_equal(settings.nitro.signing.port, 8443);
+	assert_int_equal(json_object_set_new(nitro, "cid", json_integer(20)), 0);
+	assert_int_equal(json_object_set_new(nitro, "debug", json_true()), 0);
+	assert_int_equal(json_object_set_new(nitro, "signing", json_string("unix:/s")), 0);
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_true(settings.nitro.is_debug);
+	assert_int_equal(settings.nitro.control.cid, 20);
+	assert_int_equal(settings.nitro.signing.kind, ADDRESS_UNIX);
+	assert_refused("nitro", json_string("yes"), "nitro");
+	assert_nitro_refused("eif", NULL, "nitro: eif: missing");
+	assert_nitro_refused("cpu_count", NULL, "nitro: cpu_count: missing");
+	assert_nitro_refused("memory_mib", NULL, "nitro: memory_mib: missing");
+	assert_nitro_refused("memory_mib", json_integer(127), "memory_mib: not 128 to");
+	assert_nitro_refused("cpu_count", json_integer(0), "cpu_count: not 1 to");
+	assert_nitro_refused("cid", json_integer(3), "cid: not 4 to");
+	assert_nitro_refused("name", json_string("a=b"), "name: not made of");
+	assert_nitro_refused("name", json_string("A B"), "name: not made of");
+	assert_nitro_refused("debug", json_string("yes"), "debug");
+	assert_nitro_refused("control", json_string("nowhere"), "nitro: control");
+	assert_nitro_refused("console", json_true(), "nitro: console: no such setting");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +344,7 @@ int main(void)
 		cmocka_unit_test(the_tables_are_looked_at_every_so_often),
 		cmocka_unit_test(tables_may_be_in_dynamodb),
 		cmocka_unit_test(a_machine_may_be_described),
+		cmocka_unit_test(a_nitro_enclave_may_be_described),
 		cmocka_unit_test(every_member_is_wanted),
 		cmocka_unit_test(unknown_members_are_refused),
 		cmocka_unit_test(bad_values_are_refused),
