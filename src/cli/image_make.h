@@ -9,7 +9,7 @@
 
 /* Paths, but for cmdline, name, version and build_time. NULL, where it may be: the default of docs/image.md. */
 struct image_inputs {
-	const char *kernel; /* may be NULL: the project's own (cli/kernel_file.h) */
+	const char *kernel;     /* may be NULL: the project's own (cli/kernel_file.h) */
 	const char *nsm_module; /* may be NULL: none */
 	const char *config;
 	const char *program;   /* may be NULL */
