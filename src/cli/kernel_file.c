@@ -69,7 +69,7 @@ char *kernel_file_find(struct error *error)
 		return memory_copy_text(cached);
 	if (checkout)
 		return error_set(error, ERROR_NOT_FOUND,
-				 "no kernel: %s/" SCRIPT " builds one, in some ten minutes; or give another with --kernel",
+				 "no kernel: %s/" SCRIPT " builds one, in some minutes; or give another with --kernel",
 				 checkout),
 		       NULL;
 	return error_set(error, ERROR_NOT_FOUND,

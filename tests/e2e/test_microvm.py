@@ -30,7 +30,7 @@ OTHER_PCR = "00" * 47 + "01"
 def missing():
     cached = subprocess.run([TOP / "scripts/get-kernel", "--cached"], capture_output=True, check=False)
     if cached.returncode != 0:
-        return "no kernel of the present inputs: scripts/get-kernel builds it, in some ten minutes"
+        return "no kernel of the present inputs: scripts/get-kernel builds it, in some minutes"
     if not (MICROVM / "qemu-system-x86_64").exists():
         return "no qemu: scripts/get-microvm downloads it"
     return None

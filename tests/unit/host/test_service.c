@@ -240,9 +240,9 @@ static void what_prevents_the_start_is_told(void **state)
 	struct settings settings = fixture->settings;
 	struct error error = {0};
 
-	memcpy(settings.launcher, "nitro", sizeof "nitro");
+	memcpy(settings.launcher, "docker", sizeof "docker");
 	assert_false(service_run(&settings, &error));
-	assert_message_contains(&error, "launcher: nitro is not one of: process");
+	assert_message_contains(&error, "launcher: docker is not one of: process");
 	settings = fixture->settings;
 	memcpy(settings.program, "/nonexistent", sizeof "/nonexistent");
 	assert_false(service_run(&settings, &error));

@@ -106,7 +106,7 @@ static json_t *read_status(const struct running *running)
 {
 	json_t *status = load_json(running->status_path);
 
-	assert_int_equal(json_object_size(status), 10);
+	assert_int_equal(json_object_size(status), 11);
 	assert_int_equal(json_integer_value(json_object_get(status, "pid")), getpid());
 	return status;
 }
