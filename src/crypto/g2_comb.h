@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One point of G2 multiplied by many secret scalars: all validators of a slot sign the same root, so what their signatures have in common
- * is worked out once. Why this way: docs/decisions/0015-comb.md. Numbers: docs/performance.md.
+ * is worked out once. Why this way: docs/decisions/0015-comb.md.
  *
  * The method. X is BLS12-381's parameter without its sign, r = X^4 - X^2 + 1, and psi, a map that costs less than an addition, multiplies a
  * point of G2 by -X. A scalar k below r becomes s = (k + C) / 2 mod r, which is written in base X as four 64-bit words s0..s3. Reading
@@ -22,8 +22,8 @@
  *
  * Constant time. No branch and no address depends on the scalar: a look-up reads all eight entries of its window and selects by masks, the
  * digits are worked out by multiplications, additions and shifts, and blst's field arithmetic has no secret-dependent branches but one
- * that always goes the same way: an inversion checks its own result. tests/unit/crypto/ct_g2_comb.c shows it (valgrind follows the
- * secret's bits), bench/bench_dudect.c measures it.
+ * that always goes the same way: an inversion checks its own result. tests/unit/crypto/ct_g2_comb.c shows it: valgrind follows the
+ * secret's bits.
  */
 #pragma once
 
