@@ -74,7 +74,8 @@ void bls_sign_point(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const blst_p2
 	blst_p2_compress(ret_signature, &product);
 }
 
-void bls_sign_comb(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const struct g2_comb *comb, uint8_t ret_signature[BLS_SIGNATURE_SIZE])
+void bls_sign_comb(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const struct g2_comb *comb,
+		   uint8_t ret_signature[BLS_SIGNATURE_SIZE])
 {
 	AUTO_SCALAR blst_scalar scalar;
 	blst_p2 product;

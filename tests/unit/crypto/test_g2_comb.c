@@ -162,8 +162,12 @@ static void infinity_has_no_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(small_ones_and_their_negatives), cmocka_unit_test(borders_of_windows), cmocka_unit_test(borders_of_words),
-		cmocka_unit_test(words_of_all_digits),		  cmocka_unit_test(random_ones),	cmocka_unit_test(infinity_has_no_table),
+		cmocka_unit_test(small_ones_and_their_negatives),
+		cmocka_unit_test(borders_of_windows),
+		cmocka_unit_test(borders_of_words),
+		cmocka_unit_test(words_of_all_digits),
+		cmocka_unit_test(random_ones),
+		cmocka_unit_test(infinity_has_no_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
