@@ -59,16 +59,39 @@ bool bls_public_key_derive(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], uint8_
 	return true;
 }
 
+void bls_hash_root(const uint8_t signing_root[32], blst_p2 *ret_point)
+{
+	blst_hash_to_g2(ret_point, signing_root, 32, (const byte *)CIPHERSUITE, CIPHERSUITE_SIZE, NULL, 0);
+}
+
+void bls_sign_point(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const blst_p2 *point, uint8_t ret_signature[BLS_SIGNATURE_SIZE])
+{
+	AUTO_SCALAR blst_scalar scalar;
+	blst_p2 product;
+
+	blst_scalar_from_bendian(&scalar, secret_key);
+	blst_sign_pk_in_g1(&product, point, &scalar);
+	blst_p2_compress(ret_signature, &product);
+}
+
+void bls_sign_comb(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const struct g2_comb *comb,
+		   uint8_t ret_signature[BLS_SIGNATURE_SIZE])
+{
+	AUTO_SCALAR blst_scalar scalar;
+	blst_p2 product;
+
+	blst_scalar_from_bendian(&scalar, secret_key);
+	g2_comb_multiply(comb, &scalar, &product);
+	blst_p2_compress(ret_signature, &product);
+}
+
 void bls_sign(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t signing_root[32],
 	      uint8_t ret_signature[BLS_SIGNATURE_SIZE])
 {
-	AUTO_SCALAR blst_scalar scalar;
 	blst_p2 point;
 
-	blst_scalar_from_bendian(&scalar, secret_key);
-	blst_hash_to_g2(&point, signing_root, 32, (const byte *)CIPHERSUITE, CIPHERSUITE_SIZE, NULL, 0);
-	blst_sign_pk_in_g1(&point, &point, &scalar);
-	blst_p2_compress(ret_signature, &point);
+	bls_hash_root(signing_root, &point);
+	bls_sign_point(secret_key, &point, ret_signature);
 }
 
 /* KeyValidate of the draft, section 2.5. Infinity decodes, but would make every aggregate forgeable. */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "enclave/keeper/points.h"
 
 /* More threads than any enclave has cores would only cost memory. */
 #define KEEPER_THREADS_MAX 64
@@ -14,6 +15,7 @@ static const size_t jobs_left_to_others[LANE_COUNT] = {[LANE_VOTES] = 64, [LANE_
 struct keeper_queue {
 	keeper_finish *finish;
 	void *context;
+	struct keeper_points *points;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	bool stopping;
@@ -58,7 +60,7 @@ static void *signing_thread(void *argument)
 	while ((job = wait_for_job(queue, duration_us)) != NULL) {
 		uint64_t begun_us = clock_monotonic_us();
 
-		bls_sign(job->secret_key, job->result.signing_root, job->result.signature);
+		keeper_points_sign(queue->points, job->secret_key, job->result.signing_root, job->result.signature);
 		duration_us = clock_monotonic_us() - begun_us;
 		keeper_queue_part_done(queue, job);
 	}
@@ -78,6 +80,7 @@ struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, v
 
 	queue->finish = finish;
 	queue->context = context;
+	queue->points = keeper_points_new();
 	(void)pthread_mutex_init(&queue->lock, NULL);
 	(void)pthread_cond_init(&queue->work, NULL);
 	for (uint32_t i = 0; i < KEEPER_JOBS_MAX; i++)
@@ -109,6 +112,7 @@ void keeper_queue_free(struct keeper_queue *queue)
 		(void)pthread_join(queue->threads[i], NULL);
 	(void)pthread_cond_destroy(&queue->work);
 	(void)pthread_mutex_destroy(&queue->lock);
+	keeper_points_free(queue->points);
 	free(queue);
 }
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For valgrind: the scalar is marked as undefined, so every branch and every address that depends on it is an error, and there must be
+ * none. That errors are seen at all is shown first, with a look-up that goes straight to its entry and one that branches.
+ */
+#include <stdio.h>
+#include <valgrind/memcheck.h>
+
+#include "crypto/bls.h"
+
+#define SKIPPED 77
+
+static struct g2_comb comb;
+
+/* What look_up() must not be. The result decides nothing here. */
+static void leaky_by_address(const blst_scalar *scalar, blst_p2 *ret_point)
+{
+	blst_p2_from_affine(ret_point, &comb.table[0][scalar->b[0] % G2_COMB_ENTRIES]);
+}
+
+static void leaky_by_branch(const blst_scalar *scalar, blst_p2 *ret_point)
+{
+	blst_p2_from_affine(ret_point, &comb.table[0][0]);
+	if (scalar->b[0] & 1)
+		blst_p2_double(ret_point, ret_point);
+}
+
+static void careful(const blst_scalar *scalar, blst_p2 *ret_point)
+{
+	g2_comb_multiply(&comb, scalar, ret_point);
+}
+
+static unsigned errors_of(void (*multiply)(const blst_scalar *scalar, blst_p2 *ret_point))
+{
+	blst_scalar scalar = {{0x17, 0x2a, 0x99}};
+	unsigned before = (unsigned)VALGRIND_COUNT_ERRORS;
+	blst_p2 product;
+
+	(void)VALGRIND_MAKE_MEM_UNDEFINED(&scalar, sizeof scalar);
+	multiply(&scalar, &product);
+	return (unsigned)VALGRIND_COUNT_ERRORS - before;
+}
+
+int main(void)
+{
+	static const uint8_t root[32] = {1};
+	unsigned by_address, by_branch, carefully;
+	blst_p2 point;
+
+	if (!RUNNING_ON_VALGRIND)
+		return SKIPPED;
+	bls_hash_root(root, &point);
+	if (!g2_comb_build(&comb, &point))
+		return 1;
+	by_address = errors_of(leaky_by_address);
+	by_branch = errors_of(leaky_by_branch);
+	carefully = errors_of(careful);
+	(void)printf("dependencies on the secret: address %u, branch %u, comb %u\n", by_address, by_branch, carefully);
+	return by_address > 0 && by_branch > 0 && carefully == 0 ? 0 : 1;
+}
