@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One point of G2 multiplied by many secret scalars: all validators of a slot sign the same root, so what their signatures have in common
- * is worked out once. Why this way: docs/decisions/0015-comb.md.
+ * is worked out once. Why this way: docs/decisions/0016-comb.md.
  *
  * The method. X is BLS12-381's parameter without its sign, r = X^4 - X^2 + 1, and psi, a map that costs less than an addition, multiplies a
  * point of G2 by -X. A scalar k below r becomes s = (k + C) / 2 mod r, which is written in base X as four 64-bit words s0..s3. Reading
