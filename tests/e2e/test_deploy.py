@@ -149,7 +149,9 @@ class Deployed(unittest.TestCase):
         return done.stdout + done.stderr
 
     def aws(self, *arguments):
-        return json.loads(subprocess.run([TOOLS / "aws", "--output", "json", *arguments], env=self.env, check=True, capture_output=True, timeout=60).stdout or b"null")
+        done = subprocess.run([TOOLS / "aws", "--output", "json", *arguments], env=self.env, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout or "null")
 
     def test_key_and_tables(self):
         key = self.outputs["KMSKeyARN"]
