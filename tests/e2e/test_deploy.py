@@ -109,6 +109,47 @@ class Template(unittest.TestCase):
             self.assertLessEqual(set(names), known, query)
 
 
+class UserData(unittest.TestCase):
+    """The script that instances run, with other folders for /etc and /opt and stand-ins for what it calls."""
+
+    def run_script(self, flag, sha):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        for part in ["bin", "etc/nitro_enclaves", "etc/systemd/system", "host/deploy/systemd"]:
+            (folder / part).mkdir(parents=True)
+        (folder / "host/deploy/systemd/ensign-host.service").write_text("[Service]\n")
+        subprocess.run(["tar", "-czf", folder / "file", "-C", folder, "host"], check=True)
+        log = f'echo "$(basename "$0") $*" >>{folder}/calls\n'
+        for name, text in {"aws": f'case "$*" in *get-parameter*) echo {flag} ;; "s3 cp"*) cp {folder}/file "$5" ;; esac', "curl": "echo i-1", "dnf": "", "systemctl": "",
+                           "logger": "cat"}.items():
+            (folder / "bin" / name).write_text(f"#!/bin/bash\n{log if name != 'logger' else ''}{text}\n")
+            (folder / "bin" / name).chmod(0o755)
+        script = RESOURCES["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]["Fn::Base64"]["!Sub"][0]
+        sha = sha or subprocess.run(["sha256sum", folder / "file"], check=True, capture_output=True, text=True).stdout.split()[0]
+        values = {"TarballSha256": sha, "ImageSha256": sha, "EnclaveMemoryMiB": "1024", "EnclaveCpuCount": "2", "AWS::StackName": "fleet"}
+        script = re.sub(r"\$\{([A-Za-z:0-9]+)\}", lambda found: values.get(found[1], found[1].replace("::", "")), script)
+        script = script.replace("/etc/", f"{folder}/etc/").replace("/opt/", f"{folder}/opt/")
+        done = subprocess.run(["bash", "-c", script], env={"PATH": f"{folder}/bin:{os.environ['PATH']}"}, capture_output=True, timeout=30)
+        return done.returncode, (folder / "calls").read_text(), folder
+
+    def test_installs_and_tells(self):
+        code, calls, folder = self.run_script("true", None)
+        self.assertEqual(code, 0, calls)
+        self.assertLess(calls.index("elbv2 wait"), calls.index("--status SUCCESS"), "clients reach it before the next one goes")
+        self.assertEqual((folder / "etc/nitro_enclaves/allocator.yaml").read_text(), "memory_mib: 1024\ncpu_count: 2\n")
+        self.assertIn("\nCF_STACK_NAME=fleet\n", (folder / "etc/ensign/environment").read_text())
+        self.assertTrue((folder / "etc/systemd/system/ensign-host.service").exists())
+        code, calls, _ = self.run_script("false", None)
+        self.assertEqual(code, 0)
+        self.assertNotIn("elbv2 wait", calls)
+
+    def test_other_bytes_are_not_run(self):
+        code, calls, _ = self.run_script("true", "0" * 64)
+        self.assertNotEqual(code, 0)
+        self.assertIn("--status FAILURE", calls)
+        self.assertNotIn("ensign-host", calls)
+
+
 class Deployed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
