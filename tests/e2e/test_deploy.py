@@ -120,7 +120,7 @@ class UserData(unittest.TestCase):
         (folder / "host/deploy/systemd/ensign-host.service").write_text("[Service]\n")
         subprocess.run(["tar", "-czf", folder / "file", "-C", folder, "host"], check=True)
         log = f'echo "$(basename "$0") $*" >>{folder}/calls\n'
-        for name, text in {"aws": f'case "$*" in *get-parameter*) echo {flag} ;; "s3 cp"*) cp {folder}/file "$5" ;; esac', "curl": "echo i-1", "dnf": "", "systemctl": "",
+        for name, text in {"aws": f'case "$*" in *get-parameter*) echo {flag} ;; "s3 cp"*) cp {folder}/file "$5" ;; esac', "curl": "echo i-1", "dnf": "", "systemctl": "", "useradd": "",
                            "logger": "cat"}.items():
             (folder / "bin" / name).write_text(f"#!/bin/bash\n{log if name != 'logger' else ''}{text}\n")
             (folder / "bin" / name).chmod(0o755)
