@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import time
@@ -25,6 +26,14 @@ def output(*arguments):
 def blst(seconds):
     """Signatures a second of blst alone, on all cores."""
     return float(output(BUILD / "bench/bench_blst", seconds))
+
+
+def blst_cpu_us(seconds):
+    """Processor time of one signature of blst alone: hash, multiply, compress."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    signatures = blst(seconds) * float(seconds)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / signatures * 1e6
 
 
 class Signer:
@@ -92,12 +101,26 @@ def memory(pid):
     return figures["Pss"], figures["Rss"]
 
 
-def memory_of_roles(status):
-    """MiB of each process; the programs are not dumpable, so a user who is not root gets none."""
+def enclave_of(status):
+    """init, and what it started"""
     parents = children()
     enclave = [status["enclave_pid"]]
     for pid in enclave:
         enclave += sorted(child for child, parent in parents.items() if parent == pid)
+    return enclave
+
+
+def cpu_s_of_enclave(status):
+    """Processor time of all roles since they began, as the scheduler counts it; opener and other jobs that have ended are not in it."""
+    ticks = 0
+    for pid in enclave_of(status):
+        ticks += sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of_roles(status):
+    """MiB of each process; the programs are not dumpable, so a user who is not root gets none."""
+    enclave = enclave_of(status)
     roles = []
     for pid, program in [(status["simulator_pid"], "ensign-sim"), (status["host_pid"], "ensign-host"),
                          *((pid, "enclave") for pid in enclave)]:

@@ -18,6 +18,8 @@ SECONDS = os.environ.get("BENCH_SECONDS", "5")
 ROUNDS = os.environ.get("BENCH_ROUNDS", "150")
 # Each kind of burst has so many epochs; ROUNDS must not be more.
 BURST_EPOCHS = 100_000
+# As bench/burst.c has it.
+IDLE_BLOCKS = 200
 # What bench/burst measures: a whole burst, a request of it, a block inside it, a block when there is nothing else.
 TIMES = ["wall", "request", "block", "idle"]
 # Name, mode and connections of bench/burst.
@@ -75,6 +77,28 @@ def compare_burst(figures):
     return figures
 
 
+def with_cpu(signer, signatures, measure):
+    """
+    Processor time too: of one signature of blst alone (just before and just after), divided by what all roles of the enclave spend on one.
+    `signatures` says how many the figures are of.
+    """
+    raw_us = [common.blst_cpu_us(SECONDS)]
+    status = signer.status()
+    before_s = common.cpu_s_of_enclave(status)
+    figures = measure()
+    spent_s = common.cpu_s_of_enclave(status) - before_s
+    raw_us.append(common.blst_cpu_us(SECONDS))
+    figures["enclave_cpu_us"] = spent_s / signatures(figures) * 1e6
+    figures["raw_cpu_us"] = sum(raw_us) / 2
+    figures["raw_cpu_of_enclave_cpu"] = figures["raw_cpu_us"] / figures["enclave_cpu_us"]
+    return figures
+
+
+def votes_and_blocks(_):
+    """Of bursts: the votes and a block among them; and the blocks alone, before."""
+    return int(ROUNDS) * (VOTERS + 1) + IDLE_BLOCKS
+
+
 def measure(folder):
     signer = Signer(folder, on_up=first_signature)
     try:
@@ -90,7 +114,8 @@ def measure_signer(signer):
     signer.add_burst_keys()
     bursts = []
     for number, (name, mode, connections) in enumerate(BURSTS, 1):
-        figures = beside_blst(rates, lambda: signer.burst(mode, connections, ROUNDS, number * BURST_EPOCHS))
+        figures = beside_blst(rates, lambda: with_cpu(
+            signer, votes_and_blocks, lambda: signer.burst(mode, connections, ROUNDS, number * BURST_EPOCHS)))
         bursts.append({"name": name, **compare_burst(figures)})
     for figures in [*steady, *bursts]:
         figures["of_raw_blst"] = figures["per_second"] / figures["raw_blst_per_second"]
@@ -114,6 +139,9 @@ def show(results):
     show_table([f"{VOTERS} votes at once, {ROUNDS} times", "per second", "of raw blst", "wall p50 ms", "p99 ms", "request p50", "p99 ms"],
                *([*throughput(figures), *milliseconds(figures, "wall_"), *milliseconds(figures, "request_")]
                  for figures in results["bursts"]))
+    show_table(["processor time of one signature", "blst µs", "enclave µs", "blst / enclave"],
+               *([figures["name"], f"{figures['raw_cpu_us']:.0f}", f"{figures['enclave_cpu_us']:.0f}",
+                  f"{figures['raw_cpu_of_enclave_cpu']:.2f}"] for figures in results["bursts"]))
     show_table(["a block meanwhile", "p50 ms", "p99 ms", "alone p50", "p99 ms", "p50 / alone", "late"],
                *([figures["name"], *milliseconds(figures, "block_"), *milliseconds(figures, "idle_"),
                   f"{figures['block_p50_times_idle']:.1f}", str(figures["late_blocks"])] for figures in results["bursts"]))

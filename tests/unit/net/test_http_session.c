@@ -219,7 +219,8 @@ static size_t open_descriptors(void)
 
 static void what_is_cancelled_is_gone(void **state)
 {
-	static const struct test_answer answers[] = {{.status = 200, .body = "hello", .delay_ms = 500},
+	/* So late that it has not come yet, however long it takes to begin on a busy machine. */
+	static const struct test_answer answers[] = {{.status = 200, .body = "hello", .delay_ms = 3000},
 						     {.status = 200, .body = "hello"}};
 	size_t before = open_descriptors();
 	struct test_server *server = test_server_new(&certificate, &address, answers, ARRAY_SIZE(answers));
