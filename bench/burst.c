@@ -238,8 +238,10 @@ static void print_samples(const char *name, struct samples *samples)
 
 static void report(const struct burst *burst, struct results *results)
 {
-	(void)printf("{\"voters\":%zu,\"connections\":%zu,\"rounds\":%llu,\"late_blocks\":%llu", burst->voter_count,
-		     burst->connection_count, (unsigned long long)burst->rounds, (unsigned long long)results->late);
+	(void)printf("{\"voters\":%zu,\"connections\":%zu,\"rounds\":%llu,\"late_blocks\":%llu,\"signatures\":%llu",
+		     burst->voter_count, burst->connection_count, (unsigned long long)burst->rounds,
+		     (unsigned long long)results->late,
+		     (unsigned long long)(burst->rounds * (burst->voter_count + 1) + IDLE_BLOCKS));
 	print_samples("wall", &results->wall);
 	print_samples("request", &results->requests);
 	print_samples("block", &results->blocks);

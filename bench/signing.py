@@ -18,8 +18,6 @@ SECONDS = os.environ.get("BENCH_SECONDS", "5")
 ROUNDS = os.environ.get("BENCH_ROUNDS", "150")
 # Each kind of burst has so many epochs; ROUNDS must not be more.
 BURST_EPOCHS = 100_000
-# As bench/burst.c has it.
-IDLE_BLOCKS = 200
 # What bench/burst measures: a whole burst, a request of it, a block inside it, a block when there is nothing else.
 TIMES = ["wall", "request", "block", "idle"]
 # Name, mode and connections of bench/burst.
@@ -77,10 +75,9 @@ def compare_burst(figures):
     return figures
 
 
-def with_cpu(signer, signatures, measure):
+def with_cpu(signer, measure):
     """
     Processor time too: of one signature of blst alone (just before and just after), divided by what all roles of the enclave spend on one.
-    `signatures` says how many the figures are of.
     """
     raw_us = [common.blst_cpu_us(SECONDS)]
     status = signer.status()
@@ -88,15 +85,10 @@ def with_cpu(signer, signatures, measure):
     figures = measure()
     spent_s = common.cpu_s_of_enclave(status) - before_s
     raw_us.append(common.blst_cpu_us(SECONDS))
-    figures["enclave_cpu_us"] = spent_s / signatures(figures) * 1e6
+    figures["enclave_cpu_us"] = spent_s / figures["signatures"] * 1e6
     figures["raw_cpu_us"] = sum(raw_us) / 2
     figures["raw_cpu_of_enclave_cpu"] = figures["raw_cpu_us"] / figures["enclave_cpu_us"]
     return figures
-
-
-def votes_and_blocks(_):
-    """Of bursts: the votes and a block among them; and the blocks alone, before."""
-    return int(ROUNDS) * (VOTERS + 1) + IDLE_BLOCKS
 
 
 def measure(folder):
@@ -115,7 +107,7 @@ def measure_signer(signer):
     bursts = []
     for number, (name, mode, connections) in enumerate(BURSTS, 1):
         figures = beside_blst(rates, lambda: with_cpu(
-            signer, votes_and_blocks, lambda: signer.burst(mode, connections, ROUNDS, number * BURST_EPOCHS)))
+            signer, lambda: signer.burst(mode, connections, ROUNDS, number * BURST_EPOCHS)))
         bursts.append({"name": name, **compare_burst(figures)})
     for figures in [*steady, *bursts]:
         figures["of_raw_blst"] = figures["per_second"] / figures["raw_blst_per_second"]

@@ -195,7 +195,7 @@ bool attestation_parse_pcr(const char *name, const char *hex, uint8_t ret_pcr[NS
 bool attestation_check_pcr(const struct attestation_document *document, unsigned index, const char *hex, struct error *error)
 {
 	AUTO_FREE char *name = memory_format("PCR%u", index);
-	char attested[2 * NSM_PCR_SIZE + 1];
+	char attested[NSM_PCR_TEXT_SIZE];
 	uint8_t wanted[NSM_PCR_SIZE];
 
 	if (!attestation_parse_pcr(name, hex, wanted, error))

@@ -9,10 +9,11 @@
 #include "net/address.h"
 
 #define NSM_PCR_COUNT 32
-#define NSM_PCR_SIZE 48             /* SHA-384 */
-#define NSM_REQUEST_MAX_SIZE 4096   /* the driver's limit */
-#define NSM_RESPONSE_MAX_SIZE 12288 /* the driver's limit */
-#define NSM_FIELD_MAX_SIZE 1024     /* user_data, nonce, public_key each */
+#define NSM_PCR_SIZE 48                          /* SHA-384 */
+#define NSM_PCR_TEXT_SIZE (2 * NSM_PCR_SIZE + 1) /* its hex */
+#define NSM_REQUEST_MAX_SIZE 4096                /* the driver's limit */
+#define NSM_RESPONSE_MAX_SIZE 12288              /* the driver's limit */
+#define NSM_FIELD_MAX_SIZE 1024                  /* user_data, nonce, public_key each */
 
 struct nsm;
 

@@ -141,7 +141,7 @@ static bool judge(const struct attest_session_request *request, struct session *
 
 static void print(const struct attest_session_request *request, const struct session *session)
 {
-	char pcr0[2 * NSM_PCR_SIZE + 1], keys[2 * CLIENT_DIGEST_SIZE + 1], pin[2 * CLIENT_DIGEST_SIZE + 1];
+	char pcr0[NSM_PCR_TEXT_SIZE], keys[2 * CLIENT_DIGEST_SIZE + 1], pin[2 * CLIENT_DIGEST_SIZE + 1];
 	char time[CLOCK_TEXT_SIZE];
 	AUTO_JSON json_t *object = NULL;
 

@@ -113,7 +113,7 @@ static bool judge(const struct births *births, const char *root_path, const char
 
 static void print(const struct births *births, const struct attestation_document *document, bool as_json)
 {
-	char pcr0[2 * NSM_PCR_SIZE + 1], time[CLOCK_TEXT_SIZE];
+	char pcr0[NSM_PCR_TEXT_SIZE], time[CLOCK_TEXT_SIZE];
 	AUTO_JSON json_t *object = NULL;
 
 	hex_encode(view_of(document->pcrs[0], NSM_PCR_SIZE), pcr0);

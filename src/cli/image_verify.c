@@ -40,7 +40,7 @@ static bool read_wishes(struct wishes *wishes, struct error *error)
 /* `pcr` NULL: the image has none. */
 static void judge_pcr(const uint8_t wanted[NSM_PCR_SIZE], const uint8_t *pcr, struct verdict *verdict)
 {
-	char text[2 * NSM_PCR_SIZE + 1];
+	char text[NSM_PCR_TEXT_SIZE];
 
 	verdict->is_checked = true;
 	if (!pcr) {

@@ -7,7 +7,7 @@ static const char *const operator_actions[] = {
 
 static json_t *hex_text(const uint8_t pcr[NSM_PCR_SIZE])
 {
-	char hex[2 * NSM_PCR_SIZE + 1];
+	char hex[NSM_PCR_TEXT_SIZE];
 
 	hex_encode(view_of(pcr, NSM_PCR_SIZE), hex);
 	return json_string(hex);

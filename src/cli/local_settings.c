@@ -23,7 +23,7 @@ static const struct text_member {
 	{"metrics_listen", offsetof(struct local_settings, metrics_listen), LOCAL_LISTEN_SIZE},
 	{"key_manager_token_sha256", offsetof(struct local_settings, key_manager_token_sha256), 2 * KEY_MANAGER_DIGEST_SIZE + 1},
 	{"table_connect", offsetof(struct local_settings, table_connect), LOCAL_ADDRESS_SIZE},
-	{"pcr0", offsetof(struct local_settings, pcr0), 2 * NSM_PCR_SIZE + 1},
+	{"pcr0", offsetof(struct local_settings, pcr0), NSM_PCR_TEXT_SIZE},
 };
 
 static const struct bool_member {

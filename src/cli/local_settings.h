@@ -39,7 +39,7 @@ struct local_settings {
 	char metrics_listen[LOCAL_LISTEN_SIZE]; /* "HOST:PORT" of the host's metrics; "": none */
 	bool log_is_json;                       /* one JSON object a line instead of text, of the host and the enclave */
 	char key_manager_token_sha256[2 * KEY_MANAGER_DIGEST_SIZE + 1]; /* hex; "": there is no key manager */
-	char pcr0[2 * NSM_PCR_SIZE + 1]; /* hex of the measurement that the key policy was pinned to last; "" none yet */
+	char pcr0[NSM_PCR_TEXT_SIZE]; /* hex of the measurement that the key policy was pinned to last; "" none yet */
 };
 
 /* Its enclave is a machine, not a process. */

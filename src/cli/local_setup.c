@@ -213,7 +213,7 @@ bool local_setup_policy(const struct local_setup *setup, const struct measuremen
 {
 	AUTO_FREE char *policy = local_key_policy(setup->endpoints->operator_arn, setup->endpoints->role_arn, measurement);
 	struct local_settings *settings = setup->settings;
-	char pcr0[2 * NSM_PCR_SIZE + 1];
+	char pcr0[NSM_PCR_TEXT_SIZE];
 
 	hex_encode(view_of(measurement->pcr0, sizeof measurement->pcr0), pcr0);
 	if (!kms_put_key_policy(&setup->kms->kms, settings->kms_key_arn, policy, error))

@@ -8,7 +8,7 @@ static json_t *measurement_json(const struct measurement *measurement)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(pcrs); i++) {
-		char hex[2 * NSM_PCR_SIZE + 1];
+		char hex[NSM_PCR_TEXT_SIZE];
 
 		hex_encode(view_of(pcrs[i], NSM_PCR_SIZE), hex);
 		(void)json_object_set_new(object, names[i], json_string(hex));

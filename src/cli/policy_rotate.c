@@ -28,11 +28,11 @@ struct request {
 };
 
 struct images {
-	char from[KEY_PINNING_HEX_SIZE];
-	char to[KEY_PINNING_HEX_SIZE];
+	char from[NSM_PCR_TEXT_SIZE];
+	char to[NSM_PCR_TEXT_SIZE];
 };
 
-static bool read_image(const char *option, const char *hex, char ret_hex[KEY_PINNING_HEX_SIZE], struct error *error)
+static bool read_image(const char *option, const char *hex, char ret_hex[NSM_PCR_TEXT_SIZE], struct error *error)
 {
 	struct key_pinning one = {0};
 
@@ -40,7 +40,7 @@ static bool read_image(const char *option, const char *hex, char ret_hex[KEY_PIN
 		return error_set(error, ERROR_INPUT, "%s: missing", option);
 	if (!key_pinning_add_pcr0(&one, hex, error))
 		return error_prefix(error, "%s", option);
-	memcpy(ret_hex, one.pcr0[0], KEY_PINNING_HEX_SIZE);
+	memcpy(ret_hex, one.pcr0[0], NSM_PCR_TEXT_SIZE);
 	return true;
 }
 
@@ -69,7 +69,7 @@ static void drop_image(struct key_pinning *pinning, const char *hex)
 
 	for (size_t i = 0; i < pinning->pcr0_count; i++) {
 		if (strcmp(pinning->pcr0[i], hex) != 0)
-			memmove(pinning->pcr0[kept++], pinning->pcr0[i], KEY_PINNING_HEX_SIZE);
+			memmove(pinning->pcr0[kept++], pinning->pcr0[i], NSM_PCR_TEXT_SIZE);
 	}
 	pinning->pcr0_count = kept;
 }

@@ -39,7 +39,7 @@ bool tls_birth_keep(const struct inventory *inventory, struct view chain_pem, st
 	return path && folder_make(inventory->folder.tls_births, 0700, error) && file_write_atomic(path, document, 0644, error);
 }
 
-bool tls_birth_find(struct inventory *inventory, const struct tls_identity_row *row, char ret_pcr0[2 * NSM_PCR_SIZE + 1])
+bool tls_birth_find(struct inventory *inventory, const struct tls_identity_row *row, char ret_pcr0[NSM_PCR_TEXT_SIZE])
 {
 	struct view chain_pem = buffer_view(&row->chain);
 	struct attestation_document attested;

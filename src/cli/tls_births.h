@@ -15,4 +15,4 @@ MUST_USE bool tls_birth_keep(const struct inventory *inventory, struct view chai
  * Whether the folder has a document that attests this identity, and ret_pcr0 (hex) is the image that made it. A debug enclave's proves nothing,
  * like one that does not verify.
  */
-bool tls_birth_find(struct inventory *inventory, const struct tls_identity_row *row, char ret_pcr0[2 * NSM_PCR_SIZE + 1]);
+bool tls_birth_find(struct inventory *inventory, const struct tls_identity_row *row, char ret_pcr0[NSM_PCR_TEXT_SIZE]);

@@ -31,7 +31,7 @@ static json_t *time_text(int64_t seconds)
 static void add_birth(struct inventory *inventory, const struct tls_identity_row *row, json_t *object)
 {
 	bool is_key_alone = tls_birth_is_key_alone(&row->row);
-	char pcr0[2 * NSM_PCR_SIZE + 1];
+	char pcr0[NSM_PCR_TEXT_SIZE];
 	bool is_attested = tls_birth_find(inventory, row, pcr0);
 
 	(void)json_object_set_new(object, "sealed", json_string(is_key_alone ? "key pair of KMS" : "KMS Encrypt"));

@@ -17,21 +17,30 @@ struct addition {
 
 /* ---- affine additions ---- */
 
-/* `slope_divisor` is 1 / (b.x - a.x). */
-static void add_affine(const struct addition *addition, const blst_fp2 *slope_divisor)
-{
-	const blst_p2_affine a = *addition->a, *b = addition->b;
+/* Sums of secret digits' points: wiped once a round, not once an addition. */
+struct scratch {
+	blst_p2_affine a;
 	blst_fp2 slope, x;
+	blst_fp2 inverse, one;
+};
 
-	blst_fp2_sub(&slope, &b->y, &a.y);
-	blst_fp2_mul(&slope, &slope, slope_divisor);
-	blst_fp2_sqr(&x, &slope);
-	blst_fp2_sub(&x, &x, &a.x);
-	blst_fp2_sub(&x, &x, &b->x);
-	addition->to->x = x;
-	blst_fp2_sub(&x, &a.x, &x);
-	blst_fp2_mul(&x, &x, &slope);
-	blst_fp2_sub(&addition->to->y, &x, &a.y);
+/* `slope_divisor` is 1 / (b.x - a.x). */
+static void add_affine(const struct addition *addition, const blst_fp2 *slope_divisor, struct scratch *scratch)
+{
+	blst_p2_affine *a = &scratch->a;
+	const blst_p2_affine *b = addition->b;
+	blst_fp2 *slope = &scratch->slope, *x = &scratch->x;
+
+	*a = *addition->a;
+	blst_fp2_sub(slope, &b->y, &a->y);
+	blst_fp2_mul(slope, slope, slope_divisor);
+	blst_fp2_sqr(x, slope);
+	blst_fp2_sub(x, x, &a->x);
+	blst_fp2_sub(x, x, &b->x);
+	addition->to->x = *x;
+	blst_fp2_sub(x, &a->x, x);
+	blst_fp2_mul(x, x, slope);
+	blst_fp2_sub(&addition->to->y, x, &a->y);
 }
 
 /* Montgomery's trick: the inverse of the product of all differences, and from it that of each, last one first. */
@@ -39,20 +48,21 @@ static void add_all(const struct addition *additions, size_t count)
 {
 	blst_fp2 products[ADDITIONS_MAX]; /* of the differences up to here */
 	blst_fp2 differences[ADDITIONS_MAX];
-	blst_fp2 inverse, one;
+	struct scratch scratch;
 
 	blst_fp2_sub(&products[0], &additions[0].b->x, &additions[0].a->x);
 	for (size_t i = 1; i < count; i++) {
 		blst_fp2_sub(&differences[i], &additions[i].b->x, &additions[i].a->x);
 		blst_fp2_mul(&products[i], &products[i - 1], &differences[i]);
 	}
-	blst_fp2_eucl_inverse(&inverse, &products[count - 1]);
+	blst_fp2_eucl_inverse(&scratch.inverse, &products[count - 1]);
 	for (size_t i = count - 1; i > 0; i--) {
-		blst_fp2_mul(&one, &inverse, &products[i - 1]);
-		blst_fp2_mul(&inverse, &inverse, &differences[i]);
-		add_affine(&additions[i], &one);
+		blst_fp2_mul(&scratch.one, &scratch.inverse, &products[i - 1]);
+		blst_fp2_mul(&scratch.inverse, &scratch.inverse, &differences[i]);
+		add_affine(&additions[i], &scratch.one, &scratch);
 	}
-	add_affine(&additions[0], &inverse);
+	add_affine(&additions[0], &scratch.inverse, &scratch);
+	secret_wipe(&scratch, sizeof scratch);
 	secret_wipe(products, count * sizeof *products);
 	secret_wipe(differences, count * sizeof *differences);
 }
@@ -213,6 +223,7 @@ static void negative_psi(blst_p2_affine *point)
 	/* The negative of the conjugate. */
 	blst_fp_cneg(&point->y.fp[0], &point->y.fp[0], true);
 	blst_fp2_mul(&point->y, &point->y, &y_factor);
+	secret_wipe(&x, sizeof x);
 }
 
 void g2_comb_multiply(const struct g2_comb *comb, const blst_scalar *scalar, blst_p2 *ret_product)

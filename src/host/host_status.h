@@ -5,8 +5,8 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "attestation/nsm.h"
 #include "host/key_failures.h"
-#include "host/nitro_cli.h"
 
 enum host_state {
 	HOST_STATE_LAUNCHING,    /* the enclave is starting */
@@ -28,10 +28,10 @@ struct host_reload {
 
 struct host_status {
 	enum host_state state;
-	uint64_t since_ms;              /* realtime of the last change of state */
-	pid_t enclave_pid;              /* 0: none */
-	char pcr0[NITRO_PCR_TEXT_SIZE]; /* what the launcher knows of it; "": nothing */
-	uint64_t key_count;             /* in the enclave, as it says itself */
+	uint64_t since_ms;            /* realtime of the last change of state */
+	pid_t enclave_pid;            /* 0: none */
+	char pcr0[NSM_PCR_TEXT_SIZE]; /* what the launcher knows of it; "": nothing */
+	uint64_t key_count;           /* in the enclave, as it says itself */
 	struct key_failures failures;
 	uint64_t restarts; /* launches after the first */
 	/* The last thing that went wrong; it stays after recovery, since that is when people come to look. */

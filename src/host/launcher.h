@@ -10,8 +10,6 @@
 #include "host/nitro_cli.h"
 #include "net/address.h"
 
-#define LAUNCHER_PCR0_SIZE NITRO_PCR_TEXT_SIZE
-
 /* A microVM of this computer (image/machine.h says what is in its folder); borrowed likewise. */
 struct machine_options {
 	const char *folder;
@@ -50,7 +48,7 @@ struct launcher_operations {
 	/* Whether it can be asked anything yet: until then what answers at its address may be another. NULL: at once. */
 	bool (*is_up)(const struct launcher *launcher);
 	/* What the enclave measures, as far as this side knows; for people. NULL, or false: it does not. */
-	bool (*pcr0)(const struct launcher *launcher, char ret_pcr0[LAUNCHER_PCR0_SIZE]);
+	bool (*pcr0)(const struct launcher *launcher, char ret_pcr0[NSM_PCR_TEXT_SIZE]);
 	/* Ask it to end; it may take its time. */
 	void (*terminate)(struct launcher *launcher);
 	/* End it, with everything it started. */

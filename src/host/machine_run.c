@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/machine_run.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,15 +26,11 @@
 /* With the back end's default, writes of the guest above 32 KiB stall. */
 #define BACKEND_BUFFER_SIZE 32768
 #define MACHINE_CPUS 1
-#define HOW_SIZE 256
 
 struct machine_run {
+	struct launch_thread thread;
 	const struct machine_options *options;
-	pthread_t thread;
-	int stop_event;
-	int end_event;
 	atomic_int qemu_pid;
-	char how[HOW_SIZE]; /* the thread's, until end_event */
 };
 
 /* A child and the descriptor that tells its end. */
@@ -86,13 +78,13 @@ static void child_done(struct child *child)
 }
 #define AUTO_CHILD CLEANUP(child_done)
 
-static void describe_end(const char *name, int status, char ret_how[HOW_SIZE])
+static void describe_end(const char *name, int status, struct launch_thread *thread)
 {
 	if (WIFSIGNALED(status))
-		(void)snprintf(ret_how, HOW_SIZE, "ended: %s was killed by signal %d", name, WTERMSIG(status));
+		launch_thread_set_how(thread, "ended: %s was killed by signal %d", name, WTERMSIG(status));
 	else
-		(void)snprintf(ret_how, HOW_SIZE, "ended: %s ended with status %d (see " MACHINE_CONSOLE ")", name,
-			       WEXITSTATUS(status));
+		launch_thread_set_how(thread, "ended: %s ended with status %d (see " MACHINE_CONSOLE ")", name,
+				      WEXITSTATUS(status));
 }
 
 static bool start_backend(const struct machine_options *options, struct child *ret_backend, struct error *error)
@@ -168,7 +160,7 @@ static void answer_heartbeat(int listener)
 static void watch(struct machine_run *run, int listener, struct child *qemu, struct child *backend)
 {
 	struct pollfd polled[] = {
-		{run->stop_event, POLLIN, 0}, {qemu->pidfd, POLLIN, 0}, {backend->pidfd, POLLIN, 0}, {listener, POLLIN, 0}};
+		{run->thread.stop_event, POLLIN, 0}, {qemu->pidfd, POLLIN, 0}, {backend->pidfd, POLLIN, 0}, {listener, POLLIN, 0}};
 
 	for (;;) {
 		struct child *ended = NULL;
@@ -176,7 +168,7 @@ static void watch(struct machine_run *run, int listener, struct child *qemu, str
 		if (poll(polled, ARRAY_SIZE(polled), -1) < 0)
 			continue;
 		if (polled[0].revents) {
-			(void)snprintf(run->how, HOW_SIZE, "was told to end");
+			launch_thread_set_how(&run->thread, "was told to end");
 			return;
 		}
 		if (polled[1].revents)
@@ -186,7 +178,7 @@ static void watch(struct machine_run *run, int listener, struct child *qemu, str
 		if (ended) {
 			const char *name = ended->name;
 
-			describe_end(name, child_end(ended), run->how);
+			describe_end(name, child_end(ended), &run->thread);
 			return;
 		}
 		if (polled[3].revents)
@@ -214,75 +206,27 @@ static bool run_machine(struct machine_run *run, struct error *error)
 	return true;
 }
 
-static void *thread_main(void *context)
+static void run_thread(struct launch_thread *thread)
 {
-	struct machine_run *run = context;
 	struct error error = {0};
 
-	if (!run_machine(run, &error))
-		(void)snprintf(run->how, HOW_SIZE, "did not start: %.200s", error.message);
-	(void)eventfd_write(run->end_event, 1);
-	return NULL;
+	if (!run_machine((struct machine_run *)thread, &error))
+		launch_thread_set_how(thread, "did not start: %.400s", error.message);
 }
 
-/* Signals are for the thread of main(). */
-static bool thread_start(struct machine_run *run)
-{
-	sigset_t all, before;
-	int problem;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	problem = pthread_create(&run->thread, NULL, thread_main, run);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = problem;
-	return problem == 0;
-}
-
-static void release(struct machine_run *run)
-{
-	if (run->stop_event >= 0)
-		(void)close(run->stop_event);
-	if (run->end_event >= 0)
-		(void)close(run->end_event);
-	free(run);
-}
-
-struct machine_run *machine_run_start(const struct machine_options *options, struct error *error)
+struct launch_thread *machine_run_start(const struct machine_options *options, struct error *error)
 {
 	struct machine_run *run = memory_allocate_zeroed(1, sizeof *run);
 
 	run->options = options;
-	run->stop_event = eventfd(0, EFD_CLOEXEC);
-	run->end_event = eventfd(0, EFD_CLOEXEC);
-	if (run->stop_event >= 0 && run->end_event >= 0 && thread_start(run))
-		return run;
-	(void)error_set_errno(error, ERROR_IO, "cannot begin to run a machine");
-	release(run);
+	run->thread.run = run_thread;
+	if (launch_thread_start(&run->thread, error))
+		return &run->thread;
+	free(run);
 	return NULL;
 }
 
-int machine_run_watch_fd(const struct machine_run *run)
+pid_t machine_run_pid(const struct launch_thread *thread)
 {
-	return run->end_event;
-}
-
-pid_t machine_run_pid(const struct machine_run *run)
-{
-	return atomic_load(&run->qemu_pid);
-}
-
-void machine_run_stop(struct machine_run *run)
-{
-	(void)eventfd_write(run->stop_event, 1);
-}
-
-void machine_run_free(struct machine_run *run, char *ret_how, size_t size)
-{
-	if (!run)
-		return;
-	(void)pthread_join(run->thread, NULL);
-	if (ret_how)
-		(void)snprintf(ret_how, size, "%s", run->how);
-	release(run);
+	return atomic_load(&((const struct machine_run *)thread)->qemu_pid);
 }

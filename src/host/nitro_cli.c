@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/nitro_cli.h"
 
-#include "host/child_output.h"
+#include "base/process_output.h"
 
 /* nitro-cli itself waits for the heartbeat, 180 s of an image below 6 GiB, and then says E36, which is more than we would know. */
 #define RUN_TIMEOUT_MS 220000u
@@ -205,7 +205,7 @@ bool nitro_messages_to_error(struct view messages, const char *command, int stat
 
 static bool call(const char *const *argv, unsigned timeout_ms, int cancel_fd, struct buffer *ret_output, struct error *error)
 {
-	const struct child_call call = {
+	const struct process_call call = {
 		.argv = argv,
 		.timeout_ms = timeout_ms,
 		.cancel_fd = cancel_fd,
@@ -215,7 +215,7 @@ static bool call(const char *const *argv, unsigned timeout_ms, int cancel_fd, st
 	AUTO_BUFFER struct buffer messages = {0};
 	int status;
 
-	if (!child_output_read(&call, ret_output, &messages, &status, error))
+	if (!process_output_read(&call, ret_output, &messages, &status, error))
 		return false;
 	return status == 0 || nitro_messages_to_error(buffer_view(&messages), argv[1], status, error);
 }

@@ -8,11 +8,11 @@
 
 #include <sys/types.h>
 
+#include "attestation/nsm.h"
 #include "base/json.h"
 
 #define NITRO_ID_SIZE 96 /* i-0123456789abcdef0-enc0123456789abcde */
 #define NITRO_NAME_SIZE 65
-#define NITRO_PCR_TEXT_SIZE 97 /* lower-case hex */
 /* An instance has four enclaves at most; with all that can be said of them that is a few kilobytes. */
 #define NITRO_OUTPUT_MAX_SIZE 65536
 
@@ -34,7 +34,7 @@ struct nitro_enclave {
 	uint32_t cid;
 	bool is_running; /* "RUNNING": neither "TERMINATING" nor "EMPTY" */
 	bool is_debug;
-	char pcr0[NITRO_PCR_TEXT_SIZE]; /* "": not said */
+	char pcr0[NSM_PCR_TEXT_SIZE]; /* "": not said */
 };
 
 /* The answer of run-enclave, and the one enclave of this name in that of describe-enclaves. ERROR_PEER says which member is wrong. */

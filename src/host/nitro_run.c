@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/nitro_run.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 
 #include "base/file.h"
@@ -19,13 +15,10 @@
 #define END_INTERVAL_MS 500
 
 struct nitro_run {
+	struct launch_thread thread;
 	const struct nitro_options *options;
-	pthread_t thread;
-	int stop_event;
-	int end_event;
 	pthread_mutex_t lock;
 	struct nitro_enclave enclave; /* lock; the thread alone writes it */
-	char how[ERROR_MESSAGE_SIZE]; /* the thread's, until end_event */
 };
 
 static void set_enclave(struct nitro_run *run, const struct nitro_enclave *enclave)
@@ -37,7 +30,7 @@ static void set_enclave(struct nitro_run *run, const struct nitro_enclave *encla
 
 /* ---- beginning ---- */
 
-static bool measure_image(const struct nitro_options *options, char ret_pcr0[NITRO_PCR_TEXT_SIZE], struct error *error)
+static bool measure_image(const struct nitro_options *options, char ret_pcr0[NSM_PCR_TEXT_SIZE], struct error *error)
 {
 	static const uint8_t zero[NSM_PCR_SIZE];
 	AUTO_BUFFER struct buffer bytes = {0};
@@ -73,7 +66,7 @@ static bool end_of_name(struct nitro_run *run, struct error *error)
 static bool find_own(struct nitro_run *run, bool *ret_found, struct nitro_enclave *ret_enclave, struct error *error)
 {
 	const struct nitro_options *options = run->options;
-	char pcr0[NITRO_PCR_TEXT_SIZE];
+	char pcr0[NSM_PCR_TEXT_SIZE];
 
 	if (!measure_image(options, pcr0, error) || !nitro_cli_find(options, ret_found, ret_enclave, error))
 		return false;
@@ -91,7 +84,7 @@ static bool find_own(struct nitro_run *run, bool *ret_found, struct nitro_enclav
 
 static bool is_stopped(const struct nitro_run *run)
 {
-	struct pollfd stop = {.fd = run->stop_event, .events = POLLIN};
+	struct pollfd stop = {.fd = run->thread.stop_event, .events = POLLIN};
 
 	return poll(&stop, 1, 0) > 0;
 }
@@ -105,7 +98,7 @@ static bool begin(struct nitro_run *run, struct nitro_enclave *ret_enclave, stru
 		return false;
 	if (found)
 		return true;
-	return nitro_cli_run(run->options, run->stop_event, ret_enclave, error) &&
+	return nitro_cli_run(run->options, run->thread.stop_event, ret_enclave, error) &&
 	       nitro_cli_find(run->options, &found, ret_enclave, error) &&
 	       (found || error_set(error, ERROR_PEER, "nitro-cli: the enclave that it started is not there"));
 }
@@ -128,7 +121,7 @@ static bool is_still_there(const struct nitro_run *run)
 static void watch(struct nitro_run *run)
 {
 	AUTO_FD int process = run->enclave.process_id > 0 ? pidfd_open(run->enclave.process_id, 0) : -1;
-	struct pollfd polled[] = {{run->stop_event, POLLIN, 0}, {process, POLLIN, 0}};
+	struct pollfd polled[] = {{run->thread.stop_event, POLLIN, 0}, {process, POLLIN, 0}};
 
 	for (;;) {
 		int count = poll(polled, ARRAY_SIZE(polled), DESCRIBE_INTERVAL_MS);
@@ -136,24 +129,24 @@ static void watch(struct nitro_run *run)
 		if (count < 0)
 			continue;
 		if (polled[0].revents) {
-			(void)snprintf(run->how, sizeof run->how, "was told to end");
+			launch_thread_set_how(&run->thread, "was told to end");
 			return;
 		}
 		if (polled[1].revents) {
-			(void)snprintf(run->how, sizeof run->how,
-				       "ended: the process of nitro-cli that held it did (see /var/log/nitro_enclaves)");
+			launch_thread_set_how(&run->thread,
+					      "ended: the process of nitro-cli that held it did (see /var/log/nitro_enclaves)");
 			return;
 		}
 		if (count == 0 && !is_still_there(run)) {
-			(void)snprintf(run->how, sizeof run->how, "ended: nitro-cli does not list it any more");
+			launch_thread_set_how(&run->thread, "ended: nitro-cli does not list it any more");
 			return;
 		}
 	}
 }
 
-static void *thread_main(void *context)
+static void run_thread(struct launch_thread *thread)
 {
-	struct nitro_run *run = context;
+	struct nitro_run *run = (struct nitro_run *)thread;
 	struct nitro_enclave enclave;
 	struct error error = {0};
 
@@ -161,104 +154,42 @@ static void *thread_main(void *context)
 		set_enclave(run, &enclave);
 		watch(run);
 	} else {
-		(void)snprintf(run->how, sizeof run->how, "%s: %.400s", is_stopped(run) ? "was told to end" : "did not start",
-			       error.message);
+		launch_thread_set_how(thread, "%s: %.400s", is_stopped(run) ? "was told to end" : "did not start", error.message);
 	}
 	/* Also what a start that failed, or was given up, may have left. */
 	if (!end_of_name(run, &error))
 		log_failure(LOG_LEVEL_ERROR, "enclave_not_ended", &error);
 	set_enclave(run, &(struct nitro_enclave){0});
-	(void)eventfd_write(run->end_event, 1);
-	return NULL;
 }
 
 /* ---- the object ---- */
 
-/* Signals are for the thread of main(). */
-static bool thread_start(struct nitro_run *run)
+static void done(struct launch_thread *thread)
 {
-	sigset_t all, before;
-	int problem;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	problem = pthread_create(&run->thread, NULL, thread_main, run);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = problem;
-	return problem == 0;
+	(void)pthread_mutex_destroy(&((struct nitro_run *)thread)->lock);
 }
 
-static void release(struct nitro_run *run)
-{
-	if (run->stop_event >= 0)
-		(void)close(run->stop_event);
-	if (run->end_event >= 0)
-		(void)close(run->end_event);
-	(void)pthread_mutex_destroy(&run->lock);
-	free(run);
-}
-
-struct nitro_run *nitro_run_start(const struct nitro_options *options, struct error *error)
+struct launch_thread *nitro_run_start(const struct nitro_options *options, struct error *error)
 {
 	struct nitro_run *run = memory_allocate_zeroed(1, sizeof *run);
 
 	run->options = options;
+	run->thread.run = run_thread;
+	run->thread.done = done;
 	(void)pthread_mutex_init(&run->lock, NULL);
-	run->stop_event = eventfd(0, EFD_CLOEXEC);
-	run->end_event = eventfd(0, EFD_CLOEXEC);
-	if (run->stop_event >= 0 && run->end_event >= 0 && thread_start(run))
-		return run;
-	(void)error_set_errno(error, ERROR_IO, "cannot begin to run an enclave");
-	release(run);
+	if (launch_thread_start(&run->thread, error))
+		return &run->thread;
+	done(&run->thread);
+	free(run);
 	return NULL;
 }
 
-int nitro_run_watch_fd(const struct nitro_run *run)
+bool nitro_run_enclave(struct launch_thread *thread, struct nitro_enclave *ret_enclave)
 {
-	return run->end_event;
-}
+	struct nitro_run *run = (struct nitro_run *)thread;
 
-/* A copy, since the thread may be changing it. */
-static struct nitro_enclave enclave_of(const struct nitro_run *run)
-{
-	pthread_mutex_t *lock = (pthread_mutex_t *)&run->lock;
-	struct nitro_enclave enclave;
-
-	(void)pthread_mutex_lock(lock);
-	enclave = run->enclave;
-	(void)pthread_mutex_unlock(lock);
-	return enclave;
-}
-
-pid_t nitro_run_pid(const struct nitro_run *run)
-{
-	return enclave_of(run).process_id;
-}
-
-bool nitro_run_is_up(const struct nitro_run *run)
-{
-	return enclave_of(run).id[0] != 0;
-}
-
-bool nitro_run_pcr0(const struct nitro_run *run, char ret_pcr0[NITRO_PCR_TEXT_SIZE])
-{
-	const struct nitro_enclave enclave = enclave_of(run);
-
-	memcpy(ret_pcr0, enclave.pcr0, NITRO_PCR_TEXT_SIZE);
-	return enclave.pcr0[0] != 0;
-}
-
-void nitro_run_stop(struct nitro_run *run)
-{
-	(void)eventfd_write(run->stop_event, 1);
-}
-
-void nitro_run_free(struct nitro_run *run, char *ret_how, size_t size)
-{
-	if (!run)
-		return;
-	(void)pthread_join(run->thread, NULL);
-	if (ret_how)
-		(void)snprintf(ret_how, size, "%s", run->how);
-	release(run);
+	(void)pthread_mutex_lock(&run->lock);
+	*ret_enclave = run->enclave;
+	(void)pthread_mutex_unlock(&run->lock);
+	return ret_enclave->id[0] != 0;
 }

@@ -117,7 +117,7 @@ static bool socket_in_run_folder(const struct service *service, const char *name
 /* Of a machine: a port of its vsock. */
 static bool port_of_machine(const struct service *service, unsigned port, struct address *ret_address, struct error *error)
 {
-	AUTO_FREE char *text = memory_format("hybrid:%s/" MACHINE_VSOCK ":%u", service->settings->machine_folder, port);
+	AUTO_FREE char *text = memory_format("hybrid:%s/" MACHINE_VSOCK ":%u", service->settings->machine.folder, port);
 
 	return address_parse(text, ret_address, error) || error_prefix(error, "machine: folder");
 }
@@ -153,14 +153,14 @@ static bool place_enclave(struct service *service, struct error *error)
 		return socket_in_run_folder(service, "control.sock", &launch->control, error) &&
 		       socket_in_run_folder(service, "signing.sock", &launch->signing, error);
 	service->machine = (struct machine_options){
-		.folder = settings->machine_folder,
-		.qemu = settings->machine_qemu,
-		.vsock_backend = settings->machine_vsock_backend,
-		.accelerator = settings->machine_accelerator,
-		.memory_mib = settings->machine_memory_mib,
+		.folder = settings->machine.folder,
+		.qemu = settings->machine.qemu,
+		.vsock_backend = settings->machine.vsock_backend,
+		.accelerator = settings->machine.accelerator,
+		.memory_mib = settings->machine.memory_mib,
 	};
 	launch->machine = &service->machine;
-	return make_private_folder(settings->machine_folder, "machine: folder", error) &&
+	return make_private_folder(settings->machine.folder, "machine: folder", error) &&
 	       port_of_machine(service, MACHINE_CONTROL_PORT, &launch->control, error) &&
 	       port_of_machine(service, MACHINE_SIGNING_PORT, &launch->signing, error);
 }

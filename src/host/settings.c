@@ -230,7 +230,7 @@ static bool read_accelerator(json_t *machine, struct settings *settings, struct 
 		text = accelerators[0];
 	if (!is_one_of(text, accelerators, ARRAY_SIZE(accelerators)))
 		return error_set(error, ERROR_INPUT, "accelerator: neither tcg nor kvm");
-	return copy_text(text, "accelerator", settings->machine_accelerator, SETTINGS_NAME_SIZE, error);
+	return copy_text(text, "accelerator", settings->machine.accelerator, SETTINGS_NAME_SIZE, error);
 }
 
 static bool read_machine(json_t *object, struct settings *settings, struct error *error)
@@ -248,15 +248,15 @@ static bool read_machine(json_t *object, struct settings *settings, struct error
 	    !json_read_text(machine, "folder", &folder, error) || !json_read_text(machine, "qemu", &qemu, error) ||
 	    !json_read_text(machine, "vsock_backend", &vsock_backend, error) ||
 	    !json_read_u64(machine, "memory_mib", &memory_mib, error) ||
-	    !copy_text(folder, "folder", settings->machine_folder, SETTINGS_PATH_SIZE, error) ||
-	    !copy_text(qemu, "qemu", settings->machine_qemu, SETTINGS_PATH_SIZE, error) ||
-	    !copy_text(vsock_backend, "vsock_backend", settings->machine_vsock_backend, SETTINGS_PATH_SIZE, error) ||
+	    !copy_text(folder, "folder", settings->machine.folder, SETTINGS_PATH_SIZE, error) ||
+	    !copy_text(qemu, "qemu", settings->machine.qemu, SETTINGS_PATH_SIZE, error) ||
+	    !copy_text(vsock_backend, "vsock_backend", settings->machine.vsock_backend, SETTINGS_PATH_SIZE, error) ||
 	    !read_accelerator(machine, settings, error))
 		return error_prefix(error, "machine");
 	if (memory_mib < SETTINGS_MACHINE_MEMORY_MIN_MIB || memory_mib > SETTINGS_MACHINE_MEMORY_MAX_MIB)
 		return error_set(error, ERROR_INPUT, "machine: memory_mib: not %d to %d", SETTINGS_MACHINE_MEMORY_MIN_MIB,
 				 SETTINGS_MACHINE_MEMORY_MAX_MIB);
-	settings->machine_memory_mib = (unsigned)memory_mib;
+	settings->machine.memory_mib = (unsigned)memory_mib;
 	settings->has_machine = true;
 	return true;
 }

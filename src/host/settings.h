@@ -57,6 +57,15 @@ struct relay_settings {
 	struct address connect;
 };
 
+/* "machine", which may be left out: {"folder", "qemu", "vsock_backend", "memory_mib", "accelerator"}, for the qemu launcher (struct machine_options). */
+struct machine_settings {
+	char folder[SETTINGS_PATH_SIZE];
+	char qemu[SETTINGS_PATH_SIZE];
+	char vsock_backend[SETTINGS_PATH_SIZE];
+	char accelerator[SETTINGS_NAME_SIZE]; /* "tcg" when it is left out: a /dev/kvm that is there need not work */
+	unsigned memory_mib;
+};
+
 /*
  * "nitro", which may be left out: {"eif", "cpu_count", "memory_mib", "nitro_cli", "name", "cid", "debug", "control", "signing"}, for the nitro launcher
  * (struct nitro_options); all but the first three may be left out.
@@ -88,13 +97,8 @@ struct settings {
 	struct address nsm;
 	enum credential_source credential_source;
 	char imds_url[SETTINGS_URL_SIZE];
-	/* "machine", which may be left out: {"folder", "qemu", "vsock_backend", "memory_mib", "accelerator"}, for the qemu launcher (struct machine_options) */
 	bool has_machine;
-	char machine_folder[SETTINGS_PATH_SIZE];
-	char machine_qemu[SETTINGS_PATH_SIZE];
-	char machine_vsock_backend[SETTINGS_PATH_SIZE];
-	char machine_accelerator[SETTINGS_NAME_SIZE]; /* "tcg" when it is left out: a /dev/kvm that is there need not work */
-	unsigned machine_memory_mib;
+	struct machine_settings machine;
 	bool has_nitro;
 	struct nitro_settings nitro;
 	bool has_metrics; /* "metrics_listen", which may be left out: no metrics port */

@@ -4,8 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/backoff.h"
-#include "host/manager_jobs.h"
-#include "host/provisioner.h"
+#include "host/enclave_jobs.h"
 #include "host/worker.h"
 
 /* A microVM under software emulation boots within ten seconds on a busy machine; Nitro within a few. */
@@ -26,19 +25,12 @@
 #define SETTLE_MS 250u
 #define HOW_SIZE ERROR_MESSAGE_SIZE
 
-/* What the worker does. The thread owns this while the job runs, the event loop at all other times, but for `cancel`. */
-struct job {
-	atomic_bool cancel;
-	bool ok;
-	struct control_state state;
-	struct error error;
-};
-
 struct supervisor {
 	struct supervisor_options options;
 	struct host_status status;
 	struct worker *worker;
-	struct job job;
+	struct enclave_job job; /* the worker's while one runs, the event loop's at all other times, but for `cancel` */
+	enclave_job_function *job_function;
 	void (*job_done)(struct supervisor *supervisor); /* NULL: no job is running */
 	struct event *timer;
 	void (*timer_action)(struct supervisor *supervisor);
@@ -103,12 +95,20 @@ static void on_timer(int fd, short what, void *context)
 
 /* ---- the worker ---- */
 
-static void submit(struct supervisor *supervisor, worker_job *job, void (*done)(struct supervisor *))
+static void run_job(void *context)
+{
+	struct supervisor *supervisor = context;
+
+	supervisor->job_function(&supervisor->job);
+}
+
+static void submit(struct supervisor *supervisor, enclave_job_function *job, void (*done)(struct supervisor *))
 {
 	atomic_store(&supervisor->job.cancel, false);
 	supervisor->job.error = (struct error){0};
 	supervisor->job_done = done;
-	worker_submit(supervisor->worker, job);
+	supervisor->job_function = job;
+	worker_submit(supervisor->worker, run_job);
 }
 
 /* An answer of an enclave that has ended, or is being ended, means nothing any more. */
@@ -124,66 +124,6 @@ static void on_job_done(void *context)
 	}
 	if (!supervisor->ending)
 		done(supervisor);
-}
-
-static void job_wait(void *context)
-{
-	struct supervisor *supervisor = context;
-	struct job *job = &supervisor->job;
-
-	job->ok = provisioner_wait(&supervisor->options.control, supervisor->options.timing.launch_timeout_ms, &job->cancel,
-				   &job->state, &job->error);
-}
-
-static void job_provision(void *context)
-{
-	struct supervisor *supervisor = context;
-	struct job *job = &supervisor->job;
-
-	job->ok = provisioner_run(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
-}
-
-static void job_poll(void *context)
-{
-	struct supervisor *supervisor = context;
-	struct job *job = &supervisor->job;
-
-	job->ok = control_init_state(&supervisor->options.control, supervisor->options.timing.poll_timeout_ms, &job->state,
-				     &job->error);
-}
-
-static void job_reload(void *context)
-{
-	struct supervisor *supervisor = context;
-	struct job *job = &supervisor->job;
-
-	job->ok = provisioner_reload(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
-}
-
-static void job_import(void *context)
-{
-	struct supervisor *supervisor = context;
-	struct job *job = &supervisor->job;
-
-	job->ok = manager_import(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
-}
-
-static void job_refresh(void *context)
-{
-	struct supervisor *supervisor = context;
-	struct job *job = &supervisor->job;
-
-	job->ok = provisioner_refresh(supervisor->options.settings, &supervisor->options.control, &job->state, &job->error);
-}
-
-/* Of the keys that the last poll named. */
-static void job_forget(void *context)
-{
-	struct supervisor *supervisor = context;
-	struct job *job = &supervisor->job;
-	const struct control_state wished = job->state;
-
-	job->ok = manager_forget(supervisor->options.settings, &supervisor->options.control, &wished, &job->state, &job->error);
 }
 
 /* ---- ending the enclave ---- */
@@ -244,7 +184,7 @@ static void serve(struct supervisor *supervisor)
 static void reload_done(struct supervisor *supervisor)
 {
 	struct host_reload *reload = &supervisor->status.last_reload;
-	const struct job *job = &supervisor->job;
+	const struct enclave_job *job = &supervisor->job;
 
 	*reload = (struct host_reload){.number = reload->number + 1, .time_ms = clock_realtime_ms(), .error = job->error};
 	if (job->ok) {
@@ -275,20 +215,20 @@ static void grant_wishes(struct supervisor *supervisor)
 	const struct control_state *state = &supervisor->job.state;
 
 	if (state->wants_credential) {
-		submit(supervisor, job_refresh, refresh_done);
+		submit(supervisor, enclave_job_refresh, refresh_done);
 		return;
 	}
 	if (state->wants_import) {
-		submit(supervisor, job_import, reload_done);
+		submit(supervisor, enclave_job_import, reload_done);
 		return;
 	}
 	if (state->wants_reload || supervisor->reload_asked) {
 		supervisor->reload_asked = false;
-		submit(supervisor, job_reload, reload_done);
+		submit(supervisor, enclave_job_reload, reload_done);
 		return;
 	}
 	if (state->forget_count > 0)
-		submit(supervisor, job_forget, reload_done);
+		submit(supervisor, enclave_job_forget, reload_done);
 	else
 		schedule_poll(supervisor);
 }
@@ -316,7 +256,7 @@ static void poll_done(struct supervisor *supervisor)
 
 static void poll_now(struct supervisor *supervisor)
 {
-	submit(supervisor, job_poll, poll_done);
+	submit(supervisor, enclave_job_poll, poll_done);
 }
 
 static void schedule_poll(struct supervisor *supervisor)
@@ -338,7 +278,7 @@ static void provision(struct supervisor *supervisor)
 	forget_keys(supervisor);
 	supervisor->serving_since_ms = 0;
 	set_state(supervisor, HOST_STATE_PROVISIONING);
-	submit(supervisor, job_provision, provision_done);
+	submit(supervisor, enclave_job_provision, provision_done);
 }
 
 /* A machine's processes are still being started when it is launched. */
@@ -454,7 +394,7 @@ static void wait_until_up(struct supervisor *supervisor)
 	struct launcher *launcher = supervisor->options.launcher;
 
 	if (!launcher->operations->is_up || launcher->operations->is_up(launcher))
-		submit(supervisor, job_wait, wait_done);
+		submit(supervisor, enclave_job_wait, wait_done);
 	else
 		set_timer(supervisor, UP_POLL_MS, wait_until_up);
 }
@@ -508,6 +448,10 @@ struct supervisor *supervisor_new(const struct supervisor_options *options, stru
 	set_timing_defaults(&supervisor->options.timing);
 	supervisor->backoff.first_ms = supervisor->options.timing.backoff_first_ms;
 	supervisor->backoff.max_ms = supervisor->options.timing.backoff_max_ms;
+	supervisor->job.settings = options->settings;
+	supervisor->job.control = &supervisor->options.control;
+	supervisor->job.launch_timeout_ms = supervisor->options.timing.launch_timeout_ms;
+	supervisor->job.poll_timeout_ms = supervisor->options.timing.poll_timeout_ms;
 	supervisor->worker = worker_new(options->base, on_job_done, supervisor, error);
 	supervisor->timer = evtimer_new(options->base, on_timer, supervisor);
 	if (supervisor->worker && !supervisor->timer)

@@ -30,7 +30,7 @@ static const char *const deny_actions[] = {"kms:Decrypt"};
 
 /* ---- measurements ---- */
 
-static bool read_pcr(const char *name, const char *hex, char ret_hex[KEY_PINNING_HEX_SIZE], struct error *error)
+static bool read_pcr(const char *name, const char *hex, char ret_hex[NSM_PCR_TEXT_SIZE], struct error *error)
 {
 	static const uint8_t zero[NSM_PCR_SIZE];
 	uint8_t pcr[NSM_PCR_SIZE];
@@ -46,7 +46,7 @@ static bool read_pcr(const char *name, const char *hex, char ret_hex[KEY_PINNING
 
 bool key_pinning_add_pcr0(struct key_pinning *pinning, const char *hex, struct error *error)
 {
-	char text[KEY_PINNING_HEX_SIZE];
+	char text[NSM_PCR_TEXT_SIZE];
 
 	if (!read_pcr("PCR0", hex, text, error))
 		return false;

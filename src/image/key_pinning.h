@@ -16,15 +16,14 @@
 
 /* Old, new, and a few that are tried out. */
 #define KEY_PINNING_IMAGES_MAX 16
-#define KEY_PINNING_HEX_SIZE (2 * NSM_PCR_SIZE + 1)
 
 struct key_pinning {
-	const char *admin_arn;                                   /* NULL: nobody is added who could change the policy */
-	const char *role_arn;                                    /* of the instances; its digest is PCR3 of their enclaves */
-	const char *keygen_arn;                                  /* may seal new keys; NULL: nobody is added */
-	char pcr0[KEY_PINNING_IMAGES_MAX][KEY_PINNING_HEX_SIZE]; /* lower case */
+	const char *admin_arn;                                /* NULL: nobody is added who could change the policy */
+	const char *role_arn;                                 /* of the instances; its digest is PCR3 of their enclaves */
+	const char *keygen_arn;                               /* may seal new keys; NULL: nobody is added */
+	char pcr0[KEY_PINNING_IMAGES_MAX][NSM_PCR_TEXT_SIZE]; /* lower case */
 	size_t pcr0_count;
-	char pcr8[KEY_PINNING_HEX_SIZE]; /* of who signs the images; "": images are pinned by PCR0 */
+	char pcr8[NSM_PCR_TEXT_SIZE]; /* of who signs the images; "": images are pinned by PCR0 */
 };
 
 /* A measurement in hex. ERROR_INPUT, ERROR_POLICY when it is all zero: that is a debug enclave's, whose memory its parent can read. */

@@ -63,7 +63,7 @@ static void describe_failure(json_t *answer, enum kms_exception exception, const
 static void report(const struct kms_service *service, const struct kms_call *call, enum kms_exception exception,
 		   const struct error *error, const char *request_id)
 {
-	char image[2 * NSM_PCR_SIZE + 1] = "";
+	char image[NSM_PCR_TEXT_SIZE] = "";
 	struct sim_event event = {
 		.service = SERVICE_NAME,
 		.operation = call->operation ? call->operation->target : "",

@@ -8,7 +8,7 @@
 
 struct attestation_values {
 	char keys[ATTESTATION_KEY_COUNT][ATTESTATION_KEY_SIZE];
-	char hex[NSM_PCR_COUNT][2 * NSM_PCR_SIZE + 1];
+	char hex[NSM_PCR_COUNT][NSM_PCR_TEXT_SIZE];
 };
 
 /* What the document proves, as condition keys. Returns how many. */

@@ -76,7 +76,7 @@ static bool session_open(struct nsm_server *server, int fd, struct nsm_session *
 	struct peer_process process;
 	uint8_t pcr8[NSM_PCR_SIZE];
 	char module_id[ATTESTATION_MODULE_ID_SIZE];
-	char pcr0[2 * NSM_PCR_SIZE + 1];
+	char pcr0[NSM_PCR_TEXT_SIZE];
 
 	if (!measure_client(server, fd, &process, &measurement, pcr8, error))
 		return false;

@@ -29,7 +29,7 @@ static enum key_policy_decision decide(json_t *policy, const struct ask *ask)
 	AUTO_KEY_POLICY struct key_policy *parsed = NULL;
 	AUTO_BUFFER struct buffer text = {0};
 	uint8_t role_pcr[NSM_PCR_SIZE];
-	char pcr3[KEY_PINNING_HEX_SIZE];
+	char pcr3[NSM_PCR_TEXT_SIZE];
 	struct error error = {0};
 
 	measurement_extend_text(ask->attested_role ? ask->attested_role : ROLE, role_pcr);
@@ -165,7 +165,7 @@ static void bad_wishes_are_refused(void **state)
 	struct key_pinning pinning = {.role_arn = ROLE};
 	AUTO_JSON json_t *no_policy = json_object();
 	struct error error = {0};
-	char hex[KEY_PINNING_HEX_SIZE] = {0};
+	char hex[NSM_PCR_TEXT_SIZE] = {0};
 
 	(void)state;
 	memset(hex, '0', sizeof hex - 1);

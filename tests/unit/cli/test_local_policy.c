@@ -43,7 +43,7 @@ static void role_is_pinned(void **state)
 	const char *pcr0 = json_string_value(json_object_get(conditions, "kms:RecipientAttestation:ImageSha384"));
 	const char *pcr3 = json_string_value(json_object_get(conditions, "kms:RecipientAttestation:PCR3"));
 	uint8_t role_pcr[NSM_PCR_SIZE];
-	char role_hex[2 * NSM_PCR_SIZE + 1];
+	char role_hex[NSM_PCR_TEXT_SIZE];
 
 	(void)state;
 	assert_int_equal(json_array_size(json_object_get(policy, "Statement")), 2);

@@ -51,7 +51,7 @@ static void issue(struct sim_fixture *fixture, const struct attestation_document
 /* A key whose Decrypt, GenerateDataKey* and GenerateRandom belong to the image alone. */
 static void make_pinned_key(struct sim_fixture *fixture, char ret_arn[KMS_ARN_SIZE])
 {
-	char hex[2 * NSM_PCR_SIZE + 1];
+	char hex[NSM_PCR_TEXT_SIZE];
 	AUTO_FREE char *policy = NULL;
 	struct error error = {0};
 

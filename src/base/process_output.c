@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "host/child_output.h"
+#include "base/process_output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,9 +7,9 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "net/deadline.h"
 
 #define CHUNK_SIZE 4096
 #define SIGNAL_STATUS 128
@@ -70,8 +70,15 @@ static bool stream_take(struct stream *stream, const char *program, struct error
 	return true;
 }
 
+static int left_ms(uint64_t deadline_ms)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	return now_ms < deadline_ms ? (int)(deadline_ms - now_ms) : 0;
+}
+
 /* Until both streams are closed: the child has ended, and whatever inherited them. */
-static bool take_all(const struct child_call *call, struct streams *streams, uint64_t deadline_ms, struct error *error)
+static bool take_all(const struct process_call *call, struct streams *streams, uint64_t deadline_ms, struct error *error)
 {
 	const char *program = call->argv[0];
 	struct stream *of = streams->of;
@@ -79,7 +86,7 @@ static bool take_all(const struct child_call *call, struct streams *streams, uin
 	while (of[OUTPUT].fds[0] >= 0 || of[MESSAGES].fds[0] >= 0) {
 		struct pollfd polled[] = {
 			{of[OUTPUT].fds[0], POLLIN, 0}, {of[MESSAGES].fds[0], POLLIN, 0}, {call->cancel_fd, POLLIN, 0}};
-		int count = poll(polled, ARRAY_SIZE(polled), (int)deadline_left_ms(deadline_ms));
+		int count = poll(polled, ARRAY_SIZE(polled), left_ms(deadline_ms));
 
 		if (count < 0 && errno == EINTR)
 			continue;
@@ -96,7 +103,7 @@ static bool take_all(const struct child_call *call, struct streams *streams, uin
 }
 
 /* With nothing to read, and only the writing ends of its streams. */
-static bool start(const struct child_call *call, struct streams *streams, pid_t *ret_pid, struct error *error)
+static bool start(const struct process_call *call, struct streams *streams, pid_t *ret_pid, struct error *error)
 {
 	AUTO_FD int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct stream *of = streams->of;
@@ -109,6 +116,7 @@ static bool start(const struct child_call *call, struct streams *streams, pid_t 
 		const struct process_fd fds[] = {{null, 0}, {of[OUTPUT].fds[1], 1}, {of[MESSAGES].fds[1], 2}};
 		const struct process_spawn_options options = {.path = call->argv[0],
 							      .argv = call->argv,
+							      .envp = call->envp,
 							      .fds = fds,
 							      .fd_count = ARRAY_SIZE(fds),
 							      .die_with_parent = true};
@@ -125,15 +133,16 @@ static bool start(const struct child_call *call, struct streams *streams, pid_t 
 static void wait_for_end(pid_t pid, uint64_t deadline_ms)
 {
 	AUTO_FD int fd = pidfd_open(pid, 0);
+	struct pollfd ended = {.fd = fd, .events = POLLIN};
 
 	if (fd >= 0)
-		(void)!deadline_wait(fd, POLLIN, deadline_ms);
+		(void)poll(&ended, 1, left_ms(deadline_ms));
 }
 
-bool child_output_read(const struct child_call *call, struct buffer *ret_output, struct buffer *ret_messages, int *ret_status,
-		       struct error *error)
+bool process_output_read(const struct process_call *call, struct buffer *ret_output, struct buffer *ret_messages, int *ret_status,
+			 struct error *error)
 {
-	const uint64_t deadline_ms = deadline_after(call->timeout_ms);
+	const uint64_t deadline_ms = clock_monotonic_ms() + call->timeout_ms;
 	AUTO_STREAMS struct streams streams = {
 		{{.fds = {-1, -1}, .max_size = call->output_max_size, .bytes = ret_output},
 		 {.fds = {-1, -1}, .max_size = call->messages_max_size, .bytes = ret_messages, .drops_the_rest = true}}};
