@@ -22,6 +22,11 @@ static const char *domain_of(const char *region)
 	return strncmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
 }
 
+char *aws_host_of(const char *service, const char *region)
+{
+	return memory_format("%s.%s.%s", service, region, domain_of(region));
+}
+
 bool aws_access_init(const char *service, const struct aws_place *place, struct aws_access *ret_access, struct error *error)
 {
 	AUTO_AWS_ACCESS struct aws_access access = {0};
@@ -29,8 +34,7 @@ bool aws_access_init(const char *service, const struct aws_place *place, struct 
 	if (place->ca_file && !file_read(place->ca_file, CA_MAX_SIZE, &access.ca_pem, error))
 		return false;
 	access.region = memory_copy_text(place->region);
-	access.host = place->host ? memory_copy_text(place->host)
-				  : memory_format("%s.%s.%s", service, place->region, domain_of(place->region));
+	access.host = place->host ? memory_copy_text(place->host) : aws_host_of(service, place->region);
 	access.endpoint =
 		(struct aws_endpoint){.region = access.region, .host = access.host, .ca_pem = buffer_view(&access.ca_pem)};
 	*ret_access = access;

@@ -21,6 +21,9 @@ struct aws_access {
 void aws_access_done(struct aws_access *access);
 #define AUTO_AWS_ACCESS CLEANUP(aws_access_done)
 
-/* `service` is "kms" or "dynamodb". Copies all of `place`. ERROR_INPUT or ERROR_NOT_FOUND when it is the file's fault. */
+/* AWS's own host of a service: "kms.eu-west-1.amazonaws.com". Caller frees. */
+char *aws_host_of(const char *service, const char *region);
+
+/* `service` is "kms", "dynamodb" or "ssm". Copies all of `place`. ERROR_INPUT or ERROR_NOT_FOUND when it is the file's fault. */
 MUST_USE bool aws_access_init(const char *service, const struct aws_place *place, struct aws_access *ret_access,
 			      struct error *error);

@@ -157,9 +157,19 @@ bool api_prefers_json(struct http_call *call)
 
 /* ---- routes ---- */
 
+bool api_is_draining(struct http_call *call)
+{
+	if (!atomic_load(&api_call_of(call)->api->is_draining))
+		return false;
+	api_answer_error(call, 503, "this signer is about to end; another one should be asked", NULL);
+	return true;
+}
+
 static void upcheck(struct http_call *call, const char *identifier)
 {
 	(void)identifier;
+	if (api_is_draining(call))
+		return;
 	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_TEXT, .body = view_of_text("OK")});
 }
 
@@ -278,6 +288,11 @@ static void state_done(void *state)
 }
 
 /* ---- life ---- */
+
+void api_drain(struct api *api)
+{
+	atomic_store(&api->is_draining, true);
+}
 
 struct api *api_new(const struct api_options *options)
 {

@@ -120,7 +120,8 @@ static void ask_keeper(struct http_call *call, void (*on_answer)(void *, const u
 void api_check_health(struct http_call *call, const char *identifier)
 {
 	(void)identifier;
-	ask_keeper(call, on_health);
+	if (!api_is_draining(call))
+		ask_keeper(call, on_health);
 }
 
 /* On the keeper client's thread. As Web3Signer answers; an empty object where none is set. */
