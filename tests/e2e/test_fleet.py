@@ -175,7 +175,7 @@ class Fleet(SignerTest):
         self.assertIn("only with --table", refused("--network", "hoodi"))
         self.assertIn("give one of them", refused(*self.where, "--dir", self.lent))
         self.assertIn("--network", refused(*self.where, *credentials, "--network", "nowhere"))
-        self.assertIn("none in the environment", refused(*self.where, code=1))
+        self.assertIn("no AWS credentials", refused(*self.where, code=1))
         self.assertIn("ResourceNotFoundException", refused("--table", "Nowhere", *self.where[2:], *credentials, code=1))
         generate = ["-n", 1, "--withdrawal-address", ADDRESS, *self.where, *credentials]
         mnemonic = self.folder / "mnemonic.txt"
