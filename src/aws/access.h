@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way to a service of AWS as a command line or a settings file says it: of which region, and where it is not the usual one, which host. */
+/*
+ * The way to a service of AWS as a command line or a settings file says it: of which region, and where it is not the usual one, which host. What they leave out
+ * the environment may say, in the words of AWS's own tools:
+ *
+ *   AWS_ENDPOINT_URL_KMS (…_DYNAMODB, …_SSM, …_LAMBDA), else AWS_ENDPOINT_URL   https://HOST[:PORT], or http:// on the loopback, for emulators
+ *   AWS_CA_BUNDLE                                                               authorities, PEM
+ */
 #pragma once
 
 #include "aws/request.h"
 
 struct aws_place {
 	const char *region;
-	const char *host;    /* HOST or HOST:PORT; NULL: AWS's own of the service in that region */
-	const char *ca_file; /* PEM; NULL: the system's authorities */
+	const char *host;    /* HOST or HOST:PORT; NULL: the environment's, or AWS's own of the service in that region */
+	const char *ca_file; /* PEM; NULL: the environment's, or the system's authorities */
 };
 
 /* What an endpoint borrows. */
