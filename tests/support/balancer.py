@@ -40,6 +40,7 @@ class Balancer:
         asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(self.begin())
         self.loop.run_forever()
+        self.loop.close()
 
     async def begin(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, backlog=1024)
@@ -54,8 +55,10 @@ class Balancer:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", target.port, ssl=self.context)
             writer.write(b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            line = await reader.readline()
-            writer.close()
+            try:
+                line = await reader.readline()
+            finally:
+                writer.transport.abort()
             return line.split(b" ")[1:2] == [b"200"]
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
             return False
@@ -93,6 +96,12 @@ class Balancer:
         return able[self.next % len(able)]
 
     async def serve(self, reader, writer):
+        try:
+            await self.carry(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the end of all
+
+    async def carry(self, reader, writer):
         target = self.choose()
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target.port)
@@ -100,8 +109,12 @@ class Balancer:
             writer.transport.abort()
             return
         target.connections |= {writer, far_writer}
-        await asyncio.gather(self.pump(reader, far_writer), self.pump(far_reader, writer))
-        target.connections -= {writer, far_writer}
+        try:
+            await asyncio.gather(self.pump(reader, far_writer), self.pump(far_reader, writer))
+        finally:
+            target.connections -= {writer, far_writer}
+            writer.close()
+            far_writer.close()
 
     async def pump(self, reader, writer):
         try:
@@ -125,9 +138,10 @@ class Balancer:
     def stop(self):
         async def end():
             self.server.close()
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task():
-                    task.cancel()
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self.loop.stop()
 
         asyncio.run_coroutine_threadsafe(end(), self.loop)
