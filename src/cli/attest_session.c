@@ -162,6 +162,17 @@ static void print(const struct attest_session_request *request, const struct ses
 		     pin, keys);
 }
 
+bool attest_session_read(const struct attest_session_request *request, char ret_pcr0[NSM_PCR_TEXT_SIZE], struct error *error)
+{
+	CLEANUP(session_done) struct session session = {0};
+
+	if (!make_nonce(request->nonce, &session, error) || !exchange(request, &session, error) || !read_answer(&session, error) ||
+	    !judge(request, &session, error))
+		return false;
+	hex_encode(view_of(session.attested.pcrs[0], NSM_PCR_SIZE), ret_pcr0);
+	return true;
+}
+
 int attest_session(const struct attest_session_request *request)
 {
 	CLEANUP(session_done) struct session session = {0};
