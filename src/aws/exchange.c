@@ -118,7 +118,7 @@ bool aws_signed_init(struct aws_signed *signed_request, const struct aws_exchang
 		.via = endpoint->via,
 		.ca_pem = endpoint->ca_pem,
 		.headers = signed_request->lines,
-		.wanted_header = "x-amzn-RequestId",
+		.wanted_headers = {"x-amzn-RequestId"},
 		.body = exchange->body,
 		.max_response_size = exchange->max_response_size,
 		.timeout_ms = endpoint->timeout_ms,
@@ -201,8 +201,8 @@ static bool read_failure(const struct http_response *response, json_t *object, s
 		return error_set(error, ERROR_AWS, "status %ld without the name of an error", response->status);
 	code = strcmp(failure->name, "AccessDeniedException") == 0 ? ERROR_POLICY : ERROR_AWS;
 	return error_set(error, code, "%s%s%.*s%s%s%s", failure->name, message ? ": " : "", MESSAGE_MAX_SIZE,
-			 message ? message : "", response->wanted_value[0] ? " (request id " : "", response->wanted_value,
-			 response->wanted_value[0] ? ")" : "");
+			 message ? message : "", response->wanted_values[0][0] ? " (request id " : "", response->wanted_values[0],
+			 response->wanted_values[0][0] ? ")" : "");
 }
 
 /* PutKeyPolicy and others answer a success with no body at all. */
