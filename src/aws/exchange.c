@@ -18,8 +18,7 @@ static const char *content_type_of(const char *service)
 	return strcmp(service, "dynamodb") == 0 ? "application/x-amz-json-1.0" : "application/x-amz-json-1.1";
 }
 
-/* Plain HTTP shows the relay and the network what is sent, so only a server of this very machine may be meant, whatever `via` says. */
-static bool is_loopback(const char *host)
+bool aws_host_is_loopback(const char *host)
 {
 	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
 
@@ -109,7 +108,7 @@ bool aws_signed_init(struct aws_signed *signed_request, const struct aws_exchang
 	const struct aws_endpoint *endpoint = exchange->endpoint;
 
 	*signed_request = (struct aws_signed){0};
-	if (endpoint->is_plain && !is_loopback(endpoint->host))
+	if (endpoint->is_plain && !aws_host_is_loopback(endpoint->host))
 		return error_set(error, ERROR_INPUT, "%s: plain HTTP is only for tests on the loopback", endpoint->host);
 	signed_request->url = memory_format("%s://%s/", endpoint->is_plain ? "http" : "https", endpoint->host);
 	signed_request->request = (struct http_request){
