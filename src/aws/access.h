@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way to a service of AWS as a command line or a settings file says it: of which region, and where it is not the usual one, which host. What they leave out
- * the environment may say, in the words of AWS's own tools:
- *
- *   AWS_ENDPOINT_URL_KMS (…_DYNAMODB, …_SSM, …_LAMBDA), else AWS_ENDPOINT_URL   https://HOST[:PORT], or http:// on the loopback, for emulators
- *   AWS_CA_BUNDLE                                                               authorities, PEM
+ * the environment may say (aws/environment.h).
  */
 #pragma once
 

@@ -26,8 +26,7 @@ static const char *path_of(const struct aws_exchange *exchange)
 	return exchange->path ? exchange->path : "/";
 }
 
-/* Plain HTTP shows the relay and the network what is sent, so only a server of this very machine may be meant, whatever `via` says. */
-static bool is_loopback(const char *host)
+bool aws_host_is_loopback(const char *host)
 {
 	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
 
@@ -122,7 +121,7 @@ bool aws_signed_init(struct aws_signed *signed_request, const struct aws_exchang
 	const struct aws_endpoint *endpoint = exchange->endpoint;
 
 	*signed_request = (struct aws_signed){0};
-	if (endpoint->is_plain && !is_loopback(endpoint->host))
+	if (endpoint->is_plain && !aws_host_is_loopback(endpoint->host))
 		return error_set(error, ERROR_INPUT, "%s: plain HTTP is only for tests on the loopback", endpoint->host);
 	signed_request->url = memory_format("%s://%s%s", endpoint->is_plain ? "http" : "https", endpoint->host, path_of(exchange));
 	signed_request->request = (struct http_request){
@@ -131,7 +130,7 @@ bool aws_signed_init(struct aws_signed *signed_request, const struct aws_exchang
 		.via = endpoint->via,
 		.ca_pem = endpoint->ca_pem,
 		.headers = signed_request->lines,
-		.wanted_header = exchange->wanted_header ? exchange->wanted_header : "x-amzn-RequestId",
+		.wanted_headers = {exchange->wanted_header ? exchange->wanted_header : "x-amzn-RequestId"},
 		.body = exchange->body,
 		.max_response_size = exchange->max_response_size,
 		.timeout_ms = endpoint->timeout_ms,
@@ -214,8 +213,8 @@ static bool read_failure(const struct http_response *response, json_t *object, s
 		return error_set(error, ERROR_AWS, "status %ld without the name of an error", response->status);
 	code = strcmp(failure->name, "AccessDeniedException") == 0 ? ERROR_POLICY : ERROR_AWS;
 	return error_set(error, code, "%s%s%.*s%s%s%s", failure->name, message ? ": " : "", MESSAGE_MAX_SIZE,
-			 message ? message : "", response->wanted_value[0] ? " (request id " : "", response->wanted_value,
-			 response->wanted_value[0] ? ")" : "");
+			 message ? message : "", response->wanted_values[0][0] ? " (request id " : "", response->wanted_values[0],
+			 response->wanted_values[0][0] ? ")" : "");
 }
 
 /* PutKeyPolicy and others answer a success with no body at all. */

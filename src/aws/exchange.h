@@ -17,6 +17,12 @@ struct aws_exchange {
 	size_t max_response_size;
 };
 
+/*
+ * Whether HOST or HOST:PORT is of this very machine. Plain HTTP shows the relay and the network what is sent, so no other one may be meant,
+ * whatever `via` says.
+ */
+bool aws_host_is_loopback(const char *host);
+
 #define AWS_HEADER_LINES 7 /* six lines at most, and the NULL that ends them */
 
 /* The request of one attempt; the next one is signed anew, since the signature holds the time. */

@@ -52,7 +52,7 @@ static bool read_response(const struct http_response *response, json_t **ret_ans
 		return false;
 	}
 	/* X-Amz-Function-Error */
-	if (response->wanted_value[0])
+	if (response->wanted_values[0][0])
 		return explain(answer, error);
 	*ret_answer = answer;
 	answer = NULL;

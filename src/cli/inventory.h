@@ -12,7 +12,7 @@
 #include "cli/local_folder.h"
 #include "cli/local_settings.h"
 #include "cli/local_simulator.h"
-#include "cli/tls_seal.h"
+#include "tables/tls_sealed.h"
 
 /* What a command line says about where it is. */
 struct inventory_place {

@@ -39,7 +39,7 @@ static bool create(const struct request *request, struct inventory *inventory, s
 	if (request->dry_run)
 		return true;
 	return tls_wish_make(&request->wish, inventory, NULL, &sealed, error) &&
-	       tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &sealed, error) && tls_rows_read(inventory->tls, ret_rows, error) &&
+	       tls_sealed_add(inventory->tls, TLS_TABLE_KEY_ID, &sealed, error) && tls_rows_read(inventory->tls, ret_rows, error) &&
 	       tls_rows_write_anchors(ret_rows, inventory, request->ca_out, error) && tls_rows_note_chosen(inventory, error) &&
 	       inventory_tell_signer(inventory, &told, error);
 }

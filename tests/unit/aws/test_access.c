@@ -49,24 +49,6 @@ static void the_environment_may_name_another(void **state)
 	expect("kms", &given, "given:1", false);
 }
 
-static void other_urls_are_refused(void **state)
-{
-	static const char *const urls[] = {"localhost:1",       "ftp://localhost",   "https://",
-					   "https://host/path", "https://user@host", "https://host?x=1"};
-
-	(void)state;
-	forget();
-	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
-		AUTO_AWS_ACCESS struct aws_access access = {0};
-		struct error error = {0};
-
-		assert_int_equal(setenv("AWS_ENDPOINT_URL", urls[i], 1), 0);
-		assert_false(aws_access_init("kms", &plain, &access, &error));
-		assert_int_equal(error.code, ERROR_INPUT);
-		assert_message_contains(&error, "AWS_ENDPOINT_URL");
-	}
-}
-
 static void authorities_come_from_a_file(void **state)
 {
 	char path[] = "/tmp/access-XXXXXX";
@@ -90,7 +72,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_awss_own_by_default),
 		cmocka_unit_test(the_environment_may_name_another),
-		cmocka_unit_test(other_urls_are_refused),
 		cmocka_unit_test(authorities_come_from_a_file),
 	};
 
