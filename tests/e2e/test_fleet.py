@@ -172,7 +172,7 @@ class Fleet(SignerTest):
 
         self.assertIn("--region: missing", refused("--table", KEYS))
         self.assertIn("--uuid: missing", refused("--table", KEYS, "--region", "us-east-1"))
-        self.assertIn("only with --table", refused("--network", "hoodi"))
+        self.assertIn("only with --outputs or --table", refused("--network", "hoodi"))
         self.assertIn("give one of them", refused(*self.where, "--dir", self.lent))
         self.assertIn("--network", refused(*self.where, *credentials, "--network", "nowhere"))
         self.assertIn("no AWS credentials", refused(*self.where, code=1))
