@@ -2,7 +2,7 @@
 """moto's server with what it lacks of AWS for deploy/: run by the Python of .deps/python-tools with a port as argument.
 
 moto makes every load balancer of a template an application load balancer, and does not know its hosted zone. Here it is of the template's type. It deletes a VPC before what is in it, and fails; here the VPC of a deleted stack stays, and what
-is RetainExceptOnCreate, which moto takes for Delete.
+is RetainExceptOnCreate, which moto takes for Delete. When it updates a stack it forgets what had its default.
 
 With ENSIGN_EMULATED, a JSON file, three services do something:
   {"kms": {"url", "ca", "key_id", "secret"}}    keys of a template are made in this KMS (ensign-sim), whose policies count
@@ -20,6 +20,7 @@ import zipfile
 
 import boto3
 from moto.awslambda.models import LambdaFunction
+from moto.cloudformation.models import CloudFormationBackend
 from moto.cloudformation.parsing import ResourceMap
 from moto.core.responses import ActionResult
 from moto.ec2.models.vpcs import VPC
@@ -64,6 +65,14 @@ known = FakeLoadBalancer.get_cfn_attribute
 FakeLoadBalancer.create_from_cloudformation_json = classmethod(create)
 FakeLoadBalancer.get_cfn_attribute = lambda self, name: "ZEMULATED" if name == "CanonicalHostedZoneID" else known(self, name)
 VPC.delete_from_cloudformation_json = classmethod(lambda *_, **__: None)
+
+def resolve_parameters(self, instance, incoming_params):
+    """One that had its default keeps it; moto knows only what was given."""
+    return known_resolve(self, instance, [one for one in incoming_params if "UsePreviousValue" not in one or one["ParameterKey"] in instance.parameters])
+
+
+known_resolve = CloudFormationBackend._resolve_update_parameters
+CloudFormationBackend._resolve_update_parameters = resolve_parameters
 
 # ---- KMS ----
 

@@ -157,19 +157,18 @@ bool api_prefers_json(struct http_call *call)
 
 /* ---- routes ---- */
 
-bool api_is_draining(struct http_call *call)
+bool api_is_draining(const struct api *api)
 {
-	if (!atomic_load(&api_call_of(call)->api->is_draining))
-		return false;
-	api_answer_error(call, 503, "this signer is about to end; another one should be asked", NULL);
-	return true;
+	return atomic_load(&api->is_draining);
 }
 
 static void upcheck(struct http_call *call, const char *identifier)
 {
 	(void)identifier;
-	if (api_is_draining(call))
+	if (api_is_draining(api_call_of(call)->api)) {
+		api_answer_error(call, 503, API_DRAINING, NULL);
 		return;
+	}
 	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_TEXT, .body = view_of_text("OK")});
 }
 

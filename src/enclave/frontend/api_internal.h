@@ -109,8 +109,9 @@ void api_batch_free(struct api_batch *batch);
  */
 void api_collect_keys(struct http_call *call, size_t key_text_size, api_keys_collected *collected);
 
-/* Answers 503 and returns true when this signer is about to end. */
-MUST_USE bool api_is_draining(struct http_call *call);
+/* Whether this signer is about to end, and the reason then for sending clients elsewhere. */
+bool api_is_draining(const struct api *api);
+#define API_DRAINING "this signer is about to end; another one should be asked"
 
 /* Handlers of routes. `identifier` is the last segment of the path, for routes that have one. */
 void api_sign(struct http_call *call, const char *identifier);
