@@ -4,9 +4,9 @@
 #include "attestation/client_session.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/certificate_file.h"
 #include "cli/commands.h"
 #include "cli/signer_options.h"
+#include "crypto/certificate_file.h"
 
 #define TIMEOUT_MS 30000
 

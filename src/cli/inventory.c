@@ -2,13 +2,13 @@
 #include "cli/inventory.h"
 
 #include "base/file.h"
-#include "cli/certificate_file.h"
 #include "cli/histories.h"
 #include "cli/inventory_fleet.h"
 #include "cli/local_daemon.h"
 #include "cli/local_fresh.h"
 #include "cli/local_host.h"
 #include "cli/local_machine.h"
+#include "crypto/certificate_file.h"
 #include "net/control_call.h"
 
 /* The longest job: 32 keystores of the usual cost under emulation. */

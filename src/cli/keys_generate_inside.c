@@ -4,7 +4,7 @@
 
 #include "attestation/birth_statement.h"
 #include "base/file.h"
-#include "cli/certificate_file.h"
+#include "crypto/certificate_file.h"
 #include "net/control_call.h"
 
 /* Of one mnemonic; the enclave's limit. */

@@ -110,9 +110,9 @@ bool tls_sealed_put(struct tls_table *table, uint64_t key_id, const struct tls_s
 	return tls_table_put_identity(table, &row, error);
 }
 
-bool tls_sealed_add(struct tls_table *table, uint64_t key_id, const struct tls_sealed *sealed, struct error *error)
+bool tls_sealed_add(struct tls_table *table, uint64_t key_id, const struct tls_sealed *sealed, bool *ret_added, struct error *error)
 {
 	const struct tls_row row = row_of(key_id, sealed);
 
-	return tls_table_add_identity(table, &row, error);
+	return tls_table_add_identity(table, &row, ret_added, error);
 }

@@ -20,4 +20,5 @@ MUST_USE bool tls_seal(const struct tls_identity *identity, bool as_pem, const s
 		       struct tls_sealed *ret_sealed, struct error *error);
 /* tls_table_put_identity() and tls_table_add_identity() of it. */
 MUST_USE bool tls_sealed_put(struct tls_table *table, uint64_t key_id, const struct tls_sealed *sealed, struct error *error);
-MUST_USE bool tls_sealed_add(struct tls_table *table, uint64_t key_id, const struct tls_sealed *sealed, struct error *error);
+MUST_USE bool tls_sealed_add(struct tls_table *table, uint64_t key_id, const struct tls_sealed *sealed, bool *ret_added,
+			     struct error *error);

@@ -55,16 +55,10 @@ bool tls_table_put_identity(struct tls_table *table, const struct tls_row *row, 
 	       (table->operations->put_identity(table, row, true, &done, error) || error_prefix(error, "TLS table"));
 }
 
-bool tls_table_add_identity(struct tls_table *table, const struct tls_row *row, struct error *error)
+bool tls_table_add_identity(struct tls_table *table, const struct tls_row *row, bool *ret_added, struct error *error)
 {
-	bool done;
-
-	if (!check_identity(row, error))
-		return false;
-	if (!table->operations->put_identity(table, row, false, &done, error))
-		return error_prefix(error, "TLS table");
-	return done ||
-	       error_set(error, ERROR_POLICY, "TLS table: key_id %llu: there is a key already", (unsigned long long)row->key_id);
+	return check_identity(row, error) &&
+	       (table->operations->put_identity(table, row, false, ret_added, error) || error_prefix(error, "TLS table"));
 }
 
 void tls_table_free(struct tls_table *table)

@@ -47,5 +47,5 @@ MUST_USE bool tls_table_put(struct tls_table *table, const struct tls_row *row, 
  * none.
  */
 MUST_USE bool tls_table_put_identity(struct tls_table *table, const struct tls_row *row, struct error *error);
-/* The same where the table has no identity under that key_id. ERROR_POLICY: it has one, which stays, whoever put it there a moment ago. */
-MUST_USE bool tls_table_add_identity(struct tls_table *table, const struct tls_row *row, struct error *error);
+/* The same where the table has no identity under that key_id. *ret_added false: it has one, which stays, were it a moment old. */
+MUST_USE bool tls_table_add_identity(struct tls_table *table, const struct tls_row *row, bool *ret_added, struct error *error);

@@ -9,10 +9,12 @@ With ENSIGN_EMULATED, a JSON file, three services do something:
   {"instances": FOLDER}                         SSM runs a command on instance ID as `FOLDER/ID/shell LINE`
   {"functions": FOLDER, "function_environment"} Lambda runs the `bootstrap` of a function's zip, unpacked in FOLDER, with its environment and this one
 """
+import atexit
 import io
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -31,7 +33,7 @@ from moto.ssm.models import Command
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from lambda_runtime import Runtime  # noqa: E402
+from lambda_runtime import RuntimeApi  # noqa: E402
 
 COMMAND_TIMEOUT_S = 60
 OUTPUT_SIZE = 2500  # SSM keeps no more
@@ -135,33 +137,41 @@ SimpleSystemManagerResponse.list_command_invocations = list_command_invocations
 
 # ---- Lambda ----
 
-runtimes = {}  # of each code
+functions = {}  # of each code: (its process, its runtime API)
 
 
-def runtime_of(function, options):
-    key = (function.function_name, function.code_sha_256)
-    runtime = runtimes.get(key)
-    if runtime and runtime.process.poll() is None:
-        return runtime
-    folder = pathlib.Path(options["functions"]) / f"{function.function_name}-{len(runtimes)}"
+def start_function(function, options):
+    folder = pathlib.Path(options["functions"]) / f"{function.function_name}-{len(functions)}"
     folder.mkdir(parents=True)
     with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
         for member in archive.infolist():
             path = pathlib.Path(archive.extract(member, folder))
             path.chmod(member.external_attr >> 16 & 0o777 or 0o644)
-    environment = {"PATH": "/usr/bin:/bin", "AWS_REGION": function.region, **function.environment_vars, **options["function_environment"]}
-    runtimes[key] = Runtime(str(folder / "bootstrap"), environment, log=open(folder / "log", "wb"))
-    return runtimes[key]
+    api = RuntimeApi()
+    environment = {"PATH": "/usr/bin:/bin", "AWS_REGION": function.region, "AWS_LAMBDA_RUNTIME_API": api.place, "LAMBDA_TASK_ROOT": str(folder),
+                   **function.environment_vars, **options["function_environment"]}
+    log = open(folder / "log", "wb")
+    return subprocess.Popen([folder / "bootstrap"], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log), api
 
 
 def invoke_function(self, event):
     options = settings()
     if "functions" not in options:
         return known_invoke(self, event)
-    ok, answer = runtime_of(self, options).invoke(event)
-    return json.dumps(answer), not ok, ""
+    key = (self.function_name, self.code_sha_256)
+    if key not in functions or functions[key][0].poll() is not None:
+        functions[key] = start_function(self, options)
+    kind, answer = functions[key][1].invoke(event)
+    return json.dumps(answer), kind != "response", ""
 
 
+@atexit.register
+def end_functions():
+    for process, _ in functions.values():
+        process.kill()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 known_invoke = LambdaFunction._invoke_lambda
 LambdaFunction._invoke_lambda = invoke_function
 
