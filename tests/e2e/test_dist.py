@@ -109,9 +109,12 @@ class Dist(SignerTest):
         # Neither the folder that it was packed from, nor one of this machine's.
         cls.foreign = cls.shared / "foreign"
         cls.release = cls.foreign / "srv/elsewhere"
-        for name in ["proc", "dev", "tmp", "etc", "srv/elsewhere", "var/task"]:
+        for name in ["proc", "dev", "tmp", "etc", "usr/lib", "srv/elsewhere", "var/task"]:
             (cls.foreign / name).mkdir(parents=True)
         (cls.foreign / "etc/hosts").write_text(f"127.0.0.1 localhost {HOST_NAME}\n")
+        # Modules of another C library, which ours must do without.
+        (cls.foreign / "etc/nsswitch.conf").write_text("hosts: myhostname resolve [!UNAVAIL=return] files dns\n")
+        (cls.foreign / "usr/lib/libnss_myhostname.so.2").write_bytes(b"not for this loader")
         subprocess.run(["tar", "-xzf", cls.archive, "-C", cls.release, "--strip-components=1", "--no-same-owner"], check=True)
         with zipfile.ZipFile(cls.zip) as archive:
             for entry in archive.infolist():
@@ -258,18 +261,14 @@ class Dist(SignerTest):
             self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_own_libraries_only(self):
-        sim = subprocess.Popen([self.release / "bin/ensign-sim", "--dir", self.folder / "sim"], stderr=subprocess.DEVNULL)
-        try:
-            wait_for((self.folder / "sim/endpoints.json").exists, "the simulator serves")
-            self.assertEqual(os.readlink(f"/proc/{sim.pid}/exe"), str(self.release / "bin/ensign-sim"))
-            mapped = {line.split(maxsplit=5)[5].strip() for line in pathlib.Path(f"/proc/{sim.pid}/maps").read_text().splitlines() if "/" in line}
-        finally:
-            sim.terminate()
-            sim.wait()
-        code = {path for path in mapped if ".so" in path}
-        self.assertGreater(len(code), 5)
-        for path in code:
-            self.assertTrue(path.startswith(str(self.release / "root")), path)
+        for path in [*(self.release / "bin" / name for name in NAMES), self.foreign / "var/task/bootstrap"]:
+            root = path.parent / "root" if path.name == "bootstrap" else self.release / "root"
+            done = subprocess.run([path], capture_output=True, text=True, env={"LD_TRACE_LOADED_OBJECTS": "1"})
+            found = [os.path.realpath(file) for file in re.findall(r"(/\S+) \(0x", done.stdout)]
+            self.assertGreater(len(found), 5, done.stdout + done.stderr)
+            self.assertNotIn("not found", done.stdout)
+            for file in found:
+                self.assertTrue(file.startswith(f"{root.resolve()}/"), file)
 
     def test_broken_release(self):
         """Without its loader it says so, and does not run with another one."""
@@ -292,8 +291,9 @@ class Dist(SignerTest):
             self.assertEqual(connection.sign(up["public_keys"][0], attestation(5))[0], 200)
             self.assertEqual(connection.sign(up["public_keys"][0], attestation(5, root="0x" + "99" * 32))[0], 412)
         status = self.status()
-        self.assertEqual(os.readlink(f"/proc/{status['host_pid']}/exe"), str(self.release / "bin/ensign-host"))
-        self.assertEqual(os.readlink(f"/proc/{status['enclave_pid']}/exe"), str(self.folder / "signer/image/ensign-enclave"))
+        if os.geteuid() == 0:  # nobody else may look
+            self.assertEqual(os.readlink(f"/proc/{status['host_pid']}/exe"), str(self.release / "bin/ensign-host"))
+            self.assertEqual(os.readlink(f"/proc/{status['enclave_pid']}/exe"), str(self.folder / "signer/image/ensign-enclave"))
         run("local", "down", "--dir", self.folder / "signer", check=0)
         # The release moves, and another program measures otherwise.
         moved = self.folder / "moved"

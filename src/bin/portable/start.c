@@ -156,8 +156,8 @@ static void map_segment(int fd, uintptr_t base, const Elf64_Phdr *segment)
 /* Returns where it is. */
 static uintptr_t map_loader(int fd, uintptr_t *ret_entry)
 {
-	Elf64_Ehdr header;
-	Elf64_Phdr segments[HEADERS_MAX];
+	static Elf64_Ehdr header;
+	static Elf64_Phdr segments[HEADERS_MAX];
 	uintptr_t size = 0;
 	uintptr_t base;
 
