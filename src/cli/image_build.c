@@ -51,7 +51,7 @@ int image_build_main(int argc, char **argv)
 	AUTO_IMAGE_FILE struct image_file file = {0};
 	AUTO_JSON json_t *object = NULL;
 	const char *out = NULL;
-	struct image_inputs inputs = {.name = "ensign", .version = ENSIGN_VERSION, .root = "/"};
+	struct image_inputs inputs = {.name = "ensign", .version = ENSIGN_VERSION};
 	const struct option options[] = {
 		{"kernel", OPTION_TEXT, &inputs.kernel, "K",
 		 "bzImage (x86-64) or Image (AArch64); default the project's own, which scripts/get-kernel builds"},
@@ -70,7 +70,8 @@ int image_build_main(int argc, char **argv)
 		 "a file with an object of your own for the metadata, up to 4096 bytes"},
 		{"build-time", OPTION_TEXT, &inputs.build_time, "TIME",
 		 "BuildTime, as 2026-11-23T00:39:22Z; default SOURCE_DATE_EPOCH, or 1970"},
-		{"root", OPTION_TEXT, &inputs.root, "DIR", "take the libraries from the system in this folder; default /"},
+		{"root", OPTION_TEXT, &inputs.root, "DIR",
+		 "take the libraries from the system in this folder; default root/ of the release, else /"},
 		{"uncompressed", OPTION_FLAG, &inputs.uncompressed, NULL, "for a kernel without CONFIG_RD_GZIP; twice as large"},
 	};
 	struct error error = {0};

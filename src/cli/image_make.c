@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "cli/kernel_file.h"
+#include "cli/release.h"
 #include "crypto/certificate_file.h"
 #include "image/configuration.h"
 #include "image/eif.h"
@@ -141,10 +142,12 @@ static bool make_parts(const struct image_inputs *inputs, struct parts *parts, s
 {
 	AUTO_FREE char *folder = inputs->program ? NULL : process_executable_folder(error);
 	AUTO_FREE char *program = folder ? memory_format("%s/%s", folder, IMAGE_DEFAULT_PROGRAM) : NULL;
+	AUTO_FREE char *release = inputs->root ? NULL : release_root();
+	const char *root = inputs->root ? inputs->root : release ? release : "/";
 
 	if (!inputs->program && !program)
 		return false;
-	if (!closure_of_program(inputs->program ? inputs->program : program, MACHINE_INIT, inputs->root, &parts->closure, error))
+	if (!closure_of_program(inputs->program ? inputs->program : program, MACHINE_INIT, root, &parts->closure, error))
 		return error->code = ERROR_INPUT, error_prefix(error, "--program");
 	return read_kernel(inputs, parts, error) && write_software(inputs, parts, error) && write_settings(inputs, parts, error) &&
 	       write_metadata(inputs, parts, error);

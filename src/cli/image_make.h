@@ -18,7 +18,7 @@ struct image_inputs {
 	const char *metadata;  /* may be NULL: none */
 	const char *name, *version;
 	const char *build_time; /* may be NULL */
-	const char *root;
+	const char *root;       /* may be NULL: that of the release (cli/release.h), or / */
 	bool uncompressed;
 };
 

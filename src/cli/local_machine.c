@@ -178,7 +178,6 @@ bool local_machine_image(const struct local_setup *setup, struct measurement *re
 		.config = setup->folder->configuration,
 		.name = "ensign",
 		.version = ENSIGN_VERSION,
-		.root = "/",
 	};
 	AUTO_FREE char *path = memory_format("%s/" MACHINE_IMAGE, setup->folder->machine);
 	AUTO_BUFFER struct buffer bytes = {0};

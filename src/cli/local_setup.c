@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "cli/local_fresh.h"
 #include "cli/local_machine.h"
+#include "cli/release.h"
 #include "image/configuration.h"
 #include "image/machine.h"
 
@@ -203,7 +204,7 @@ bool local_setup_image(const struct local_setup *setup, struct measurement *ret_
 		return error_prefix(error, "image");
 	if (local_settings_is_machine(setup->settings))
 		return local_machine_image(setup, ret_measurement, error) || error_prefix(error, "image");
-	if (!copy_program(setup->folder->enclave, error))
+	if (!copy_program(setup->folder->enclave, error) || !release_link_root(setup->folder->image, error))
 		return error_prefix(error, "image");
 	return measurement_of_process_files(setup->folder->enclave, setup->folder->configuration, ret_measurement, error);
 }
