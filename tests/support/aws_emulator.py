@@ -5,9 +5,9 @@ moto makes every load balancer of a template an application load balancer, and d
 is RetainExceptOnCreate, which moto takes for Delete. When it updates a stack it forgets what had its default.
 
 With ENSIGN_EMULATED, a JSON file, three services do something:
-  {"kms": {"url", "ca", "key_id", "secret"}}    keys of a template are made in this KMS (ensign-sim), whose policies count
-  {"instances": FOLDER}                         SSM runs a command on instance ID as `FOLDER/ID/shell LINE`
-  {"functions": FOLDER, "function_environment"} Lambda runs the `bootstrap` of a function's zip, unpacked in FOLDER, with its environment and this one
+  {"kms": {"url", "ca", "key_id", "secret", "arn"}}   keys of a template are made in this KMS (ensign-sim), whose policies count; of this user
+  {"instances": FOLDER}                               SSM runs a command on instance ID as `FOLDER/ID/shell LINE`
+  {"functions": FOLDER, "function_environment"}       Lambda runs the `bootstrap` of a function's zip, unpacked in FOLDER, with its environment and this one
 """
 import atexit
 import io
@@ -31,6 +31,7 @@ from moto.kms.models import Key
 from moto.server import main
 from moto.ssm.models import Command
 from moto.ssm.responses import SimpleSystemManagerResponse
+from moto.sts.models import STSBackend
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from lambda_runtime import RuntimeApi  # noqa: E402
@@ -96,6 +97,19 @@ def create_key(cls, resource_name, cloudformation_json, account_id, region_name,
 
 Key.create_from_cloudformation_json = classmethod(create_key)
 Key.get_cfn_attribute = lambda self, name: getattr(self, "real_arn", None) if name == "Arn" and hasattr(self, "real_arn") else known_key_attribute(self, name)
+
+# ---- STS ----
+
+
+def get_caller_identity(self, access_key_id, region):
+    kms = settings().get("kms", {})
+    if access_key_id == kms.get("key_id"):
+        return access_key_id, kms["arn"], kms["arn"].split(":")[4]
+    return known_caller(self, access_key_id, region)
+
+
+known_caller = STSBackend.get_caller_identity
+STSBackend.get_caller_identity = get_caller_identity
 
 # ---- SSM ----
 

@@ -136,7 +136,8 @@ class Cloud:
         self.url = f"https://localhost:{self.door.port}"
         operator = json.loads(pathlib.Path(self.endpoints["operator_credentials_file"]).read_text())
         self.emulated = {
-            "kms": {"url": self.endpoints["kms_url"], "ca": self.endpoints["kms_ca_file"], "key_id": operator["access_key_id"], "secret": operator["secret_access_key"]},
+            "kms": {"url": self.endpoints["kms_url"], "ca": self.endpoints["kms_ca_file"], "key_id": operator["access_key_id"], "secret": operator["secret_access_key"],
+                    "arn": self.endpoints["operator_arn"]},
             "instances": str(folder / "instances"), "functions": str(folder / "functions"), "function_environment": {}}
         self.write_emulated()
         self.env = {"PATH": f"{PROGRAMS}:{TOOLS}:{os.environ['PATH']}", "HOME": str(folder), "AWS_ACCESS_KEY_ID": operator["access_key_id"],
@@ -231,6 +232,7 @@ esac
 # What SSM's agent does with a line.
 line=${{1//\\/run\\/ensign/{folder}\\/run}}
 line=${{line//\\/opt\\/ensign\\/bin/{programs}}}
+line=${{line// status --json/ status --root {root} --json}}
 line=${{line//127.0.0.1:9001/127.0.0.1:{metrics}}}
 line=${{line//127.0.0.1:8443/127.0.0.1:{port}}}
 PATH={folder}/bin:$PATH exec bash -c "$line"
@@ -252,7 +254,7 @@ PATH={folder}/bin:$PATH exec bash -c "$line"
         (self.folder / "nitro/nitro-cli").symlink_to(TOP / "tests/support/nitro-cli")
         self.script("bin/systemctl", self.SYSTEMCTL.format(folder=self.folder))
         escaped = {"folder": str(self.folder).replace("/", "\\/"), "programs": str(self.programs).replace("/", "\\/")}
-        self.script("shell", self.SHELL.format(metrics=self.metrics_port, port=self.port, **escaped))
+        self.script("shell", self.SHELL.format(metrics=self.metrics_port, port=self.port, root=str(cloud.folder / "sim/attestation-root.pem").replace("/", "\\/"), **escaped))
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(self.folder / "notify"))
         threading.Thread(target=self.listen, daemon=True).start()
