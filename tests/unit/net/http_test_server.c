@@ -100,6 +100,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const struct te
 		(void)MHD_add_response_header(response, "Content-Type", answer_->content_type);
 	if (answer_->header_name)
 		(void)MHD_add_response_header(response, answer_->header_name, answer_->header_value);
+	if (answer_->other_header_name)
+		(void)MHD_add_response_header(response, answer_->other_header_name, answer_->other_header_value);
 	result = MHD_queue_response(connection, answer_->status, response);
 	MHD_destroy_response(response);
 	return result;

@@ -13,6 +13,8 @@ struct test_answer {
 	const char *content_type;
 	const char *header_name; /* one more header; NULL: none */
 	const char *header_value;
+	const char *other_header_name; /* and another one; NULL: none */
+	const char *other_header_value;
 	unsigned delay_ms; /* before the answer; other connections do not wait for it */
 	bool is_lost;      /* the connection is closed instead of an answer */
 };

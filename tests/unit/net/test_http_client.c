@@ -189,10 +189,14 @@ static void test_wrong_ca_is_refused(void **state)
 	AUTO_SERVER struct test_server *server = test_server_new(&certificate, NULL, &plain_answer, 1);
 	AUTO_FREE char *url = memory_format("https://localhost:%u/", test_server_port(server));
 	struct http_request request = request_for(url);
+	struct http_response response;
+	struct error error;
 
 	(void)state;
 	request.ca_pem = buffer_view(&stranger.certificate_pem);
 	assert_false(fails(&request, ERROR_PEER, "certificate"));
+	assert_false(http_exchange(&request, &response, &error));
+	assert_true(response.is_refused);
 	/* The system's bundle does not know it either, if there is one. */
 	request.ca_pem = view_of(NULL, 0);
 	assert_false(fails(&request, ERROR_PEER, "TLS"));
