@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "aws/credentials_internal.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 /* AWS's secret keys have 40 characters, the simulator's no more than that. */
@@ -109,7 +110,7 @@ json_t *credentials_to_json(const struct credentials *credentials, struct error 
 }
 
 /* The size and the mode are those of the file that is read, not of one that has the name a moment earlier. */
-static bool read_private_file(const char *path, struct secret *ret_text, struct error *error)
+bool credentials_read_file(const char *path, struct secret *ret_text, struct error *error)
 {
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	AUTO_SECRET struct secret text = {0};
@@ -139,7 +140,7 @@ bool credentials_from_file(const char *path, struct credentials *ret_credentials
 	AUTO_SECRET struct secret text = {0};
 	AUTO_JSON json_t *object = NULL;
 
-	if (!read_private_file(path, &text, error))
+	if (!credentials_read_file(path, &text, error))
 		return error_prefix(error, "%s", path);
 	object = json_parse_object(secret_view(&text), path, error);
 	if (!object)
@@ -162,4 +163,62 @@ bool credentials_from_environment(struct credentials *ret_credentials, struct er
 	if (!source.secret)
 		return error_set(error, ERROR_INPUT, "%s is set, but %s is not", source.key_id_field, source.secret_field);
 	return credentials_take(&source, ret_credentials, error);
+}
+
+static bool read_document(struct view text, struct credentials *ret_credentials, struct error *error)
+{
+	struct credentials_source source = {
+		.key_id_field = "AccessKeyId", .secret_field = "SecretAccessKey", .token_field = "Token"};
+	AUTO_CREDENTIALS struct credentials credentials = {0};
+	AUTO_JSON json_t *object = json_parse_object(text, "the role's credentials", error);
+	const char *code;
+	const char *expiration;
+
+	if (!object || !json_read_text_optional(object, "Code", &code, error))
+		return false;
+	if (code && strcmp(code, "Success") != 0)
+		return error_set(error, ERROR_AWS, "%.64s: the instance's role gives no credentials", code);
+	if (!json_read_text(object, source.key_id_field, &source.key_id, error) ||
+	    !json_read_text(object, source.secret_field, &source.secret, error) ||
+	    !json_read_text(object, source.token_field, &source.token, error) ||
+	    !json_read_text(object, "Expiration", &expiration, error) || !credentials_take(&source, &credentials, error))
+		return false;
+	if (!clock_parse(expiration, &credentials.expiration_ms))
+		return error_set(error, ERROR_INPUT, "Expiration: not a time");
+	*ret_credentials = credentials;
+	credentials = (struct credentials){0};
+	return true;
+}
+
+bool credentials_from_document(struct view text, struct credentials *ret_credentials, struct error *error)
+{
+	if (read_document(text, ret_credentials, error))
+		return true;
+	/* The service's nonsense is not the caller's mistake. */
+	if (error && error->code == ERROR_INPUT)
+		error->code = ERROR_PEER;
+	return false;
+}
+
+/* ---- wherever they are ---- */
+
+bool credentials_find(struct credentials *ret_credentials, struct error *error)
+{
+	static bool (*const sources[])(struct credentials *, struct error *) = {
+		credentials_from_environment, credentials_from_profile, credentials_from_container, credentials_from_instance};
+	struct error reason = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		reason = (struct error){0};
+		if (sources[i](ret_credentials, &reason))
+			return true;
+		if (reason.code != ERROR_NOT_FOUND)
+			break;
+	}
+	if (reason.code == ERROR_NOT_FOUND)
+		return error_set(
+			error, ERROR_NOT_FOUND,
+			"no AWS credentials: not in the environment (AWS_ACCESS_KEY_ID), no profile, no container's, and %.200s",
+			reason.message);
+	return error_set(error, reason.code, "%s", reason.message);
 }

@@ -30,3 +30,21 @@ MUST_USE bool credentials_from_environment(struct credentials *ret_credentials, 
  * /latest/meta-data/iam/security-credentials/ROLE. `endpoint` is "http://169.254.169.254" on EC2.
  */
 MUST_USE bool credentials_from_imds(const char *endpoint, struct credentials *ret_credentials, struct error *error);
+
+/*
+ * A profile of the AWS CLI's: AWS_PROFILE, or "default", of AWS_SHARED_CREDENTIALS_FILE, or ~/.aws/credentials. Keys only, no roles to assume, no sign-on.
+ * ERROR_NOT_FOUND when there is no such file, or when it has no "default" and nobody asked for another.
+ */
+MUST_USE bool credentials_from_profile(struct credentials *ret_credentials, struct error *error);
+/*
+ * Of a container (ECS, EKS, CodeBuild): AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI, with AWS_CONTAINER_AUTHORIZATION_TOKEN or _TOKEN_FILE.
+ * Plain HTTP only to the hosts that AWS's tools allow. ERROR_NOT_FOUND when neither of the first two is set.
+ */
+MUST_USE bool credentials_from_container(struct credentials *ret_credentials, struct error *error);
+/*
+ * credentials_from_imds() of AWS_EC2_METADATA_SERVICE_ENDPOINT, or of the address that instances have it at. ERROR_NOT_FOUND when nothing answers there, or
+ * AWS_EC2_METADATA_DISABLED is true.
+ */
+MUST_USE bool credentials_from_instance(struct credentials *ret_credentials, struct error *error);
+/* The first of the environment's, the profile's, the container's and the instance's, in the order of AWS's own tools. ERROR_NOT_FOUND when there are none. */
+MUST_USE bool credentials_find(struct credentials *ret_credentials, struct error *error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aws/credentials.h"
 
+#include <strings.h>
+
 #include "aws/credentials_internal.h"
-#include "base/clock.h"
 #include "net/http_client.h"
 
 /* The service is on the same host and answers in milliseconds; AWS's own tools give it one second. */
@@ -17,6 +18,8 @@
 #define ROLE_LIST_MAX_SIZE 1024
 /* Keys, dates, and a session token of about 1.5 KiB. */
 #define DOCUMENT_MAX_SIZE 32768
+/* Link-local: the same on every instance. */
+#define IMDS_ENDPOINT "http://169.254.169.254"
 #define CREDENTIALS_PATH "/latest/meta-data/iam/security-credentials/"
 
 struct imds {
@@ -122,31 +125,6 @@ static bool get_role(const struct imds *imds, char ret_role[ROLE_NAME_MAX_SIZE +
 	return true;
 }
 
-static bool read_document(struct view text, struct credentials *ret_credentials, struct error *error)
-{
-	struct credentials_source source = {
-		.key_id_field = "AccessKeyId", .secret_field = "SecretAccessKey", .token_field = "Token"};
-	AUTO_CREDENTIALS struct credentials credentials = {0};
-	AUTO_JSON json_t *object = json_parse_object(text, "the role's credentials", error);
-	const char *code;
-	const char *expiration;
-
-	if (!object || !json_read_text_optional(object, "Code", &code, error))
-		return false;
-	if (code && strcmp(code, "Success") != 0)
-		return error_set(error, ERROR_AWS, "%.64s: the instance's role gives no credentials", code);
-	if (!json_read_text(object, source.key_id_field, &source.key_id, error) ||
-	    !json_read_text(object, source.secret_field, &source.secret, error) ||
-	    !json_read_text(object, source.token_field, &source.token, error) ||
-	    !json_read_text(object, "Expiration", &expiration, error) || !credentials_take(&source, &credentials, error))
-		return false;
-	if (!clock_parse(expiration, &credentials.expiration_ms))
-		return error_set(error, ERROR_INPUT, "Expiration: not a time");
-	*ret_credentials = credentials;
-	credentials = (struct credentials){0};
-	return true;
-}
-
 static bool get_credentials(const struct imds *imds, const char *role, struct credentials *ret_credentials, struct error *error)
 {
 	AUTO_HTTP_RESPONSE struct http_response response = {0};
@@ -154,12 +132,7 @@ static bool get_credentials(const struct imds *imds, const char *role, struct cr
 
 	if (!ask(imds->endpoint, "GET", path, (const char *)imds->token_header.data, DOCUMENT_MAX_SIZE, &response, error))
 		return false;
-	if (read_document(buffer_view(&response.body), ret_credentials, error))
-		return true;
-	/* The service's nonsense is not the caller's mistake. */
-	if (error && error->code == ERROR_INPUT)
-		error->code = ERROR_PEER;
-	return false;
+	return credentials_from_document(buffer_view(&response.body), ret_credentials, error);
 }
 
 bool credentials_from_imds(const char *endpoint, struct credentials *ret_credentials, struct error *error)
@@ -170,4 +143,19 @@ bool credentials_from_imds(const char *endpoint, struct credentials *ret_credent
 	if (get_token(&imds, error) && get_role(&imds, role, error) && get_credentials(&imds, role, ret_credentials, error))
 		return true;
 	return error_prefix(error, "instance metadata");
+}
+
+bool credentials_from_instance(struct credentials *ret_credentials, struct error *error)
+{
+	const char *disabled = getenv("AWS_EC2_METADATA_DISABLED");
+	const char *endpoint = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+
+	if (disabled && strcasecmp(disabled, "true") == 0)
+		return error_set(error, ERROR_NOT_FOUND, "instance metadata: AWS_EC2_METADATA_DISABLED is true");
+	if (credentials_from_imds(endpoint && endpoint[0] ? endpoint : IMDS_ENDPOINT, ret_credentials, error))
+		return true;
+	/* Where it does not answer this is no instance. */
+	if (error && error->code == ERROR_PEER && !(endpoint && endpoint[0]))
+		error->code = ERROR_NOT_FOUND;
+	return false;
 }

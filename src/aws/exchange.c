@@ -9,17 +9,24 @@
 
 /* An AWS message with two ARNs in it; the error shape cuts it to its own size. */
 #define MESSAGE_MAX_SIZE 400
+#define SIGNED_HEADERS_MAX 5
 
 /* ---- the request ---- */
 
 /* The JSON protocol has two versions, and a service speaks one of them: 1.1 unless it is here. */
-static const char *content_type_of(const char *service)
+static const char *content_type_of(const struct aws_exchange *exchange)
 {
-	return strcmp(service, "dynamodb") == 0 ? "application/x-amz-json-1.0" : "application/x-amz-json-1.1";
+	if (exchange->content_type)
+		return exchange->content_type;
+	return strcmp(exchange->service, "dynamodb") == 0 ? "application/x-amz-json-1.0" : "application/x-amz-json-1.1";
 }
 
-/* Plain HTTP shows the relay and the network what is sent, so only a server of this very machine may be meant, whatever `via` says. */
-static bool is_loopback(const char *host)
+static const char *path_of(const struct aws_exchange *exchange)
+{
+	return exchange->path ? exchange->path : "/";
+}
+
+bool aws_host_is_loopback(const char *host)
 {
 	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
 
@@ -37,18 +44,16 @@ static bool sign(const struct aws_exchange *exchange, const char *date_time, cha
 	const struct credentials *credentials = exchange->credentials;
 	const struct sigv4_scope scope = {
 		.region = exchange->endpoint->region, .service = exchange->service, .date_time = date_time};
-	const struct sigv4_header list[] = {
+	struct sigv4_header list[SIGNED_HEADERS_MAX] = {
 		{view_of_text("host"), view_of_text(exchange->endpoint->host)},
-		{view_of_text("content-type"), view_of_text(content_type_of(exchange->service))},
+		{view_of_text("content-type"), view_of_text(content_type_of(exchange))},
 		{view_of_text("x-amz-date"), view_of_text(date_time)},
-		{view_of_text("x-amz-target"), view_of_text(exchange->target)},
-		{view_of_text("x-amz-security-token"), secret_view(&credentials->session_token)}, /* last: left out when empty */
 	};
+	size_t count = 3;
 	struct sigv4_request request = {
 		.method = view_of_text("POST"),
-		.path = view_of_text("/"),
+		.path = view_of_text(path_of(exchange)),
 		.headers = list,
-		.header_count = credentials->session_token.size ? ARRAY_SIZE(list) : ARRAY_SIZE(list) - 1,
 		.normalize_path = true,
 		.double_encode_path = true,
 	};
@@ -57,6 +62,12 @@ static bool sign(const struct aws_exchange *exchange, const char *date_time, cha
 	AUTO_BUFFER struct buffer string = {0};
 	char signature[65];
 
+	if (exchange->target[0])
+		list[count++] = (struct sigv4_header){view_of_text("x-amz-target"), view_of_text(exchange->target)};
+	if (credentials->session_token.size)
+		list[count++] =
+			(struct sigv4_header){view_of_text("x-amz-security-token"), secret_view(&credentials->session_token)};
+	request.header_count = count;
 	(void)SHA256(exchange->body.data, exchange->body.size, request.payload_sha256);
 	if (!sigv4_canonical_request(&request, &canonical, &names, error))
 		return false;
@@ -89,7 +100,7 @@ static bool make_headers(const struct aws_exchange *exchange, struct aws_signed 
 
 	clock_format_basic(clock_realtime_ms(), date_time);
 	signed_request->host = memory_format("Host: %s", exchange->endpoint->host);
-	signed_request->content_type = memory_format("Content-Type: %s", content_type_of(exchange->service));
+	signed_request->content_type = memory_format("Content-Type: %s", content_type_of(exchange));
 	signed_request->target = memory_format("X-Amz-Target: %s", exchange->target);
 	signed_request->date = memory_format("X-Amz-Date: %s", date_time);
 	if (!sign(exchange, date_time, &signed_request->authorization, error) ||
@@ -97,7 +108,8 @@ static bool make_headers(const struct aws_exchange *exchange, struct aws_signed 
 		return false;
 	signed_request->lines[count++] = signed_request->host;
 	signed_request->lines[count++] = signed_request->content_type;
-	signed_request->lines[count++] = signed_request->target;
+	if (exchange->target[0])
+		signed_request->lines[count++] = signed_request->target;
 	signed_request->lines[count++] = signed_request->date;
 	signed_request->lines[count++] = signed_request->authorization;
 	signed_request->lines[count++] = (const char *)signed_request->token.data; /* NULL ends the list here */
@@ -109,16 +121,16 @@ bool aws_signed_init(struct aws_signed *signed_request, const struct aws_exchang
 	const struct aws_endpoint *endpoint = exchange->endpoint;
 
 	*signed_request = (struct aws_signed){0};
-	if (endpoint->is_plain && !is_loopback(endpoint->host))
+	if (endpoint->is_plain && !aws_host_is_loopback(endpoint->host))
 		return error_set(error, ERROR_INPUT, "%s: plain HTTP is only for tests on the loopback", endpoint->host);
-	signed_request->url = memory_format("%s://%s/", endpoint->is_plain ? "http" : "https", endpoint->host);
+	signed_request->url = memory_format("%s://%s%s", endpoint->is_plain ? "http" : "https", endpoint->host, path_of(exchange));
 	signed_request->request = (struct http_request){
 		.method = "POST",
 		.url = signed_request->url,
 		.via = endpoint->via,
 		.ca_pem = endpoint->ca_pem,
 		.headers = signed_request->lines,
-		.wanted_header = "x-amzn-RequestId",
+		.wanted_headers = {exchange->wanted_header ? exchange->wanted_header : "x-amzn-RequestId"},
 		.body = exchange->body,
 		.max_response_size = exchange->max_response_size,
 		.timeout_ms = endpoint->timeout_ms,
@@ -201,8 +213,8 @@ static bool read_failure(const struct http_response *response, json_t *object, s
 		return error_set(error, ERROR_AWS, "status %ld without the name of an error", response->status);
 	code = strcmp(failure->name, "AccessDeniedException") == 0 ? ERROR_POLICY : ERROR_AWS;
 	return error_set(error, code, "%s%s%.*s%s%s%s", failure->name, message ? ": " : "", MESSAGE_MAX_SIZE,
-			 message ? message : "", response->wanted_value[0] ? " (request id " : "", response->wanted_value,
-			 response->wanted_value[0] ? ")" : "");
+			 message ? message : "", response->wanted_values[0][0] ? " (request id " : "", response->wanted_values[0],
+			 response->wanted_values[0][0] ? ")" : "");
 }
 
 /* PutKeyPolicy and others answer a success with no body at all. */

@@ -4,15 +4,24 @@
 
 #include "aws/request.h"
 
-/* One call, whatever the number of attempts. Borrows everything. */
+/* One call, whatever the number of attempts. Borrows everything. NULL: as the JSON protocol has it. */
 struct aws_exchange {
 	const struct aws_endpoint *endpoint;
 	const char *service;
-	const char *target;
+	const char *target; /* "": the service goes by the path or by the body */
+	const char *path;   /* percent-encoded; NULL: / */
+	const char *content_type;
+	const char *wanted_header; /* of the answer; NULL: the request id, which errors show */
 	const struct credentials *credentials;
 	struct view body;
 	size_t max_response_size;
 };
+
+/*
+ * Whether HOST or HOST:PORT is of this very machine. Plain HTTP shows the relay and the network what is sent, so no other one may be meant,
+ * whatever `via` says.
+ */
+bool aws_host_is_loopback(const char *host);
 
 #define AWS_HEADER_LINES 7 /* six lines at most, and the NULL that ends them */
 

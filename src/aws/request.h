@@ -17,7 +17,7 @@ struct aws_endpoint {
 	struct view ca_pem;        /* empty: the system's bundle */
 	unsigned timeout_ms;       /* per attempt */
 	unsigned attempts;         /* 1: no retry. Retried with jittered back-off: connection errors, 5xx, throttling */
-	bool is_plain; /* tests only: HTTP without TLS; ERROR_INPUT unless `host` is of the loopback. No configuration sets it */
+	bool is_plain; /* HTTP without TLS, for emulators; ERROR_INPUT unless `host` is of the loopback. Only aws/environment.h sets it */
 };
 
 /* What AWS said when it said no. */

@@ -23,20 +23,30 @@ void json_use_wiping_memory(void)
 	json_set_alloc_funcs(wiping_malloc, wiping_free);
 }
 
-json_t *json_parse(struct view text, const char *what, struct error *error)
+static json_t *parse(struct view text, size_t flags, const char *what, struct error *error)
 {
 	json_error_t problem;
 	json_t *json;
 
 	if (text.size == 0)
 		return error_set(error, ERROR_INPUT, "%s: empty", what), NULL;
-	json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &problem);
+	json = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES | flags, &problem);
 	/* The parser's message may quote the text around the fault, which may be secret: give the place only. */
 	if (!json)
 		return error_set(error, ERROR_INPUT, "%s: malformed JSON at line %d, column %d", what, problem.line,
 				 problem.column),
 		       NULL;
 	return json;
+}
+
+json_t *json_parse(struct view text, const char *what, struct error *error)
+{
+	return parse(text, 0, what, error);
+}
+
+json_t *json_parse_any(struct view text, const char *what, struct error *error)
+{
+	return parse(text, JSON_DECODE_ANY, what, error);
 }
 
 json_t *json_parse_object(struct view text, const char *what, struct error *error)

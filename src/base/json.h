@@ -29,6 +29,8 @@ void json_use_wiping_memory(void);
 
 /* Parse one JSON text: duplicate keys and trailing bytes refused. `what` names it in the error. NULL on failure. */
 MUST_USE json_t *json_parse(struct view text, const char *what, struct error *error);
+/* As json_parse, and the text may be any value, like "OK" or null. */
+MUST_USE json_t *json_parse_any(struct view text, const char *what, struct error *error);
 /* As json_parse, and the text must be an object. */
 MUST_USE json_t *json_parse_object(struct view text, const char *what, struct error *error);
 

@@ -20,7 +20,7 @@ static void log_event(const struct sim_event *event)
 		  event->message);
 }
 
-static bool serve(const char *folder, const char *machine_folder, struct error *error)
+static bool serve(const struct simulator_options *options, struct error *error)
 {
 	AUTO_SIMULATOR struct simulator *simulator = NULL;
 	sigset_t signals;
@@ -33,10 +33,10 @@ static bool serve(const char *folder, const char *machine_folder, struct error *
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
 		return error_set_errno(error, ERROR_IO, "cannot block signals");
 	(void)signal(SIGPIPE, SIG_IGN);
-	simulator = simulator_start(folder, machine_folder, log_event, error);
+	simulator = simulator_start(options, error);
 	if (!simulator)
 		return false;
-	log_info("serving", "folder=\"%s\" kms=%s imds=%s", folder,
+	log_info("serving", "folder=\"%s\" kms=%s imds=%s", options->folder,
 		 json_string_value(json_object_get(simulator_endpoints(simulator), "kms_url")),
 		 json_string_value(json_object_get(simulator_endpoints(simulator), "imds_url")));
 	while (sigwait(&signals, &signal_number) != 0)
@@ -47,13 +47,18 @@ static bool serve(const char *folder, const char *machine_folder, struct error *
 
 int main(int argc, char **argv)
 {
-	const char *folder = NULL, *machine_folder = NULL;
+	struct simulator_options sim = {.observe = log_event};
 	const struct option options[] = {
-		{"dir", OPTION_TEXT, &folder, "SIM", "folder for everything that persists; made when missing (required)"},
-		{"machine", OPTION_TEXT, &machine_folder, "DIR",
-		 "folder of a virtual machine, which gets an NSM too; default: none"}};
+		{"dir", OPTION_TEXT, &sim.folder, "SIM", "folder for everything that persists; made when missing (required)"},
+		{"machine", OPTION_TEXT, &sim.machine_folder, "DIR",
+		 "folder of a virtual machine, which gets an NSM too; default: none"},
+		{"images", OPTION_TEXT, &sim.images_folder, "DIR",
+		 "DIR/PCR0.json says as which image a process is measured; default: as itself"},
+		{"role", OPTION_TEXT, &sim.role_arn, "ARN", "of the instance; default " SIM_ROLE_ARN},
+		{"function-role", OPTION_TEXT, &sim.function_role_arn, "ARN",
+		 "of a Lambda function, whose credentials are in SIM/" SIM_FUNCTION_FILE "; default: none"}};
 	static const struct command_help help = {
-		"ensign-sim --dir SIM [--machine DIR]",
+		"ensign-sim --dir SIM [--machine DIR] [--images DIR] [--role ARN] [--function-role ARN]",
 		"Stands in for AWS on a laptop or in tests: a KMS that checks attestation documents against\n"
 		"key policies, the NSM that issues them, and the instance metadata service. It listens on\n"
 		"127.0.0.1 and, when it serves, writes SIM/endpoints.json. SIGTERM or SIGINT ends it.\n"
@@ -66,7 +71,7 @@ int main(int argc, char **argv)
 	(void)umask(077);
 	json_use_wiping_memory();
 	if (!options_parse(options, ARRAY_SIZE(options), argc, argv, NULL, 0, &positional_count, &want_help, &error) ||
-	    (!want_help && !folder && !error_set(&error, ERROR_INPUT, "--dir is required (see --help)"))) {
+	    (!want_help && !sim.folder && !error_set(&error, ERROR_INPUT, "--dir is required (see --help)"))) {
 		log_failure(LOG_LEVEL_ERROR, "usage", &error);
 		return EXIT_CODE_USAGE;
 	}
@@ -76,7 +81,7 @@ int main(int argc, char **argv)
 	}
 	log_warning("SIMULATOR", "this is a simulator of AWS for laptops and tests, never for production");
 	if (openssl_use_wiping_memory(&error) && process_harden(&error) &&
-	    secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && serve(folder, machine_folder, &error))
+	    secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) && serve(&sim, &error))
 		return EXIT_CODE_OK;
 	log_failure(LOG_LEVEL_ERROR, "failed", &error);
 	return (int)exit_code_of(&error);

@@ -2,6 +2,7 @@
 /* `ensign attest verify --url`: whom a client talks to. */
 #pragma once
 
+#include "attestation/nsm.h"
 #include "base/json.h"
 
 struct attest_session_request {
@@ -16,5 +17,8 @@ struct attest_session_request {
 	bool as_json;
 };
 
+/* PCR0 of the enclave that the session ends in, whatever image that is; pcr0 and pcr8 of the request are checked where they are given. */
+MUST_USE bool attest_session_read(const struct attest_session_request *request, char ret_pcr0[NSM_PCR_TEXT_SIZE],
+				  struct error *error);
 /* Prints its verdict. Returns the exit code. */
 int attest_session(const struct attest_session_request *request);

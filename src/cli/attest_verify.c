@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/attest_session.h"
-#include "cli/certificate_file.h"
 #include "cli/commands.h"
+#include "crypto/certificate_file.h"
 
 static const struct command_help help = {
 	.usage = "ensign attest verify FILE [--pcr0 HEX] | --url U --pcr0 HEX [--cert-out F] [--root PEM] [--json]",

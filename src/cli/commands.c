@@ -13,6 +13,9 @@ static const struct command top_commands[] = {
 	{"image", "build, sign, measure and check enclave images", image_main},
 	{"attest", "check what an enclave attests", attest_main},
 	{"policy", "the KMS key's policy: which images may open keys; try out signing policies", policy_main},
+	{"status", "what the hosts of a fleet, or of this instance, do", status_main},
+	{"fleet", "the instances of a stack: start, stop, status, refresh", fleet_main},
+	{"invoke", "have a stack's Lambda do something", invoke_main},
 	{"slashing", "what keys have signed: import, export, show (EIP-3076)", slashing_main},
 	{"sign", "have a signer sign a request from a file", sign_main},
 	{"public-keys", "list the keys of a signer", public_keys_main},
@@ -42,6 +45,21 @@ static const struct command_group local_group = {
 		"for the Nitro hypervisor and for KMS. For trying out and for tests.",
 	.commands = local_commands,
 	.count = ARRAY_SIZE(local_commands),
+};
+
+static const struct command fleet_commands[] = {
+	{"start", "set the start flag, and wait until every instance serves", fleet_start_main},
+	{"stop", "end the enclaves of all instances", fleet_stop_main},
+	{"status", "the same as ensign status --outputs", fleet_status_main},
+	{"refresh", "restart the hosts one after the other", fleet_refresh_main},
+};
+
+static const struct command_group fleet_group = {
+	.name = "ensign fleet",
+	.description =
+		"The instances of a stack (docs/deploy.md), through AWS Systems Manager. `deploy/ensign-deploy` makes the stack.",
+	.commands = fleet_commands,
+	.count = ARRAY_SIZE(fleet_commands),
 };
 
 static const struct command keystore_commands[] = {
@@ -252,6 +270,11 @@ void command_print_json_pretty(const json_t *json)
 int local_main(int argc, char **argv)
 {
 	return command_group_run(&local_group, argc, argv);
+}
+
+int fleet_main(int argc, char **argv)
+{
+	return command_group_run(&fleet_group, argc, argv);
 }
 
 int keystore_main(int argc, char **argv)

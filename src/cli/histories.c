@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/local_daemon.h"
 #include "cli/local_machine.h"
+#include "cli/outputs.h"
 
 void histories_done(struct histories *histories)
 {
@@ -103,17 +104,33 @@ static struct history_source *open_folder(const char *dir, struct error *error)
 	return open_store(folder.store, &settings.network, error);
 }
 
-struct history_source *history_source_open(const struct history_place *place, struct error *error)
+static struct history_source *open_place(const struct history_place *place, struct error *error)
 {
-	if ((place->dir != NULL) + (place->control != NULL) + (place->store != NULL) + (place->table != NULL) > 1)
-		return error_set(error, ERROR_INPUT, "--dir, --control, --store and --table: give one of them"), NULL;
 	if (!place->table && (place->region || place->host || place->ca || place->credentials))
-		return error_set(error, ERROR_INPUT, "--region, --host, --ca and --credentials: only with --table"), NULL;
+		return error_set(error, ERROR_INPUT, "--region, --host, --ca and --credentials: only with --outputs or --table"),
+		       NULL;
 	if (place->control)
 		return open_control(place->control, error);
 	if (place->network && !place->store && !place->table)
 		return error_set(error, ERROR_INPUT, "--network: only with --store or --table; a signer knows its own"), NULL;
 	return place->store || place->table ? open_named(place, error) : open_folder(place->dir, error);
+}
+
+struct history_source *history_source_open(const struct history_place *place, struct error *error)
+{
+	AUTO_OUTPUTS struct outputs outputs = {0};
+	struct history_place filled = *place;
+
+	if ((place->dir != NULL) + (place->control != NULL) + (place->store != NULL) + (place->table != NULL) +
+		    (place->outputs != NULL) >
+	    1)
+		return error_set(error, ERROR_INPUT, "--dir, --control, --store, --table and --outputs: give one of them"), NULL;
+	if (!place->outputs)
+		return open_place(place, error);
+	if (!outputs_read(place->outputs, &outputs, error) || !outputs_need(&outputs, "SlashingTableName", &filled.table, error))
+		return NULL;
+	filled.region = place->region ? place->region : outputs.region;
+	return open_place(&filled, error);
 }
 
 /* ---- what ---- */

@@ -10,12 +10,13 @@
 #include "slashing/interchange.h"
 #include "slashing/store.h"
 
-/* What a command line says about where they are. At most one of the first four may be given; none: the default local signer. */
+/* What a command line says about where they are. At most one of the first five may be given; none: the default local signer. */
 struct history_place {
 	const char *dir;     /* folder of a local signer, up or down */
 	const char *control; /* control channel of a running enclave */
 	const char *store;   /* folder of an embedded store that no enclave has open */
 	const char *table;   /* DynamoDB table of a fleet, whose signers may be up */
+	const char *outputs; /* of its stack, instead: says table and region */
 	const char *network; /* of that store or table; a local signer's is known. NULL: mainnet */
 	/* Of the table; NULL but for the region: the default. */
 	const char *region;
@@ -30,6 +31,7 @@ struct history_place {
 		 "control channel of a running enclave: vsock:CID:5000, unix:PATH"},                                               \
 		{"store", OPTION_TEXT, &(place).store, "DIR", "folder of an embedded store that no enclave has open"},             \
 		{"table", OPTION_TEXT, &(place).table, "NAME", "a fleet's table in DynamoDB, with your credentials"},              \
+		{"outputs", OPTION_TEXT, &(place).outputs, "F", "or the stack's outputs: its fleet's table"},                      \
 		{"network", OPTION_TEXT, &(place).network, "N", "of that store or table; default mainnet"},                        \
 		{"region", OPTION_TEXT, &(place).region, "R", "of the table"},                                                     \
 		{"host", OPTION_TEXT, &(place).host, "HOST", "of DynamoDB; default dynamodb.REGION.amazonaws.com"},                \

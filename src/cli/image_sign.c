@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/certificate_file.h"
 #include "cli/commands.h"
 #include "cli/image_file.h"
+#include "crypto/certificate_file.h"
 
 static const struct command_help help = {
 	.usage = "ensign image sign FILE --key KEY --cert CERT [--out FILE]",

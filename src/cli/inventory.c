@@ -2,13 +2,13 @@
 #include "cli/inventory.h"
 
 #include "base/file.h"
-#include "cli/certificate_file.h"
 #include "cli/histories.h"
 #include "cli/inventory_fleet.h"
 #include "cli/local_daemon.h"
 #include "cli/local_fresh.h"
 #include "cli/local_host.h"
 #include "cli/local_machine.h"
+#include "crypto/certificate_file.h"
 #include "net/control_call.h"
 
 /* The longest job: 32 keystores of the usual cost under emulation. */
@@ -26,6 +26,7 @@ void inventory_done(struct inventory *inventory)
 	tls_table_free(inventory->tls);
 	inventory_fleet_free(inventory->fleet);
 	local_folder_done(&inventory->folder);
+	outputs_done(&inventory->outputs);
 	*inventory = (struct inventory){0};
 }
 
@@ -35,7 +36,7 @@ static bool open_local(const struct inventory_place *place, struct inventory *in
 	    place->kms_key || place->fleet || place->control)
 		return error_set(error, ERROR_INPUT,
 				 "--region, --network, --host, --kms-host, --ca, --credentials, --kms-key, --fleet and --control: "
-				 "only with --table");
+				 "only with --outputs or --table");
 	if (!local_folder_init(place->dir, &inventory->folder, error))
 		return false;
 	if (!file_exists(inventory->folder.settings))
@@ -59,9 +60,41 @@ static bool open_fleet(const struct inventory_place *place, struct inventory *in
 	return inventory->fleet != NULL;
 }
 
-static bool open_place(const struct inventory_place *place, struct inventory *inventory, struct error *error)
+bool inventory_place_is_fleet(const struct inventory_place *place)
 {
-	if (!(place->table ? open_fleet : open_local)(place, inventory, error))
+	return place->table || place->outputs;
+}
+
+static void fill(const char **value, const char *otherwise)
+{
+	*value = *value ? *value : otherwise;
+}
+
+/* What the command line says counts. `table` is the output's name. */
+static bool take_outputs(struct inventory *inventory, const char *table, struct error *error)
+{
+	struct inventory_place *place = &inventory->place;
+	const struct outputs *outputs = &inventory->outputs;
+	const char *table_name, *key, *uuid;
+
+	if (!place->outputs)
+		return true;
+	if (!outputs_read(place->outputs, &inventory->outputs, error) || !outputs_need(outputs, table, &table_name, error) ||
+	    !outputs_need(outputs, "KMSKeyARN", &key, error) || !outputs_need(outputs, "Web3SignerUuid", &uuid, error))
+		return false;
+	fill(&place->table, table_name);
+	fill(&place->region, outputs->region);
+	fill(&place->kms_key, key);
+	fill(&place->uuid, uuid);
+	fill(&place->fleet, outputs->stack);
+	return true;
+}
+
+static bool open_place(const struct inventory_place *given, const char *table, struct inventory *inventory, struct error *error)
+{
+	inventory->place = *given;
+	if (!take_outputs(inventory, table, error) ||
+	    !(inventory->place.table ? open_fleet : open_local)(&inventory->place, inventory, error))
 		return false;
 	inventory->chain = inventory->network.name;
 	return true;
@@ -71,9 +104,9 @@ bool inventory_open(const struct inventory_place *place, struct inventory *ret_i
 {
 	struct inventory *inventory = ret_inventory;
 
-	if (place->region && !place->uuid)
+	if (place->region && !place->uuid && !place->outputs)
 		return error_set(error, ERROR_INPUT, "--uuid: missing; whose rows of the table?");
-	if (!open_place(place, inventory, error))
+	if (!open_place(place, "ValidatorKeysTableName", inventory, error))
 		return false;
 	inventory->table = inventory->fleet ? inventory_fleet_open_table(inventory->fleet, error)
 					    : key_table_open_sqlite(inventory->folder.tables, error);
@@ -84,7 +117,7 @@ bool inventory_open_tls(const struct inventory_place *place, struct inventory *r
 {
 	struct inventory *inventory = ret_inventory;
 
-	if (!open_place(place, inventory, error))
+	if (!open_place(place, "TLSKeysTableName", inventory, error))
 		return false;
 	inventory->tls = inventory->fleet ? inventory_fleet_open_tls(inventory->fleet, error)
 					  : tls_table_open_sqlite(inventory->folder.tables, error);

@@ -12,14 +12,16 @@
 #include "cli/local_folder.h"
 #include "cli/local_settings.h"
 #include "cli/local_simulator.h"
-#include "cli/tls_seal.h"
+#include "cli/outputs.h"
+#include "tables/tls_sealed.h"
 
 /* What a command line says about where it is. */
 struct inventory_place {
 	const char *dir;  /* folder of a local signer, up or down; NULL: the default one */
 	const char *uuid; /* web3signer_uuid of the rows; NULL: that signer's own */
 	/* Of a fleet; NULL but for the first three: the default. */
-	const char *table; /* in DynamoDB; NULL: a local signer */
+	const char *outputs; /* of the stack: says table, region, uuid, KMS key and fleet, as far as they are not given */
+	const char *table;   /* in DynamoDB; NULL: that of the outputs; neither: a local signer */
 	const char *region;
 	const char *network;
 	const char *host; /* HOST or HOST:PORT of DynamoDB */
@@ -34,7 +36,8 @@ struct inventory_place {
 #define INVENTORY_PLACE_OPTIONS(place)                                                                                             \
 	{"dir", OPTION_TEXT, &(place).dir, "D", "folder of a local signer, up or down; default ~/.local/state/ensign/local"},      \
 		{"uuid", OPTION_TEXT, &(place).uuid, "UUID", "rows of this signer in its table; default its own"},                 \
-		{"table", OPTION_TEXT, &(place).table, "NAME", "a fleet's key table in DynamoDB, with your credentials"},          \
+		{"outputs", OPTION_TEXT, &(place).outputs, "F", "a stack's outputs: its fleet, with your credentials"},            \
+		{"table", OPTION_TEXT, &(place).table, "NAME", "or a fleet's table in DynamoDB"},                                  \
 		{"region", OPTION_TEXT, &(place).region, "R", "of the table and of KMS"},                                          \
 		{"network", OPTION_TEXT, &(place).network, "N", "of the fleet's enclaves; default mainnet"},                       \
 		{"host", OPTION_TEXT, &(place).host, "HOST", "of DynamoDB; default dynamodb.REGION.amazonaws.com"},                \
@@ -48,9 +51,14 @@ struct inventory_place {
 		"control", OPTION_TEXT, &(place).control, "ADDR", "control channel of an enclave of the fleet: vsock:CID:5000"     \
 	}
 
+/* Whether a fleet is meant. */
+bool inventory_place_is_fleet(const struct inventory_place *place);
+
 struct inventory_fleet;
 
 struct inventory {
+	struct inventory_place place; /* with what the outputs say */
+	struct outputs outputs;
 	struct key_table *table;     /* of inventory_open() */
 	struct tls_table *tls;       /* of inventory_open_tls() */
 	const char *web3signer_uuid; /* of its rows */
@@ -65,7 +73,7 @@ struct inventory {
 void inventory_done(struct inventory *inventory);
 #define AUTO_INVENTORY CLEANUP(inventory_done)
 
-/* ERROR_NOT_FOUND: there is no signer at that place. `place` is borrowed for the inventory's life. */
+/* ERROR_NOT_FOUND: there is no signer at that place. Texts of `place` are borrowed for the inventory's life; it must not move. */
 MUST_USE bool inventory_open(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error);
 /* The same of its TLS table, whose rows are all signers': `uuid` is not wanted. */
 MUST_USE bool inventory_open_tls(const struct inventory_place *place, struct inventory *ret_inventory, struct error *error);

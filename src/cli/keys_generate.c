@@ -50,10 +50,9 @@ static bool check(const struct generate_request *request, struct error *error)
 	if (!request->withdrawal_address)
 		return error_set(error, ERROR_INPUT,
 				 "--withdrawal-address: missing; it is where the stake comes back to, for ever");
-	if (request->fresh && request->place.table)
-		return error_set(
-			error, ERROR_INPUT,
-			"--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
+	if (request->fresh && inventory_place_is_fleet(&request->place))
+		return error_set(error, ERROR_INPUT,
+				 "--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --outputs F");
 	if (request->inside)
 		return generate_inside_check(request, error);
 	if (request->recovery_key || request->births_out || request->pcr0 || request->root)
@@ -226,11 +225,10 @@ static void print_fresh_advice(const struct generate_request *request)
 			stderr,
 			"Without a slashing protection history they sign nothing slashable: ensign slashing import FILE, or, if "
 			"they\nnever signed anything: ensign slashing fresh KEY…\n");
-	else if (request->place.table)
+	else if (inventory_place_is_fleet(&request->place))
 		(void)fprintf(stderr,
 			      "The fleet's hosts see them at their next look at the table. They never signed anything, which "
-			      "its histories\nhave to know: ensign slashing fresh KEY… --table T --region %s\n",
-			      request->place.region);
+			      "its histories\nhave to know: ensign slashing fresh KEY… --outputs F (or --table T --region R)\n");
 }
 
 static void print(const struct generate_request *request, const struct generate_outcome *outcome)

@@ -4,7 +4,7 @@
 
 #include "attestation/birth_statement.h"
 #include "base/file.h"
-#include "cli/certificate_file.h"
+#include "crypto/certificate_file.h"
 #include "net/control_call.h"
 
 /* Of one mnemonic; the enclave's limit. */
@@ -39,7 +39,7 @@ bool generate_inside_check(const struct generate_request *request, struct error 
 	if (request->count > INSIDE_MAX)
 		return error_set(error, ERROR_INPUT, "-n: with --inside at most %d at one time, each time of a new mnemonic",
 				 INSIDE_MAX);
-	if (request->place.table && !request->pcr0)
+	if (inventory_place_is_fleet(&request->place) && !request->pcr0)
 		return error_set(error, ERROR_INPUT, "--pcr0: missing; which image are a fleet's keys to be made by?");
 	if (request->dry_run)
 		return error_set(error, ERROR_INPUT, "--dry-run: keys that the enclave makes are made");

@@ -160,10 +160,9 @@ static bool check(const struct request *request, size_t count, struct error *err
 		return error_set(error, ERROR_INPUT, "DIR: missing");
 	if ((request->source.passwords != NULL) == (request->source.password_file != NULL))
 		return error_set(error, ERROR_INPUT, "--passwords DIR or --password-file F: give one of them");
-	if (request->fresh && request->place.table)
-		return error_set(
-			error, ERROR_INPUT,
-			"--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --table T --region R");
+	if (request->fresh && inventory_place_is_fleet(&request->place))
+		return error_set(error, ERROR_INPUT,
+				 "--fresh: a fleet's histories are in a table too: ensign slashing fresh KEY… --outputs F");
 	return true;
 }
 

@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/local_daemon.h"
 #include "cli/progress.h"
-#include "cli/signer_client.h"
+#include "cli/signer_options.h"
 #include "tables/key_table.h"
 
 #define STATUS_MAX_SIZE 65536
@@ -210,9 +210,9 @@ static json_t *look(const struct local_folder *folder, const struct signer_targe
 		return (void)note_last_error(&status, error), NULL;
 	if (!target)
 		return keys_of_table(folder, error);
-	if (!signer_upcheck(target, UPCHECK_TIMEOUT_MS, error))
+	if (!signer_upcheck(target, UPCHECK_TIMEOUT_MS, NULL, error))
 		return NULL;
-	return signer_public_keys(target, error);
+	return signer_public_keys(target, SIGNER_TIMEOUT_MS, error);
 }
 
 json_t *local_host_wait(const struct local_folder *folder, const struct local_settings *settings, bool is_open, struct error *error)

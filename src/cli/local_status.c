@@ -5,7 +5,7 @@
 #include "cli/local_clients.h"
 #include "cli/local_daemon.h"
 #include "cli/local_host.h"
-#include "cli/signer_client.h"
+#include "cli/signer_options.h"
 #include "tables/key_table.h"
 
 static const struct command_help help = {
@@ -39,7 +39,8 @@ static bool check_answers(const struct local_folder *folder, const struct local_
 
 	if (local_clients_read(folder, &clients, &ignored) && !local_host_is_open(settings, &clients))
 		return true;
-	return signer_target_init(url, folder->ca, &target, &ignored) && signer_upcheck(&target, UPCHECK_TIMEOUT_MS, &ignored);
+	return signer_target_init(url, folder->ca, &target, &ignored) &&
+	       signer_upcheck(&target, UPCHECK_TIMEOUT_MS, NULL, &ignored);
 }
 
 /* Of the keys in the key table: how each one's history began. A signer that is busy with another job is not waited for long. */

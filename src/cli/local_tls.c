@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/tls_seal.h"
+#include "tables/tls_sealed.h"
 #include "tables/tls_table.h"
 
 #define TLS_RENEW_AFTER_MS (730ull * 24 * 3600 * 1000)

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "cli/local_setup.h"
-#include "cli/tls_seal.h"
+#include "crypto/tls_identity.h"
 
 #define LOCAL_TLS_NAMES_MAX 4
 /* What a local signer's certificate names when nobody says otherwise. ret_host is the last of them, the host that it listens at, or "". Returns how many. */

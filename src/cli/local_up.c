@@ -12,6 +12,7 @@
 #include "cli/local_up.h"
 #include "cli/policy_file.h"
 #include "cli/progress.h"
+#include "cli/tls_source.h"
 
 static const struct command_help help = {
 	.usage = "ensign local up [--dir D] [--listen HOST:PORT] [--keystores DIR (--passwords DIR | --password-file F)] ...",

@@ -17,6 +17,5 @@ bool credentials_of_operator(const char *where, struct credentials *ret_credenti
 {
 	if (where)
 		return read_named(where, ret_credentials, error) || error_prefix(error, "--credentials");
-	return credentials_from_environment(ret_credentials, error) ||
-	       error_prefix(error, "no --credentials, and none in the environment");
+	return credentials_find(ret_credentials, error) || error_prefix(error, "no --credentials");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/file.h"
+#include "cli/outputs.h"
 #include "cli/policy_key.h"
 #include "image/key_pinning.h"
 
@@ -21,7 +21,6 @@ static const struct command_help help = {
 		"  ensign policy write --outputs output.json --pcr0 $(jq -r .PCR0 image.json) --apply",
 };
 
-#define OUTPUTS_MAX_SIZE (1u << 20)
 #define ARN_PARTITION 1
 #define ARN_ACCOUNT 4
 
@@ -38,30 +37,19 @@ struct request {
 
 /* ---- what is asked ---- */
 
-/* {"STACK": {"KMSKeyARN": …, "EC2InstanceRoleARN": …}}, as `cdk deploy -O` writes it. */
-static bool read_outputs(struct request *request, json_t **ret_outputs, struct error *error)
+/* Words of the command line come first. */
+static bool fill_from_outputs(struct request *request, struct outputs *outputs, struct error *error)
 {
-	AUTO_BUFFER struct buffer text = {0};
-	json_t *stack;
-	const char *name;
+	const char *key, *role;
 
 	if (!request->outputs)
 		return true;
-	if (!file_read(request->outputs, OUTPUTS_MAX_SIZE, &text, error))
-		return error->code = ERROR_INPUT, error_prefix(error, "--outputs");
-	*ret_outputs = json_parse_object(buffer_view(&text), request->outputs, error);
-	if (!*ret_outputs)
+	if (!outputs_read(request->outputs, outputs, error) || !outputs_need(outputs, "KMSKeyARN", &key, error) ||
+	    !outputs_need(outputs, "EC2InstanceRoleARN", &role, error))
 		return false;
-	json_object_foreach(*ret_outputs, name, stack)
-	{
-		const char *key = json_string_value(json_object_get(stack, "KMSKeyARN"));
-		const char *role = json_string_value(json_object_get(stack, "EC2InstanceRoleARN"));
-
-		request->place.key = request->place.key ? request->place.key : key;
-		request->role = request->role ? request->role : role;
-	}
-	return (request->place.key && request->role) ||
-	       error_set(error, ERROR_INPUT, "--outputs: %s has no stack with KMSKeyARN and EC2InstanceRoleARN", request->outputs);
+	request->place.key = request->place.key ? request->place.key : key;
+	request->role = request->role ? request->role : role;
+	return true;
 }
 
 /* Comma separated. */
@@ -100,13 +88,13 @@ static char *root_of(const struct request *request)
 static int run(struct request *request)
 {
 	AUTO_POLICY_KEY struct policy_key key = {0};
-	AUTO_JSON json_t *outputs = NULL;
+	AUTO_OUTPUTS struct outputs outputs = {0};
 	AUTO_JSON json_t *policy = NULL;
 	AUTO_FREE char *root_arn = NULL;
 	struct key_pinning pinning;
 	struct error error = {0};
 
-	if (!read_outputs(request, &outputs, &error))
+	if (!fill_from_outputs(request, &outputs, &error))
 		return command_fail(&error, NULL);
 	root_arn = root_of(request);
 	if (!make_pinning(request, root_arn, &pinning, &error))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/commands.h"
 
-#include "cli/signer_client.h"
+#include "cli/signer_options.h"
 
 static const struct command_help help = {
 	.usage = "ensign public-keys [--url URL --ca FILE] [--client-cert FILE --client-key FILE] [--json]",
@@ -35,7 +35,7 @@ int public_keys_main(int argc, char **argv)
 	if (!signer_target_init(url, ca, &target, &error) ||
 	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
 		return command_fail(&error, "Is a local signer up? See: ensign local status");
-	keys = signer_public_keys(&target, &error);
+	keys = signer_public_keys(&target, SIGNER_TIMEOUT_MS, &error);
 	if (!keys)
 		return command_fail(&error, "Is it there? Try: ensign upcheck");
 	if (as_json) {

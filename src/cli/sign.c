@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/file.h"
-#include "cli/signer_client.h"
+#include "cli/signer_options.h"
 
 /* The signer takes 10 MiB; no request that people send comes near. */
 #define REQUEST_MAX_SIZE (10u << 20)

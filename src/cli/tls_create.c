@@ -30,16 +30,21 @@ static bool create(const struct request *request, struct inventory *inventory, s
 {
 	AUTO_TLS_SEALED struct tls_sealed sealed = {0};
 	AUTO_TLS_ROWS struct tls_rows before = {0};
+	bool added = false;
 	bool told;
 
 	if (!inventory_open_tls(&request->place, inventory, error) || !tls_rows_read(inventory->tls, &before, error))
 		return false;
-	if (before.current.is_there)
+	if (!before.current.is_there) {
+		if (request->dry_run)
+			return true;
+		if (!tls_wish_make(&request->wish, inventory, NULL, &sealed, error) ||
+		    !tls_sealed_add(inventory->tls, TLS_TABLE_KEY_ID, &sealed, &added, error))
+			return false;
+	}
+	if (!added)
 		return error_set(error, ERROR_INPUT, "TLS table: there is a key already; ensign tls rotate makes the next one");
-	if (request->dry_run)
-		return true;
-	return tls_wish_make(&request->wish, inventory, NULL, &sealed, error) &&
-	       tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &sealed, error) && tls_rows_read(inventory->tls, ret_rows, error) &&
+	return tls_rows_read(inventory->tls, ret_rows, error) &&
 	       tls_rows_write_anchors(ret_rows, inventory, request->ca_out, error) && tls_rows_note_chosen(inventory, error) &&
 	       inventory_tell_signer(inventory, &told, error);
 }

@@ -29,7 +29,7 @@ bool tls_wish_check(const struct tls_wish *wish, const struct inventory_place *p
 		return error_set(error, ERROR_INPUT, "--outside, --names and --days: not with an identity of your own");
 	if (!is_inside && (wish->pcr0 || wish->root))
 		return error_set(error, ERROR_INPUT, "--pcr0 and --root: only of a key that is made in the enclave");
-	if (is_inside && place->table && !wish->pcr0)
+	if (is_inside && inventory_place_is_fleet(place) && !wish->pcr0)
 		return error_set(error, ERROR_INPUT, "--pcr0: missing; which image is the key to be made by? (or --outside)");
 	if (wish->days > TLS_IDENTITY_DAYS_MAX)
 		return error_set(error, ERROR_INPUT, "--days: 1 to %d", TLS_IDENTITY_DAYS_MAX);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/inventory.h"
+#include "cli/tls_source.h"
 
 struct tls_wish {
 	const char *names; /* comma separated; NULL: the default */

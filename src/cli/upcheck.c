@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/cleanup.h"
-#include "cli/signer_client.h"
+#include "cli/signer_options.h"
 
 static const struct command_help help = {
 	.usage = "ensign upcheck [--url URL --ca FILE] [--client-cert FILE --client-key FILE]",
@@ -36,7 +36,7 @@ int upcheck_main(int argc, char **argv)
 	if (!signer_target_init(url, ca, &target, &error) ||
 	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
 		return command_fail(&error, "Is a local signer up? See: ensign local status");
-	if (!signer_upcheck(&target, UPCHECK_TIMEOUT_MS, &error))
+	if (!signer_upcheck(&target, UPCHECK_TIMEOUT_MS, NULL, &error))
 		return command_fail(&error, NULL);
 	(void)printf("OK\n");
 	return EXIT_CODE_OK;

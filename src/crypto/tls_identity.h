@@ -55,6 +55,8 @@ MUST_USE bool tls_identity_from_der(struct view key_der, struct view chain_pem, 
 				    struct error *error);
 /* The key in PEM, PKCS#8, not encrypted. */
 MUST_USE bool tls_identity_key_to_pem(const struct tls_identity *identity, struct secret *ret_pem, struct error *error);
+/* The first certificate of a chain, in PEM: the server's own. ERROR_INPUT. */
+MUST_USE bool tls_identity_leaf(struct view chain_pem, struct buffer *ret_pem, struct error *error);
 /*
  * The last certificate of the chain, in PEM, for those who are to trust the identity: a root, the certificate itself where that is all there
  * is, or the highest CA below a root that clients have.

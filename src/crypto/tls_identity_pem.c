@@ -108,6 +108,13 @@ bool tls_identity_key_to_pem(const struct tls_identity *identity, struct secret 
 	return secret_init_copy(ret_pem, view_of(text, (size_t)size), error);
 }
 
+bool tls_identity_leaf(struct view chain_pem, struct buffer *ret_pem, struct error *error)
+{
+	AUTO_X509_STACK STACK_OF(X509) *chain = sk_X509_new_null();
+
+	return read_certificates(chain_pem, chain, error) && tls_identity_append_pem(sk_X509_value(chain, 0), ret_pem, error);
+}
+
 bool tls_identity_anchor(const struct tls_identity *identity, struct buffer *ret_pem, struct error *error)
 {
 	AUTO_X509_STACK STACK_OF(X509) *chain = sk_X509_new_null();

@@ -27,6 +27,7 @@ static const size_t message_sizes[MESSAGE_TYPE_COUNT] = {
 	[MESSAGE_KNOWN_CLIENTS] = sizeof(struct message_known_clients),
 	[MESSAGE_RELOAD] = sizeof(struct message_reload),
 	[MESSAGE_RELOAD_RESULT] = sizeof(struct message_reload_result),
+	[MESSAGE_DRAIN] = sizeof(struct message_drain),
 	[MESSAGE_IMPORT_KEYSTORE] = sizeof(struct message_import_keystore),
 	[MESSAGE_IMPORT_RESULT] = sizeof(struct message_import_result),
 	[MESSAGE_FORGET_KEY] = sizeof(struct message_forget_key),

@@ -23,7 +23,7 @@
  *   opener   ◄─ TLS_RESULT ──────────────────── frontend
  *   opener   ── KNOWN_CLIENTS ────────────────► frontend    certificates that may connect
  *   frontend ── RELOAD, IMPORT_KEYSTORE, FORGET_KEY ► control what needs the parent: its tables, its credentials
- *   frontend ◄─ RELOAD_RESULT, IMPORT_RESULT ── control
+ *   frontend ◄─ RELOAD_RESULT, IMPORT_RESULT, DRAIN ── control
  *   frontend ── ATTEST ───────────────────────► attester    a document for a client
  *   frontend ◄─ ATTEST_RESULT ───────────────── attester
  *   control  ── OPENER_WANTED ────────────────► init        start an opener
@@ -94,6 +94,7 @@ enum message_type {
 	MESSAGE_HIGH_WATERMARK,
 	MESSAGE_ATTEST,
 	MESSAGE_ATTEST_RESULT,
+	MESSAGE_DRAIN,
 	MESSAGE_TYPE_COUNT,
 };
 
@@ -382,6 +383,11 @@ struct message_reload {
 	struct message_header header;
 };
 
+/* The parent is about to end: tell whoever asks to go elsewhere, and sign meanwhile. */
+struct message_drain {
+	struct message_header header;
+};
+
 struct message_reload_result {
 	struct message_header header; /* id: 0 */
 	uint8_t ok;                   /* 0 or 1 */
@@ -546,6 +552,7 @@ union message {
 	struct message_known_clients known_clients;
 	struct message_reload reload;
 	struct message_reload_result reload_result;
+	struct message_drain drain;
 	struct message_import_keystore import_keystore;
 	struct message_import_result import_result;
 	struct message_forget_key forget_key;

@@ -74,9 +74,20 @@ bool control_receive(int fd, unsigned timeout_ms, struct control_state *ret_stat
 	return control_parse_answer(buffer_view(&answer), ret_state, error);
 }
 
-bool control_init_state(const struct address *address, unsigned timeout_ms, struct control_state *ret_state, struct error *error)
+static bool ask(const struct address *address, const char *request, unsigned timeout_ms, struct control_state *ret_state,
+		struct error *error)
 {
-	AUTO_FD int fd = control_send(address, view_of_text("{\"operation\":\"init_state\"}"), timeout_ms, error);
+	AUTO_FD int fd = control_send(address, view_of_text(request), timeout_ms, error);
 
 	return fd >= 0 && control_receive(fd, timeout_ms, ret_state, error);
+}
+
+bool control_init_state(const struct address *address, unsigned timeout_ms, struct control_state *ret_state, struct error *error)
+{
+	return ask(address, "{\"operation\":\"init_state\"}", timeout_ms, ret_state, error);
+}
+
+bool control_drain(const struct address *address, unsigned timeout_ms, struct control_state *ret_state, struct error *error)
+{
+	return ask(address, "{\"operation\":\"drain\"}", timeout_ms, ret_state, error);
 }

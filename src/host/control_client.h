@@ -37,5 +37,8 @@ MUST_USE bool control_receive(int fd, unsigned timeout_ms, struct control_state 
 /* `init_state`, with one time-out for connecting and one for the answer. */
 MUST_USE bool control_init_state(const struct address *address, unsigned timeout_ms, struct control_state *ret_state,
 				 struct error *error);
+/* `drain`, likewise: the enclave signs on, but its health checks fail and its connections end. */
+MUST_USE bool control_drain(const struct address *address, unsigned timeout_ms, struct control_state *ret_state,
+			    struct error *error);
 /* Pure: reads {"status":…,"body":…}. */
 MUST_USE bool control_parse_answer(struct view answer, struct control_state *ret_state, struct error *error);

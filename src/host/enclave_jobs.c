@@ -34,6 +34,11 @@ void enclave_job_refresh(struct enclave_job *job)
 	job->ok = provisioner_refresh(job->settings, job->control, &job->state, &job->error);
 }
 
+void enclave_job_drain(struct enclave_job *job)
+{
+	job->ok = control_drain(job->control, job->poll_timeout_ms, &job->state, &job->error);
+}
+
 void enclave_job_forget(struct enclave_job *job)
 {
 	const struct control_state wished = job->state;

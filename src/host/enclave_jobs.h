@@ -26,6 +26,7 @@ void enclave_job_provision(struct enclave_job *job);
 void enclave_job_poll(struct enclave_job *job);
 void enclave_job_reload(struct enclave_job *job);
 void enclave_job_import(struct enclave_job *job);
+void enclave_job_drain(struct enclave_job *job);   /* clients are to go elsewhere */
 void enclave_job_refresh(struct enclave_job *job); /* its credentials */
 /* Of the keys that the state of the last job names. */
 void enclave_job_forget(struct enclave_job *job);

@@ -6,8 +6,9 @@
 #include "base/json.h"
 
 static const char *const state_names[HOST_STATE_COUNT] = {
-	[HOST_STATE_LAUNCHING] = "launching", [HOST_STATE_PROVISIONING] = "provisioning", [HOST_STATE_SERVING] = "serving",
-	[HOST_STATE_BACKOFF] = "backoff",     [HOST_STATE_STOPPED] = "stopped",
+	[HOST_STATE_WAITING] = "waiting", [HOST_STATE_LAUNCHING] = "launching", [HOST_STATE_PROVISIONING] = "provisioning",
+	[HOST_STATE_SERVING] = "serving", [HOST_STATE_DRAINING] = "draining",   [HOST_STATE_BACKOFF] = "backoff",
+	[HOST_STATE_STOPPED] = "stopped",
 };
 
 const char *host_state_name(enum host_state state)

@@ -9,10 +9,12 @@
 #include "host/key_failures.h"
 
 enum host_state {
+	HOST_STATE_WAITING,      /* for the start flag; no enclave runs */
 	HOST_STATE_LAUNCHING,    /* the enclave is starting */
 	HOST_STATE_PROVISIONING, /* it is opening its keys */
 	HOST_STATE_SERVING,
-	HOST_STATE_BACKOFF, /* it is not running; the next try comes later */
+	HOST_STATE_DRAINING, /* it serves, and tells clients to go elsewhere; soon it ends */
+	HOST_STATE_BACKOFF,  /* it is not running; the next try comes later */
 	HOST_STATE_STOPPED,
 	HOST_STATE_COUNT,
 };

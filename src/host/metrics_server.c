@@ -110,6 +110,14 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
 	return result;
 }
 
+static enum MHD_Result answer_health(struct metrics_server *server, struct MHD_Connection *connection)
+{
+	AUTO_BUFFER struct buffer line = {0};
+	bool serves = server->options.health(server->options.context, &line);
+
+	return answer(connection, serves ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, buffer_view(&line));
+}
+
 static enum MHD_Result wait_for_enclave(struct metrics_server *server, struct MHD_Connection *connection, void **state)
 {
 	if (server->waiting_count == WAITING_MAX)
@@ -140,8 +148,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	}
 	if (*state == &is_waiting)
 		return answer(connection, MHD_HTTP_OK, buffer_view(&server->text));
+	if (strcmp(path, "/healthz") == 0)
+		return answer_health(server, connection);
 	if (strcmp(path, "/metrics") != 0)
-		return answer(connection, MHD_HTTP_NOT_FOUND, view_of_text("there is nothing at this path but /metrics\n"));
+		return answer(connection, MHD_HTTP_NOT_FOUND, view_of_text("there are /metrics and /healthz here\n"));
 	return wait_for_enclave(server, connection, state);
 }
 

@@ -2,6 +2,8 @@
 /*
  * GET /metrics in Prometheus text over plain HTTP, on an address of the operator's choosing: what the enclave counts, asked for over the control
  * channel, and what this host counts. When the enclave does not answer its part is missing, and ensign_enclave_up is 0.
+ *
+ * GET /healthz: 200 while the enclave serves, else 503, and a line that says what the host is doing.
  */
 #pragma once
 
@@ -21,6 +23,7 @@ struct metrics_server_options {
 	const struct address *control; /* borrowed */
 	unsigned idle_timeout_s;       /* a connection that neither sends nor takes anything is closed then; 0: 10 */
 	void (*append)(void *context, bool enclave_is_up, struct buffer *ret_text); /* the host's own */
+	bool (*health)(void *context, struct buffer *ret_line);                     /* whether it serves */
 	void *context;
 };
 

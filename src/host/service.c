@@ -14,6 +14,8 @@
 #include "host/host_metrics.h"
 #include "host/launcher.h"
 #include "host/metrics_server.h"
+#include "host/notify.h"
+#include "host/start_flag.h"
 #include "host/supervisor.h"
 #include "host/table_watch.h"
 #include "image/machine.h"
@@ -53,14 +55,18 @@ struct service {
 	struct enclave_log *enclave_log;
 	struct metrics_server *metrics;
 	struct table_watch *table_watch;
+	struct start_flag *start_flag;
+	struct notify *notify;
 };
 
 static void service_done(struct service *service)
 {
+	start_flag_free(service->start_flag);
 	table_watch_free(service->table_watch);
 	metrics_server_free(service->metrics);
 	enclave_log_free(service->enclave_log);
 	supervisor_free(service->supervisor);
+	notify_free(service->notify);
 	launcher_free(service->launcher);
 	for (size_t i = 0; i < service->relay_count; i++)
 		relay_free(service->relays[i].relay);
@@ -286,7 +292,43 @@ static void on_signal(int number, short what, void *context)
 		return;
 	}
 	log_info("stopping", "signal=%d", number);
+	notify_send(service->notify, "STOPPING=1", NULL);
 	supervisor_stop(service->supervisor);
+}
+
+/* One line about the enclave, for people. True: it serves. */
+static bool describe(void *context, struct buffer *ret_line)
+{
+	const struct service *service = context;
+	const struct host_status *status = supervisor_status(service->supervisor);
+	bool serves = status->state == HOST_STATE_SERVING;
+
+	buffer_append_text(ret_line, host_state_name(status->state));
+	if (status->state == HOST_STATE_WAITING)
+		buffer_append_format(ret_line, " for the start flag %s", service->settings->start_flag);
+	if (serves || status->state == HOST_STATE_DRAINING)
+		buffer_append_format(ret_line, " %llu keys", (unsigned long long)status->key_count);
+	else if (status->last_error.code != ERROR_NONE)
+		buffer_append_format(ret_line, ": %s", status->last_error.message);
+	buffer_append_byte(ret_line, '\n');
+	return serves;
+}
+
+static void on_changed(void *context)
+{
+	const struct service *service = context;
+	AUTO_BUFFER struct buffer line = {0};
+
+	(void)describe(context, &line);
+	line.data[line.size - 1] = 0;
+	notify_send(service->notify, NULL, buffer_text(&line));
+}
+
+static void on_start_flag(void *context, bool may_run)
+{
+	const struct service *service = context;
+
+	supervisor_hold(service->supervisor, !may_run);
 }
 
 static void on_stopped(void *context)
@@ -333,6 +375,7 @@ static bool observe(struct service *service, struct error *error)
 		.listen = service->settings->metrics_listen,
 		.control = &service->launch.control,
 		.append = append_metrics,
+		.health = describe,
 		.context = service,
 	};
 
@@ -372,12 +415,20 @@ static bool start(struct service *service, struct error *error)
 		.launcher = service->launcher,
 		.control = service->launch.control,
 		.status_path = service->status_path,
+		.drain_ms = service->settings->drain_s * 1000,
+		.is_held = service->settings->start_flag[0] != 0,
+		.changed = on_changed,
 		.stopped = on_stopped,
 		.context = service,
 	};
 
 	service->supervisor = supervisor_new(&options, error);
-	return service->supervisor != NULL;
+	if (!service->supervisor)
+		return false;
+	if (!options.is_held)
+		return true;
+	service->start_flag = start_flag_new(service->base, service->settings, on_start_flag, service, error);
+	return service->start_flag != NULL;
 }
 
 bool service_run(const struct settings *settings, struct error *error)
@@ -391,9 +442,11 @@ bool service_run(const struct settings *settings, struct error *error)
 	service.base = event_base_new();
 	if (!service.base)
 		return error_set(error, ERROR_IO, "cannot make an event loop");
-	if (!add_relays(&service, error) || !watch_tables(&service, error) || !start(&service, error) ||
+	service.notify = notify_new(service.base, error);
+	if (!service.notify || !add_relays(&service, error) || !watch_tables(&service, error) || !start(&service, error) ||
 	    !observe(&service, error) || !watch_signals(&service, error))
 		return false;
+	notify_send(service.notify, "READY=1", NULL);
 	if (event_base_dispatch(service.base) < 0)
 		return error_set(error, ERROR_IO, "the event loop failed");
 	log_info("stopped", "%s", "");

@@ -2,6 +2,7 @@
 #include "host/settings.h"
 
 #include "base/file.h"
+#include "host/instance_settings.h"
 #include "image/machine.h"
 
 #define SQLITE_PREFIX "sqlite:"
@@ -58,10 +59,13 @@ static const struct text_member {
 	{MEMBER(nsm), read_address},
 };
 
-static const char *const other_members[] = {"credentials",   "relays",   "metrics_listen", "log_format",
-					    "tables_poll_s", "dynamodb", "machine",        "nitro"};
+static const char *const other_members[] = {"credentials",   "relays",     "metrics_listen", "log_format",
+					    "tables_poll_s", "dynamodb",   "machine",        "nitro",
+					    "ssm",           "start_flag", "drain_s"};
+/* What a Nitro enclave has in its image, and finds for itself. */
+static const char *const process_members[] = {"program", "configuration", "nsm"};
 static const char *const relay_members[] = {"name", "listen", "connect"};
-static const char *const dynamodb_members[] = {"region", "host", "ca_file"};
+static const char *const place_members[] = {"region", "host", "ca_file"};
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {
@@ -97,10 +101,15 @@ static bool check_member_names(json_t *object, struct error *error)
 
 static bool read_text_members(json_t *object, struct settings *settings, struct error *error)
 {
+	bool is_nitro = json_object_get(object, "nitro") != NULL;
+
 	for (size_t i = 0; i < ARRAY_SIZE(text_members); i++) {
 		const struct text_member *member = &text_members[i];
 		const char *text;
 
+		if (is_nitro && !json_object_get(object, member->name) &&
+		    is_one_of(member->name, process_members, ARRAY_SIZE(process_members)))
+			continue;
 		if (!json_read_text(object, member->name, &text, error) ||
 		    !member->read(text, member->name, (char *)settings + member->offset, member->size, error))
 			return false;
@@ -174,16 +183,16 @@ static bool read_relays(json_t *object, struct settings *settings, struct error 
 	return true;
 }
 
-static bool read_dynamodb_members(json_t *object, struct dynamodb_settings *dynamodb, struct error *error)
+static bool read_place(json_t *object, struct place_settings *place, struct error *error)
 {
 	const char *region, *host, *ca_file;
 
-	return json_check_members(object, dynamodb_members, ARRAY_SIZE(dynamodb_members), error) &&
+	return json_check_members(object, place_members, ARRAY_SIZE(place_members), error) &&
 	       json_read_text(object, "region", &region, error) && json_read_text_optional(object, "host", &host, error) &&
 	       json_read_text_optional(object, "ca_file", &ca_file, error) &&
-	       copy_text(region, "region", dynamodb->region, sizeof dynamodb->region, error) &&
-	       (!host || copy_text(host, "host", dynamodb->host, sizeof dynamodb->host, error)) &&
-	       (!ca_file || copy_text(ca_file, "ca_file", dynamodb->ca_file, sizeof dynamodb->ca_file, error));
+	       copy_text(region, "region", place->region, sizeof place->region, error) &&
+	       (!host || copy_text(host, "host", place->host, sizeof place->host, error)) &&
+	       (!ca_file || copy_text(ca_file, "ca_file", place->ca_file, sizeof place->ca_file, error));
 }
 
 static bool read_dynamodb(json_t *object, struct settings *settings, struct error *error)
@@ -192,10 +201,26 @@ static bool read_dynamodb(json_t *object, struct settings *settings, struct erro
 
 	if (json_object_get(object, "dynamodb"))
 		return json_read_object(object, "dynamodb", &member, error) &&
-		       (read_dynamodb_members(member, &settings->dynamodb, error) || error_prefix(error, "dynamodb"));
+		       (read_place(member, &settings->dynamodb, error) || error_prefix(error, "dynamodb"));
 	if (settings->key_table.is_dynamodb || settings->tls_table.is_dynamodb)
 		return error_set(error, ERROR_INPUT, "dynamodb: missing; a table is in it, of which region?");
 	return true;
+}
+
+static bool read_start_flag(json_t *object, struct settings *settings, struct error *error)
+{
+	const char *text;
+	json_t *place;
+
+	if (!json_read_text_optional(object, "start_flag", &text, error))
+		return false;
+	if (!text)
+		return true;
+	if (!json_object_get(object, "ssm"))
+		return error_set(error, ERROR_INPUT, "ssm: missing; the start flag is a parameter of which region?");
+	return copy_text(text, "start_flag", settings->start_flag, sizeof settings->start_flag, error) &&
+	       json_read_object(object, "ssm", &place, error) &&
+	       (read_place(place, &settings->ssm, error) || error_prefix(error, "ssm"));
 }
 
 static bool read_metrics(json_t *object, struct settings *settings, struct error *error)
@@ -347,28 +372,48 @@ static bool read_tables_poll(json_t *object, struct settings *settings, struct e
 	return true;
 }
 
-bool settings_parse(struct view json, struct settings *ret_settings, struct error *error)
+static bool read_object(json_t *object, struct settings *ret_settings, struct error *error)
 {
 	AUTO_FREE struct settings *settings = memory_allocate_zeroed(1, sizeof *settings);
-	AUTO_JSON json_t *object = json_parse_object(json, "host settings", error);
 
-	if (!object || !check_member_names(object, error) || !read_text_members(object, settings, error) ||
+	if (!check_member_names(object, error) || !read_text_members(object, settings, error) ||
 	    !read_credentials(object, settings, error) || !read_relays(object, settings, error) ||
 	    !read_metrics(object, settings, error) || !read_log_format(object, settings, error) ||
 	    !read_tables_poll(object, settings, error) || !read_dynamodb(object, settings, error) ||
+	    !read_start_flag(object, settings, error) ||
+	    !read_number(object, "drain_s", 0, SETTINGS_DRAIN_MAX_S, &settings->drain_s, error) ||
 	    !read_machine(object, settings, error) || !read_nitro(object, settings, error))
 		return false;
 	*ret_settings = *settings;
 	return true;
 }
 
-bool settings_read(const char *path, struct settings *ret_settings, struct error *error)
+bool settings_parse(struct view json, struct settings *ret_settings, struct error *error)
+{
+	AUTO_JSON json_t *object = json_parse_object(json, "host settings", error);
+
+	return object && read_object(object, ret_settings, error);
+}
+
+static bool add_file(const char *path, json_t *object, struct error *error)
 {
 	AUTO_BUFFER struct buffer text = {0};
+	AUTO_JSON json_t *members = NULL;
 
 	if (!file_read(path, SETTINGS_MAX_SIZE, &text, error))
 		return false;
-	return settings_parse(buffer_view(&text), ret_settings, error) || error_prefix(error, "%s", path);
+	members = json_parse_object(buffer_view(&text), "host settings", error);
+	return members && (json_object_update(object, members) == 0 || error_set(error, ERROR_BUG, "settings"));
+}
+
+bool settings_read(const char *path, bool is_of_instance, struct settings *ret_settings, struct error *error)
+{
+	AUTO_JSON json_t *object = is_of_instance ? instance_settings_new(error) : json_object();
+
+	if (!object)
+		return false;
+	return ((!path || add_file(path, object, error)) && read_object(object, ret_settings, error)) ||
+	       error_prefix(error, "%s", path ? path : "environment");
 }
 
 const struct relay_settings *settings_find_relay(const struct settings *settings, const char *name)

@@ -29,6 +29,8 @@
 #define SETTINGS_NITRO_CID 16
 #define SETTINGS_NITRO_CID_MIN 4
 #define SETTINGS_NITRO_CPUS_MAX 128
+/* Longer than a load balancer takes to see that it should send nobody any more. */
+#define SETTINGS_DRAIN_MAX_S 3600
 /* The relay that the enclave reaches KMS through; there must be one. */
 #define SETTINGS_KMS_RELAY "kms"
 /* The one that it reaches the slashing table of a fleet through, if it uses one. */
@@ -44,8 +46,8 @@ struct table_settings {
 	char name[SETTINGS_PATH_SIZE]; /* of "sqlite:PATH" the path, of "dynamodb:NAME" the table */
 };
 
-/* "dynamodb": {"region", "host", "ca_file"}: where the tables of DynamoDB are; the last two may be left out. */
-struct dynamodb_settings {
+/* "dynamodb", "ssm": {"region", "host", "ca_file"}: where the tables are, and the start flag; the last two may be left out. */
+struct place_settings {
 	char region[SETTINGS_NAME_SIZE]; /* "": not given */
 	char host[SETTINGS_URL_SIZE];    /* "": AWS's own */
 	char ca_file[SETTINGS_PATH_SIZE];
@@ -85,6 +87,7 @@ struct nitro_settings {
 
 struct settings {
 	char launcher[SETTINGS_NAME_SIZE]; /* looked up in launcher.h's table */
+	/* These two, and "nsm", may be left out with "nitro": "", and an address of no meaning. */
 	char program[SETTINGS_PATH_SIZE];
 	char configuration[SETTINGS_PATH_SIZE];
 	char run_folder[SETTINGS_PATH_SIZE];
@@ -92,7 +95,12 @@ struct settings {
 	char web3signer_uuid[SETTINGS_UUID_SIZE];
 	struct table_settings key_table;
 	struct table_settings tls_table;
-	struct dynamodb_settings dynamodb;
+	struct place_settings dynamodb;
+	struct place_settings ssm;
+	/* "start_flag", which may be left out: the name of an SSM parameter (host/start_flag.h); "": the enclave is started at once */
+	char start_flag[SETTINGS_PATH_SIZE];
+	/* "drain_s", which may be left out: at SIGTERM a serving enclave signs for so long while clients are told to go elsewhere; 0: it ends at once */
+	unsigned drain_s;
 	struct address listen;
 	struct address nsm;
 	enum credential_source credential_source;
@@ -112,6 +120,10 @@ struct settings {
 
 /* Unknown members are refused, and none may be missing but those that say so: a misspelt setting must not silently have no effect. */
 MUST_USE bool settings_parse(struct view json, struct settings *ret_settings, struct error *error);
-MUST_USE bool settings_read(const char *path, struct settings *ret_settings, struct error *error);
+/*
+ * From the file; `path` NULL: there is none. `is_of_instance`: what the environment of an EC2 instance says too (host/instance_settings.h); where
+ * both say something the file counts.
+ */
+MUST_USE bool settings_read(const char *path, bool is_of_instance, struct settings *ret_settings, struct error *error);
 /* Never NULL in settings that were parsed. */
 const struct relay_settings *settings_find_relay(const struct settings *settings, const char *name);

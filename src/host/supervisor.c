@@ -37,6 +37,10 @@ struct supervisor {
 	struct event *enclave_event; /* NULL: no enclave is running */
 	bool ending;                 /* the enclave was told to end */
 	bool stopping;
+	bool draining; /* stopping comes next */
+	bool drain_asked;
+	bool held;
+	struct event *drain_timer;
 	bool launched_before;
 	bool relaunch_at_once; /* if this is the first failure in a while */
 	bool reload_asked;     /* by supervisor_reload() */
@@ -59,6 +63,8 @@ static void write_status(struct supervisor *supervisor)
 
 	if (!host_status_write(&supervisor->status, supervisor->options.status_path, &error))
 		log_failure(LOG_LEVEL_WARNING, "status_not_written", &error);
+	if (supervisor->options.changed)
+		supervisor->options.changed(supervisor->options.context);
 }
 
 static void set_state(struct supervisor *supervisor, enum host_state state)
@@ -177,7 +183,7 @@ static void serve(struct supervisor *supervisor)
 		supervisor->serving_since_ms = clock_monotonic_ms();
 	log_info("serving", "enclave_pid=%d key_count=%llu failed=%llu", (int)supervisor->status.enclave_pid,
 		 (unsigned long long)supervisor->status.key_count, (unsigned long long)supervisor->status.failures.count);
-	set_state(supervisor, HOST_STATE_SERVING);
+	set_state(supervisor, supervisor->draining ? HOST_STATE_DRAINING : HOST_STATE_SERVING);
 	schedule_poll(supervisor);
 }
 
@@ -209,11 +215,23 @@ static void refresh_done(struct supervisor *supervisor)
 	schedule_poll(supervisor);
 }
 
+static void drain_done(struct supervisor *supervisor)
+{
+	if (!supervisor->job.ok)
+		log_failure(LOG_LEVEL_WARNING, "clients_not_told", &supervisor->job.error);
+	schedule_poll(supervisor);
+}
+
 /* Imports and deletions end with a reload too. */
 static void grant_wishes(struct supervisor *supervisor)
 {
 	const struct control_state *state = &supervisor->job.state;
 
+	if (supervisor->drain_asked) {
+		supervisor->drain_asked = false;
+		submit(supervisor, enclave_job_drain, drain_done);
+		return;
+	}
 	if (state->wants_credential) {
 		submit(supervisor, enclave_job_refresh, refresh_done);
 		return;
@@ -310,6 +328,7 @@ static void wait_done(struct supervisor *supervisor)
 static void finish(struct supervisor *supervisor)
 {
 	(void)evtimer_del(supervisor->timer);
+	(void)evtimer_del(supervisor->drain_timer);
 	set_state(supervisor, HOST_STATE_STOPPED);
 	supervisor->options.stopped(supervisor->options.context);
 }
@@ -321,8 +340,13 @@ static void continue_without_enclave(struct supervisor *supervisor)
 
 	if (supervisor->enclave_event || supervisor->job_done)
 		return;
-	if (supervisor->stopping) {
+	if (supervisor->stopping || supervisor->draining) {
 		finish(supervisor);
+		return;
+	}
+	if (supervisor->held) {
+		(void)evtimer_del(supervisor->timer);
+		set_state(supervisor, HOST_STATE_WAITING);
 		return;
 	}
 	delay_ms = backoff_next_ms(&supervisor->backoff, supervisor->relaunch_at_once);
@@ -440,6 +464,25 @@ static void set_timing_defaults(struct supervisor_timing *timing)
 	set_default(&timing->quiet_ms, QUIET_MS);
 }
 
+static void stop_now(struct supervisor *supervisor)
+{
+	supervisor->stopping = true;
+	(void)evtimer_del(supervisor->drain_timer);
+	(void)evtimer_del(supervisor->timer);
+	if (supervisor->enclave_event) {
+		end_enclave(supervisor);
+		return;
+	}
+	continue_without_enclave(supervisor);
+}
+
+static void on_drained(int fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	stop_now(context);
+}
+
 struct supervisor *supervisor_new(const struct supervisor_options *options, struct error *error)
 {
 	struct supervisor *supervisor = memory_allocate_zeroed(1, sizeof *supervisor);
@@ -454,35 +497,61 @@ struct supervisor *supervisor_new(const struct supervisor_options *options, stru
 	supervisor->job.poll_timeout_ms = supervisor->options.timing.poll_timeout_ms;
 	supervisor->worker = worker_new(options->base, on_job_done, supervisor, error);
 	supervisor->timer = evtimer_new(options->base, on_timer, supervisor);
-	if (supervisor->worker && !supervisor->timer)
+	supervisor->drain_timer = evtimer_new(options->base, on_drained, supervisor);
+	if (supervisor->worker && !(supervisor->timer && supervisor->drain_timer))
 		(void)error_set(error, ERROR_IO, "cannot make a timer");
-	if (!supervisor->worker || !supervisor->timer) {
+	if (!supervisor->worker || !supervisor->timer || !supervisor->drain_timer) {
 		supervisor_free(supervisor);
 		return NULL;
 	}
-	set_timer(supervisor, 0, launch);
+	supervisor->held = options->is_held;
+	set_timer(supervisor, 0, supervisor->held ? continue_without_enclave : launch);
 	return supervisor;
 }
 
-void supervisor_reload(struct supervisor *supervisor)
+/* What waits for the next poll need not. */
+static void poll_soon(struct supervisor *supervisor)
 {
-	supervisor->reload_asked = true;
 	if (supervisor->status.state == HOST_STATE_SERVING && !supervisor->job_done && !supervisor->ending &&
 	    supervisor->timer_action == poll_now)
 		set_timer(supervisor, 0, poll_now);
 }
 
+void supervisor_reload(struct supervisor *supervisor)
+{
+	supervisor->reload_asked = true;
+	poll_soon(supervisor);
+}
+
+void supervisor_hold(struct supervisor *supervisor, bool is_held)
+{
+	if (supervisor->held == is_held || supervisor->stopping || supervisor->draining)
+		return;
+	supervisor->held = is_held;
+	if (is_held && supervisor->enclave_event && !supervisor->ending)
+		end_enclave(supervisor);
+	else if (is_held)
+		continue_without_enclave(supervisor);
+	else if (!supervisor->enclave_event && !supervisor->job_done)
+		set_timer(supervisor, 0, launch);
+}
+
 void supervisor_stop(struct supervisor *supervisor)
 {
+	const struct timeval patience = {.tv_sec = supervisor->options.drain_ms / 1000,
+					 .tv_usec = (suseconds_t)(supervisor->options.drain_ms % 1000) * 1000};
+
 	if (supervisor->stopping)
 		return;
-	supervisor->stopping = true;
-	(void)evtimer_del(supervisor->timer);
-	if (supervisor->enclave_event) {
-		end_enclave(supervisor);
+	if (supervisor->draining || supervisor->options.drain_ms == 0 || supervisor->status.state != HOST_STATE_SERVING) {
+		stop_now(supervisor);
 		return;
 	}
-	continue_without_enclave(supervisor);
+	supervisor->drain_asked = true;
+	poll_soon(supervisor);
+	supervisor->draining = true;
+	set_state(supervisor, HOST_STATE_DRAINING);
+	(void)evtimer_add(supervisor->drain_timer, &patience);
 }
 
 void supervisor_free(struct supervisor *supervisor)
@@ -497,6 +566,8 @@ void supervisor_free(struct supervisor *supervisor)
 		event_free(supervisor->enclave_event);
 	if (supervisor->timer)
 		event_free(supervisor->timer);
+	if (supervisor->drain_timer)
+		event_free(supervisor->drain_timer);
 	free(supervisor);
 }
 

@@ -4,6 +4,9 @@
  * falls silent or cannot open its keys. While it serves, what it wants of its parent (reload, import, forget) is done when the answer to
  * a poll says so; that such a wish fails is no reason to end it.
  *
+ *   WAITING ─released─┐
+ *       ┌─────────────┘
+ *       ▼
  *   LAUNCHING ─answers─► PROVISIONING ─keys open─► SERVING
  *       ▲                     │ refused               │ died, or silent
  *       └────── BACKOFF ◄─────┴───────────────────────┘
@@ -37,6 +40,9 @@ struct supervisor_options {
 	struct address control;  /* of the enclave */
 	const char *status_path; /* of status.json */
 	struct supervisor_timing timing;
+	unsigned drain_ms; /* supervisor_stop() lets a serving enclave sign for so long while clients are told to go; 0: not */
+	bool is_held;      /* nothing is launched until supervisor_hold(…, false) */
+	void (*changed)(void *context); /* the status is another; NULL: nobody asks */
 	void (*stopped)(void *context); /* called once after supervisor_stop(), when the enclave is gone */
 	void *context;
 };
@@ -47,7 +53,9 @@ struct supervisor;
 MUST_USE struct supervisor *supervisor_new(const struct supervisor_options *options, struct error *error);
 /* Have the enclave read the tables again, as soon as it serves. */
 void supervisor_reload(struct supervisor *supervisor);
-/* Ends the enclave, then calls `stopped`. */
+/* Held: the enclave is ended, and none is launched until it is released. */
+void supervisor_hold(struct supervisor *supervisor, bool is_held);
+/* Drains and ends the enclave, then calls `stopped`. Called once more it does not wait for the drain's end. */
 void supervisor_stop(struct supervisor *supervisor);
 /* Kills the enclave if it still runs; accepts NULL. */
 void supervisor_free(struct supervisor *supervisor);

@@ -12,15 +12,9 @@ static void access_done(struct host_table_access *borrowed)
 	credentials_done(&borrowed->credentials);
 }
 
-static const char *text_or_null(const char *text)
-{
-	return text[0] ? text : NULL;
-}
-
 static bool gain_access(const struct settings *settings, struct host_table_access *ret_borrowed, struct error *error)
 {
-	const struct dynamodb_settings *dynamodb = &settings->dynamodb;
-	const struct aws_place place = {dynamodb->region, text_or_null(dynamodb->host), text_or_null(dynamodb->ca_file)};
+	const struct aws_place place = instance_place_of(&settings->dynamodb);
 
 	return aws_access_init("dynamodb", &place, &ret_borrowed->access, error) &&
 	       instance_credentials_read(settings, &ret_borrowed->credentials, error);

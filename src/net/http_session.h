@@ -32,7 +32,7 @@ static inline void http_session_done(struct http_session **session)
 #define AUTO_HTTP_SESSION CLEANUP(http_session_done)
 
 /*
- * Begin an exchange, whose time begins now. `via`, `ca_pem`, `method`, `wanted_header` and the client's certificate are borrowed until
+ * Begin an exchange, whose time begins now. `via`, `ca_pem`, `method`, `wanted_headers` and the client's certificate are borrowed until
  * its end, the rest is copied. Connections are told apart by the URL's host alone, so every request to one host needs the same `via`.
  * ERROR_INPUT as http_exchange(); ERROR_BUG when too many are under way.
  */

@@ -255,12 +255,12 @@ static const char *problem_text(const struct http_transfer *transfer, CURLcode c
 	return curl_easy_strerror(code);
 }
 
-static bool explain(const struct http_transfer *transfer, CURLcode code, bool *ret_transient, struct error *error)
+static bool explain(const struct http_transfer *transfer, CURLcode code, struct http_response *response, struct error *error)
 {
 	const char *what = "HTTP exchange failed";
 
 	if (transfer->socket.problem.code != ERROR_NONE) {
-		*ret_transient = true;
+		response->transient = true;
 		return error_set(error, transfer->socket.problem.code, "%s", transfer->socket.problem.message);
 	}
 	if (transfer->body_too_large)
@@ -268,16 +268,17 @@ static bool explain(const struct http_transfer *transfer, CURLcode code, bool *r
 	if (transfer->headers_too_large)
 		return error_set(error, ERROR_PEER, "the answer's headers are larger than %u bytes", RESPONSE_HEADERS_MAX_SIZE);
 	if (code == CURLE_OPERATION_TIMEDOUT) {
-		*ret_transient = true;
+		response->transient = true;
 		return error_set(error, ERROR_PEER, "timed out after %u ms", transfer->request.timeout_ms);
 	}
+	response->is_refused = code == CURLE_PEER_FAILED_VERIFICATION;
 	if (code == CURLE_URL_MALFORMAT)
 		return error_set(error, ERROR_INPUT, "not a URL");
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
 		if (causes[i].code != code)
 			continue;
 		what = causes[i].what;
-		*ret_transient = causes[i].transient;
+		response->transient = causes[i].transient;
 	}
 	return error_set(error, ERROR_PEER, "%s: %s", what, problem_text(transfer, code));
 }
@@ -312,7 +313,8 @@ static bool take_answer(struct http_transfer *transfer, struct http_response *re
 	if (curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &response->status) != CURLE_OK)
 		return error_set(error, ERROR_BUG, "no status");
 	copy_header(transfer->curl, "Content-Type", response->content_type);
-	copy_header(transfer->curl, transfer->request.wanted_header, response->wanted_value);
+	for (size_t i = 0; i < HTTP_WANTED_HEADERS_MAX; i++)
+		copy_header(transfer->curl, transfer->request.wanted_headers[i], response->wanted_values[i]);
 	if (transfer->request.judges_certificate && !take_certificate(transfer->curl, &response->server_certificate_pem, error))
 		return false;
 	response->body = transfer->body;
@@ -323,8 +325,7 @@ static bool take_answer(struct http_transfer *transfer, struct http_response *re
 bool http_transfer_finish(struct http_transfer *transfer, CURLcode code, struct http_response *ret_response, struct error *error)
 {
 	*ret_response = (struct http_response){0};
-	return code == CURLE_OK ? take_answer(transfer, ret_response, error)
-				: explain(transfer, code, &ret_response->transient, error);
+	return code == CURLE_OK ? take_answer(transfer, ret_response, error) : explain(transfer, code, ret_response, error);
 }
 
 static unsigned set_options(struct http_transfer *transfer, uint64_t deadline_ms, bool keep_connection)

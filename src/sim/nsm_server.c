@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "image/machine_image.h"
 #include "net/frame.h"
@@ -21,6 +23,8 @@
 #define LISTEN_BACKLOG 16
 /* When accept() fails (no descriptors left), do not spin. */
 #define ACCEPT_RETRY_MS 100
+/* Nine measurements at most. */
+#define IMAGE_FILE_MAX_SIZE 4096
 
 struct slot {
 	struct nsm_server *server;
@@ -34,6 +38,7 @@ struct nsm_server {
 	struct authority *authority;
 	char *instance_id;
 	char *machine_folder; /* NULL: clients are processes */
+	char *images_folder;
 	uint8_t pcr3[NSM_PCR_SIZE];
 	uint8_t pcr4[NSM_PCR_SIZE];
 	int listener;
@@ -57,6 +62,39 @@ static bool wait_readable(const struct nsm_server *server, int fd)
 	}
 }
 
+static bool read_pcr(json_t *object, const char *name, uint8_t ret_pcr[NSM_PCR_SIZE], struct error *error)
+{
+	const char *text;
+
+	if (!json_read_text(object, name, &text, error))
+		return false;
+	return hex_decode(view_of_text(text), ret_pcr, NSM_PCR_SIZE) ||
+	       error_set(error, ERROR_INPUT, "%s: not 96 hex digits", name);
+}
+
+/* The image that this process stands in for, if it does for one. */
+static bool find_image(const struct nsm_server *server, struct measurement *measurement, struct error *error)
+{
+	AUTO_BUFFER struct buffer text = {0};
+	AUTO_FREE char *path = NULL;
+	AUTO_JSON json_t *object = NULL;
+	char pcr0[NSM_PCR_TEXT_SIZE];
+
+	if (!server->images_folder)
+		return true;
+	hex_encode(view_of(measurement->pcr0, NSM_PCR_SIZE), pcr0);
+	path = memory_format("%s/%s.json", server->images_folder, pcr0);
+	if (!file_exists(path))
+		return true;
+	if (!file_read(path, IMAGE_FILE_MAX_SIZE, &text, error))
+		return false;
+	object = json_parse_object(buffer_view(&text), path, error);
+	return object &&
+	       ((read_pcr(object, "PCR0", measurement->pcr0, error) && read_pcr(object, "PCR1", measurement->pcr1, error) &&
+		 read_pcr(object, "PCR2", measurement->pcr2, error)) ||
+		error_prefix(error, "%s", path));
+}
+
 static bool measure_client(const struct nsm_server *server, int fd, struct peer_process *ret_process,
 			   struct measurement *ret_measurement, uint8_t ret_pcr8[NSM_PCR_SIZE], struct error *error)
 {
@@ -64,7 +102,7 @@ static bool measure_client(const struct nsm_server *server, int fd, struct peer_
 
 	if (!server->machine_folder) {
 		memset(ret_pcr8, 0, NSM_PCR_SIZE);
-		return peer_measure(fd, ret_process, ret_measurement, error);
+		return peer_measure(fd, ret_process, ret_measurement, error) && find_image(server, ret_measurement, error);
 	}
 	return peer_identify(fd, ret_process, error) && machine_image_read(server->machine_folder, &image, error) &&
 	       machine_image_measure(&image, clock_realtime_ms(), ret_measurement, ret_pcr8, error);
@@ -211,23 +249,29 @@ static void server_free(struct nsm_server *server)
 		(void)close(server->stop_event);
 	free(server->instance_id);
 	free(server->machine_folder);
+	free(server->images_folder);
 	free(server);
 }
 
-bool nsm_server_start(const struct address *address, struct authority *authority, const char *role_arn, const char *instance_id,
-		      const char *machine_folder, struct nsm_server **ret_server, struct error *error)
+static char *copy_or_null(const char *text)
+{
+	return text ? memory_copy_text(text) : NULL;
+}
+
+bool nsm_server_start(const struct nsm_server_options *options, struct nsm_server **ret_server, struct error *error)
 {
 	struct nsm_server *server = (struct nsm_server *)memory_allocate_zeroed(1, sizeof *server);
 	bool ok;
 
-	server->authority = authority;
-	server->instance_id = memory_copy_text(instance_id);
-	server->machine_folder = machine_folder ? memory_copy_text(machine_folder) : NULL;
-	if (role_arn)
-		measurement_extend_text(role_arn, server->pcr3);
-	measurement_extend_text(instance_id, server->pcr4);
+	server->authority = options->authority;
+	server->instance_id = memory_copy_text(options->instance_id);
+	server->machine_folder = copy_or_null(options->machine_folder);
+	server->images_folder = copy_or_null(options->images_folder);
+	if (options->role_arn)
+		measurement_extend_text(options->role_arn, server->pcr3);
+	measurement_extend_text(options->instance_id, server->pcr4);
 	server->stop_event = eventfd(0, EFD_CLOEXEC);
-	server->listener = address_listen(address, LISTEN_BACKLOG, error);
+	server->listener = address_listen(&options->address, LISTEN_BACKLOG, error);
 	ok = server->listener >= 0;
 	if (ok && (server->stop_event < 0 || !thread_start(&server->accept_thread, accept_main, server)))
 		ok = error_set_errno(error, ERROR_IO, "simulated NSM");

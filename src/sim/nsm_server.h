@@ -21,12 +21,20 @@
 
 struct nsm_server;
 
-/*
- * Listen on `address` (unix; hybrid for a machine) and serve in threads of its own until nsm_server_stop(). The authority must outlive the server.
- * role_arn may be NULL (PCR3 is then zero, as for an instance without a role). machine_folder NULL: clients are processes.
- */
-MUST_USE bool nsm_server_start(const struct address *address, struct authority *authority, const char *role_arn,
-			       const char *instance_id, const char *machine_folder, struct nsm_server **ret_server,
-			       struct error *error);
+struct nsm_server_options {
+	struct address address;      /* unix; hybrid for a machine */
+	struct authority *authority; /* must outlive the server; the texts are copied */
+	const char *instance_id;
+	const char *role_arn;       /* NULL: PCR3 is zero, as for an instance without a role */
+	const char *machine_folder; /* NULL: clients are processes */
+	/*
+	 * Of processes: FOLDER/PCR0.json, if it is there, has the {"PCR0","PCR1","PCR2"} that a process of that PCR0 is given instead. Who runs the program and the
+	 * configuration of an image writes it (tests/support/nitro-cli), so that the process is measured as the image. NULL: there is no such folder.
+	 */
+	const char *images_folder;
+};
+
+/* Serves in threads of its own until nsm_server_stop(). */
+MUST_USE bool nsm_server_start(const struct nsm_server_options *options, struct nsm_server **ret_server, struct error *error);
 /* Disconnects everybody, ends the threads, frees. Accepts NULL. */
 void nsm_server_stop(struct nsm_server *server);

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <sys/file.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "crypto/tls_identity.h"
 #include "sim/identities.h"
@@ -28,6 +29,7 @@
 #define TLS_KEY_PEM_MAX_SIZE 8192
 
 struct simulator {
+	struct simulator_options options;
 	char *folder;
 	int lock_fd;
 	struct sim_store *store;
@@ -85,20 +87,32 @@ static bool write_file(struct simulator *simulator, const char *name, struct vie
 	return file_write_atomic(path, bytes, mode, error);
 }
 
+/* For programs that are to be somebody. */
+static bool write_credentials(struct simulator *simulator, const struct credentials *credentials, const char *name,
+			      struct error *error)
+{
+	AUTO_SECRET struct secret text = {0};
+	AUTO_JSON json_t *json = credentials_to_json(credentials, error);
+
+	return json && json_write_secret(json, &text, error) && write_file(simulator, name, secret_view(&text), 0600, error);
+}
+
 static bool write_operator(struct simulator *simulator, struct error *error)
 {
 	AUTO_SIM_IDENTITY struct sim_identity operator= {0};
-	AUTO_SECRET struct secret text = {0};
-	AUTO_JSON json_t *json = json_object();
 
-	if (!identities_operator(simulator->store, SIM_OPERATOR_ARN, &operator, error))
-		return false;
-	(void)json_object_set_new(json, "access_key_id", json_string(operator.credentials.access_key_id));
-	(void)json_object_set_new(
-		json, "secret_access_key",
-		json_stringn(
-			(const char *)operator.credentials.secret_access_key.data, operator.credentials.secret_access_key.size));
-	return json_write_secret(json, &text, error) && write_file(simulator, SIM_OPERATOR_FILE, secret_view(&text), 0600, error);
+	return identities_operator(simulator->store, SIM_OPERATOR_ARN, &operator, error) &&
+	       write_credentials(simulator, &operator.credentials, SIM_OPERATOR_FILE, error);
+}
+
+static bool write_function(struct simulator *simulator, struct error *error)
+{
+	AUTO_SIM_IDENTITY struct sim_identity function = {0};
+
+	return !simulator->options.function_role_arn ||
+	       (identities_role(simulator->store, simulator->options.function_role_arn, "function", clock_realtime_ms(), &function,
+				error) &&
+		write_credentials(simulator, &function.credentials, SIM_FUNCTION_FILE, error));
 }
 
 static bool make_tls_identity(struct simulator *simulator, struct error *error)
@@ -178,7 +192,7 @@ static bool start_server(struct simulator *simulator, const char *setting, struc
 	return sim_store_set(simulator->store, setting, view_of_text(text), error);
 }
 
-static bool start_kms(struct simulator *simulator, sim_observer observe, struct error *error)
+static bool start_kms(struct simulator *simulator, struct error *error)
 {
 	simulator->kms = (struct kms_service){
 		.store = simulator->store,
@@ -186,7 +200,7 @@ static bool start_kms(struct simulator *simulator, sim_observer observe, struct 
 		.region = SIM_REGION,
 		.account = SIM_ACCOUNT,
 		.operator_arn = SIM_OPERATOR_ARN,
-		.observe = observe,
+		.observe = simulator->options.observe,
 	};
 	return start_server(simulator, SETTING_KMS_PORT,
 			    (struct http_server_options){.tls_key_pem = &simulator->tls_key_pem,
@@ -196,10 +210,12 @@ static bool start_kms(struct simulator *simulator, sim_observer observe, struct 
 			    &simulator->kms_server, error);
 }
 
-static bool start_imds(struct simulator *simulator, sim_observer observe, struct error *error)
+static bool start_imds(struct simulator *simulator, struct error *error)
 {
-	simulator->imds = (struct imds_service){
-		.store = simulator->store, .role_arn = SIM_ROLE_ARN, .instance_id = SIM_INSTANCE_ID, .observe = observe};
+	simulator->imds = (struct imds_service){.store = simulator->store,
+						.role_arn = simulator->options.role_arn,
+						.instance_id = SIM_INSTANCE_ID,
+						.observe = simulator->options.observe};
 	return imds_service_init(&simulator->imds, error) &&
 	       start_server(simulator, SETTING_IMDS_PORT,
 			    (struct http_server_options){.handler = imds_service_handle, .context = &simulator->imds},
@@ -209,23 +225,28 @@ static bool start_imds(struct simulator *simulator, sim_observer observe, struct
 static bool start_nsm(struct simulator *simulator, struct error *error)
 {
 	AUTO_FREE char *text = memory_format("unix:%s/" SIM_NSM_FILE, simulator->folder);
-	struct address address;
+	struct nsm_server_options options = {.authority = simulator->authority,
+					     .role_arn = simulator->options.role_arn,
+					     .instance_id = SIM_INSTANCE_ID,
+					     .images_folder = simulator->options.images_folder};
 
-	return address_parse(text, &address, error) &&
-	       nsm_server_start(&address, simulator->authority, SIM_ROLE_ARN, SIM_INSTANCE_ID, NULL, &simulator->nsm_server, error);
+	return address_parse(text, &options.address, error) && nsm_server_start(&options, &simulator->nsm_server, error);
 }
 
-static bool start_machine_nsm(struct simulator *simulator, const char *machine_folder, struct error *error)
+static bool start_machine_nsm(struct simulator *simulator, struct error *error)
 {
+	const char *folder = simulator->options.machine_folder;
+	struct nsm_server_options options = {.authority = simulator->authority,
+					     .role_arn = simulator->options.role_arn,
+					     .instance_id = SIM_INSTANCE_ID,
+					     .machine_folder = folder};
 	AUTO_FREE char *text = NULL;
-	struct address address;
 
-	if (!machine_folder)
+	if (!folder)
 		return true;
-	text = memory_format("hybrid:%s/" MACHINE_VSOCK ":%d", machine_folder, MACHINE_NSM_PORT);
-	return folder_make(machine_folder, 0700, error) && address_parse(text, &address, error) &&
-	       nsm_server_start(&address, simulator->authority, SIM_ROLE_ARN, SIM_INSTANCE_ID, machine_folder,
-				&simulator->machine_nsm_server, error);
+	text = memory_format("hybrid:%s/" MACHINE_VSOCK ":%d", folder, MACHINE_NSM_PORT);
+	return folder_make(folder, 0700, error) && address_parse(text, &options.address, error) &&
+	       nsm_server_start(&options, &simulator->machine_nsm_server, error);
 }
 
 static void add_path(struct simulator *simulator, const char *member, const char *prefix, const char *name)
@@ -243,7 +264,7 @@ static bool write_endpoints(struct simulator *simulator, struct error *error)
 			  "account", SIM_ACCOUNT, "kms_url", json_sprintf("https://localhost:%u", kms_port), "kms_address",
 			  json_sprintf("tcp:127.0.0.1:%u", kms_port), "kms_host", SIM_KMS_HOST, "imds_url",
 			  json_sprintf("http://127.0.0.1:%u", http_server_port(simulator->imds_server)), "operator_arn",
-			  SIM_OPERATOR_ARN, "role_arn", SIM_ROLE_ARN, "instance_id", SIM_INSTANCE_ID);
+			  SIM_OPERATOR_ARN, "role_arn", simulator->options.role_arn, "instance_id", SIM_INSTANCE_ID);
 	if (!simulator->endpoints)
 		return error_set(error, ERROR_INPUT, "%s: the path is not UTF-8", simulator->folder);
 	add_path(simulator, "kms_ca_file", "", SIM_CA_FILE);
@@ -255,18 +276,21 @@ static bool write_endpoints(struct simulator *simulator, struct error *error)
 	return write_file(simulator, SIM_ENDPOINTS_FILE, buffer_view(&text), 0644, error);
 }
 
-struct simulator *simulator_start(const char *folder, const char *machine_folder, sim_observer observe, struct error *error)
+struct simulator *simulator_start(const struct simulator_options *options, struct error *error)
 {
 	AUTO_SIMULATOR struct simulator *simulator = memory_allocate_zeroed(1, sizeof *simulator);
 	struct simulator *started;
 
+	simulator->options = *options;
+	if (!options->role_arn)
+		simulator->options.role_arn = SIM_ROLE_ARN;
 	simulator->lock_fd = -1;
-	if (!open_folder(simulator, folder, error) || !open_store(simulator, error))
+	if (!open_folder(simulator, options->folder, error) || !open_store(simulator, error))
 		return NULL;
 	simulator->authority = authority_open(simulator->folder, SIM_REGION, SIM_INSTANCE_ID, error);
-	if (!simulator->authority || !write_operator(simulator, error) || !open_tls_identity(simulator, error) ||
-	    !start_kms(simulator, observe, error) || !start_imds(simulator, observe, error) || !start_nsm(simulator, error) ||
-	    !start_machine_nsm(simulator, machine_folder, error) || !write_endpoints(simulator, error))
+	if (!simulator->authority || !write_operator(simulator, error) || !write_function(simulator, error) ||
+	    !open_tls_identity(simulator, error) || !start_kms(simulator, error) || !start_imds(simulator, error) ||
+	    !start_nsm(simulator, error) || !start_machine_nsm(simulator, error) || !write_endpoints(simulator, error))
 		return NULL;
 	started = simulator;
 	simulator = NULL;

@@ -20,16 +20,27 @@
 #define SIM_ENDPOINTS_FILE "endpoints.json"
 #define SIM_CA_FILE "ca.pem"
 #define SIM_OPERATOR_FILE "operator-credentials.json"
+#define SIM_FUNCTION_FILE "function-credentials.json"
 #define SIM_NSM_FILE "nsm.sock"
 
 struct simulator;
 
+/* All borrowed for the simulator's life; NULL: as said. */
+struct simulator_options {
+	const char *folder;
+	const char *machine_folder; /* of a virtual machine, which gets an NSM of its own; there is none */
+	const char *images_folder;  /* what else processes are measured as (sim/nsm_server.h); nothing */
+	const char *role_arn;       /* of the instance; SIM_ROLE_ARN */
+	const char *
+		function_role_arn; /* of a Lambda function, whose temporary credentials are written to SIM_FUNCTION_FILE; there is none */
+	sim_observer observe; /* nobody wants to know */
+};
+
 /*
- * Make what is missing in `folder` (mode 0700), serve, then write endpoints.json. A second simulator on the same folder is
- * refused. With machine_folder (else NULL) there is an NSM for the virtual machine of that folder too. NULL on failure.
+ * Make what is missing in the folder (mode 0700), serve, then write endpoints.json. A second simulator on the same folder is
+ * refused. NULL on failure.
  */
-MUST_USE struct simulator *simulator_start(const char *folder, const char *machine_folder, sim_observer observe,
-					   struct error *error);
+MUST_USE struct simulator *simulator_start(const struct simulator_options *options, struct error *error);
 /* What endpoints.json says. Borrowed. */
 json_t *simulator_endpoints(const struct simulator *simulator);
 struct sim_store *simulator_store(struct simulator *simulator);

@@ -26,7 +26,7 @@ bool tls_table_get(struct tls_table *table, uint64_t key_id, struct tls_row *ret
 	return true;
 }
 
-bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct error *error)
+static bool check_identity(const struct tls_row *row, struct error *error)
 {
 	/* SQLite's and DynamoDB's numbers are both exact up to here. */
 	if (row->key_id > INT64_MAX)
@@ -34,10 +34,31 @@ bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct er
 	if (!row->encrypted_tls_key_b64 || !row->cert_pem)
 		return error_set(error, ERROR_INPUT, "TLS table: %s: missing",
 				 row->cert_pem ? "encrypted_tls_key_b64" : "cert_pem");
+	return true;
+}
+
+bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct error *error)
+{
+	if (!check_identity(row, error))
+		return false;
 	if (!row->known_clients_sealed_b64 != !row->known_clients_data_key_b64)
 		return error_set(error, ERROR_INPUT, "TLS table: %s: missing",
 				 row->known_clients_sealed_b64 ? "known_clients_data_key_b64" : "known_clients_sealed_b64");
 	return table->operations->put(table, row, error) || error_prefix(error, "TLS table");
+}
+
+bool tls_table_put_identity(struct tls_table *table, const struct tls_row *row, struct error *error)
+{
+	bool done;
+
+	return check_identity(row, error) &&
+	       (table->operations->put_identity(table, row, true, &done, error) || error_prefix(error, "TLS table"));
+}
+
+bool tls_table_add_identity(struct tls_table *table, const struct tls_row *row, bool *ret_added, struct error *error)
+{
+	return check_identity(row, error) &&
+	       (table->operations->put_identity(table, row, false, ret_added, error) || error_prefix(error, "TLS table"));
 }
 
 void tls_table_free(struct tls_table *table)

@@ -42,3 +42,10 @@ static inline void tls_table_done(struct tls_table **table)
 MUST_USE bool tls_table_get(struct tls_table *table, uint64_t key_id, struct tls_row *ret_row, struct error *error);
 /* Replaces a row of the same key_id. */
 MUST_USE bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct error *error);
+/*
+ * Of the row key_id, encrypted_tls_key_b64 and cert_pem alone, in one write; what else is in the table's row stays. It is made where there is
+ * none.
+ */
+MUST_USE bool tls_table_put_identity(struct tls_table *table, const struct tls_row *row, struct error *error);
+/* The same where the table has no identity under that key_id. *ret_added false: it has one, which stays, were it a moment old. */
+MUST_USE bool tls_table_add_identity(struct tls_table *table, const struct tls_row *row, bool *ret_added, struct error *error);

@@ -7,6 +7,9 @@
 struct tls_table_operations {
 	bool (*get)(struct tls_table *table, uint64_t key_id, struct tls_row *ret_row, struct error *error);
 	bool (*put)(struct tls_table *table, const struct tls_row *row, struct error *error);
+	/* *ret_done false: `replaces` is, too, and there is an identity, which was left alone. */
+	bool (*put_identity)(struct tls_table *table, const struct tls_row *row, bool replaces, bool *ret_done,
+			     struct error *error);
 	void (*free)(struct tls_table *table);
 };
 

@@ -22,6 +22,9 @@ static const struct column {
 	{"slashing_credentials_b64", offsetof(struct tls_row, slashing_credentials_b64), false},
 };
 
+/* As dynamodb_update() calls the first two columns. */
+#define NO_IDENTITY "attribute_not_exists(#0) AND attribute_not_exists(#1)"
+
 static struct dynamodb_table *table_of(struct tls_table *base)
 {
 	return &((struct dynamodb_tls_table *)base)->table;
@@ -99,6 +102,27 @@ static bool put(struct tls_table *base, const struct tls_row *row, struct error 
 	return dynamodb_write(table->client, &item, 1, deadline_after(table->deadline_ms), error);
 }
 
+static bool put_identity(struct tls_table *base, const struct tls_row *row, bool replaces, bool *ret_done, struct error *error)
+{
+	const struct dynamodb_table *table = table_of(base);
+	CLEANUP(dynamodb_item_done) struct dynamodb_item item = {0};
+	struct dynamodb_attribute values[ARRAY_SIZE(columns)];
+	size_t count = 0;
+
+	if (!check_sizes(row, error))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+		if (columns[i].is_wanted)
+			values[count++] = (struct dynamodb_attribute){columns[i].name, dynamodb_text(value_of(row, &columns[i]))};
+	}
+	item.request = dynamodb_update(table->name, key_of(row->key_id), values, count, replaces ? NULL : NO_IDENTITY);
+	/* A transaction is applied once, however often it is sent: its own first attempt does not make it refused. */
+	if (!dynamodb_transact(table->client, &item, 1, deadline_after(table->deadline_ms), error))
+		return false;
+	*ret_done = item.fate == DYNAMODB_DONE;
+	return true;
+}
+
 static void free_table(struct tls_table *base)
 {
 	dynamodb_table_done(table_of(base));
@@ -107,7 +131,7 @@ static void free_table(struct tls_table *base)
 
 struct tls_table *tls_table_open_dynamodb(const struct tls_table_dynamodb_options *options, struct error *error)
 {
-	static const struct tls_table_operations operations = {get, put, free_table};
+	static const struct tls_table_operations operations = {get, put, put_identity, free_table};
 	struct dynamodb_tls_table *table = (struct dynamodb_tls_table *)memory_allocate_zeroed(1, sizeof *table);
 
 	table->base.operations = &operations;

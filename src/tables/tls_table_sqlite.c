@@ -61,6 +61,29 @@ static bool put(struct tls_table *table, const struct tls_row *row, struct error
 	return sqlite3_step(statement) == SQLITE_DONE || sqlite_store_error(database, "cannot write the TLS key", error);
 }
 
+#define INSERT_IDENTITY "INSERT INTO TLSKeys (key_id, encrypted_tls_key_b64, cert_pem) VALUES (?1, ?2, ?3) ON CONFLICT (key_id) DO "
+
+static bool put_identity(struct tls_table *table, const struct tls_row *row, bool replaces, bool *ret_done, struct error *error)
+{
+	static const char replacing[] =
+		INSERT_IDENTITY "UPDATE SET encrypted_tls_key_b64 = excluded.encrypted_tls_key_b64, cert_pem = excluded.cert_pem";
+	static const char adding[] = INSERT_IDENTITY "NOTHING";
+	sqlite3 *database = database_of(table);
+	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, replaces ? replacing : adding, error);
+
+	if (!statement)
+		return false;
+	if (sqlite3_bind_int64(statement, 1, (sqlite3_int64)row->key_id) != SQLITE_OK)
+		return sqlite_store_error(database, "cannot bind a value", error);
+	if (!sqlite_store_bind_text(statement, 2, row->encrypted_tls_key_b64, error) ||
+	    !sqlite_store_bind_text(statement, 3, row->cert_pem, error))
+		return false;
+	if (sqlite3_step(statement) != SQLITE_DONE)
+		return sqlite_store_error(database, "cannot write the TLS key", error);
+	*ret_done = sqlite3_changes(database) > 0;
+	return true;
+}
+
 static void free_table(struct tls_table *table)
 {
 	sqlite_store_close(database_of(table));
@@ -69,7 +92,7 @@ static void free_table(struct tls_table *table)
 
 struct tls_table *tls_table_open_sqlite(const char *path, struct error *error)
 {
-	static const struct tls_table_operations operations = {get, put, free_table};
+	static const struct tls_table_operations operations = {get, put, put_identity, free_table};
 	sqlite3 *database = sqlite_store_open(path, error);
 	struct sqlite_tls_table *table;
 

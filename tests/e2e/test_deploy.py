@@ -67,7 +67,8 @@ class Template(unittest.TestCase):
     def test_key_policy(self):
         key = RESOURCES["EncryptionKey"]["Properties"]
         self.assertTrue(key["EnableKeyRotation"])
-        administers, denies, seals = key["KeyPolicy"]["Statement"]
+        administers, denies, sealer, seals = key["KeyPolicy"]["Statement"]
+        self.assertEqual(sealer["!If"][1]["Action"], ["kms:Encrypt", "kms:GenerateDataKey"])
         condition, production, _ = denies["!If"]
         self.assertEqual((condition, production["Effect"], production["Principal"], production["Action"]), ("IsProduction", "Deny", "*", "kms:Decrypt"))
         self.assertNotIn("Condition", production)
@@ -137,7 +138,11 @@ class UserData(unittest.TestCase):
         self.assertEqual(code, 0, calls)
         self.assertLess(calls.index("elbv2 wait"), calls.index("--status SUCCESS"), "clients reach it before the next one goes")
         self.assertEqual((folder / "etc/nitro_enclaves/allocator.yaml").read_text(), "memory_mib: 1024\ncpu_count: 2\n")
-        self.assertIn("\nCF_STACK_NAME=fleet\n", (folder / "etc/ensign/environment").read_text())
+        environment = (folder / "etc/ensign/environment").read_text()
+        for line in ["CF_STACK_NAME=fleet", "ENCLAVE_CPU_COUNT=2", "ENCLAVE_MEMORY_MIB=1024"]:
+            self.assertIn(f"\n{line}\n", environment)
+        names = re.findall(r"^ \*   (\w+)", (TOP / "src/host/instance_settings.h").read_text(), re.MULTILINE)
+        self.assertLessEqual({line.partition("=")[0] for line in environment.split()}, set(names), "the host knows all of them")
         self.assertTrue((folder / "etc/systemd/system/ensign-host.service").exists())
         code, calls, _ = self.run_script("false", None)
         self.assertEqual(code, 0)

@@ -5,11 +5,13 @@ import json
 import os
 import re
 import signal
+import struct
 import threading
 import unittest
 
 import yaml
 
+from parent import read_exactly, unix_connection
 from signer import TOP, Connection, SignerTest, attestation, block, randao, role_of, voluntary_exit, wait_for
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
@@ -210,7 +212,7 @@ class OpenApi(SignerTest):
     def test_every_documented_answer(self):
         count = 0
         for path, method, status, how, content in self.responses():
-            if how in ["stopped-keeper", "stopped-control"]:
+            if how in ["stopped-keeper", "stopped-control", "draining"]:
                 continue  # the next tests
             with self.subTest(f"{method} {path} {status}"):
                 provoke = self.plain if how == "unknown-key" else getattr(self, how.replace("-", "_"))
@@ -261,6 +263,20 @@ class OpenApi(SignerTest):
             os.kill(control, signal.SIGCONT)
         self.idle_reload(path)
         self.assertEqual(self.ask(method, path, self.signer, {}, None)[0], 202, "afterwards")
+
+    def test_every_documented_answer_while_draining(self):
+        """The last that this signer does."""
+        [(path, method, status, _, content)] = [case for case in self.responses() if case[3] == "draining"]
+        request = b'{"operation":"drain"}'
+        with unix_connection(self.folder / "signer/run/control.sock") as control:
+            control.sendall(struct.pack(">I", len(request)) + request)
+            size, = struct.unpack(">I", read_exactly(control, 4))
+            self.assertEqual(json.loads(read_exactly(control, size))["status"], 200)
+        wait_for(lambda: self.ask(method, path, self.signer, {}, None)[0] == status, "it drains")
+        self.check_answer(self.ask(method, path, self.signer, {}, None), status, content)
+        for path, method, status, provocation, content in self.responses():
+            if path == "/healthcheck" and status == 503:
+                self.check_answer(self.ask(method, path, self.signer, {}, None), status, content)
 
     def test_every_other_method_is_405(self):
         error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

@@ -123,8 +123,8 @@ class Fleet(TableTest):
         self.assertIn("high watermark", self.sign(up, self.keys[0], attestation(50))[1]["message"])
         self.assertIn("signed source epoch 20 and target epoch 21", slashing("high-watermark", "--epoch", 21, check=2))
         self.assertIn("--region", run("slashing", "show", "--table", NAME, "--credentials", credentials, check=2).stderr)
-        self.assertIn("only with --table", run("slashing", "show", "--region", "us-east-1", check=2).stderr)
-        self.assertIn("none in the environment", run("slashing", "show", *where, check=1).stderr)
+        self.assertIn("only with --outputs or --table", run("slashing", "show", "--region", "us-east-1", check=2).stderr)
+        self.assertIn("no AWS credentials", run("slashing", "show", *where, check=1).stderr)
 
     def test_key_without_row(self):
         up = self.signer("signer")

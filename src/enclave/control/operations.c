@@ -173,6 +173,21 @@ static struct answer answer_credential(struct control *control, const struct req
 	return start_job(control, JOB_CREDENTIAL, request);
 }
 
+/* The enclave signs on; whom a load balancer sends elsewhere is between it and the parent. */
+static struct answer answer_drain(struct control *control, const struct request *request)
+{
+	struct message_drain message;
+	struct error error = {0};
+
+	(void)request;
+	if (!control->is_provisioned)
+		return refuse(409, ERROR_POLICY, "drain: no keys are loaded yet, so nobody is served");
+	message_init(&message, MESSAGE_DRAIN, 0);
+	if (!message_send(ROLE_FD_FRONTEND, &message, &error))
+		return answer_refusal(answer_status_of(error.code), &error);
+	return (struct answer){.status = 200, .body = operations_state_new(control)};
+}
+
 static struct answer answer_metrics(struct control *control, const struct request *request)
 {
 	(void)request;
@@ -194,19 +209,13 @@ static const struct operation {
 	struct answer (*answer)(struct control *control, const struct request *request); /* NULL: it is the job */
 	enum job_kind job;
 } operations[] = {
-	{.name = "init_state", .answer = answer_init_state},
-	{.name = "init", .answer = answer_init},
-	{.name = "status", .answer = answer_status},
-	{.name = "reload", .answer = answer_reload},
-	{.name = "import", .answer = answer_import},
-	{.name = "forgotten", .answer = answer_forgotten},
-	{.name = "credential", .answer = answer_credential},
-	{.name = "metrics", .answer = answer_metrics},
-	{.name = "log", .answer = answer_log},
-	{.name = "slashing", .job = JOB_SLASHING},
-	{.name = "rewrap", .job = JOB_REWRAP},
-	{.name = "generate", .job = JOB_GENERATE},
-	{.name = "create_tls", .job = JOB_CREATE_TLS},
+	{.name = "init_state", .answer = answer_init_state}, {.name = "init", .answer = answer_init},
+	{.name = "status", .answer = answer_status},         {.name = "reload", .answer = answer_reload},
+	{.name = "import", .answer = answer_import},         {.name = "forgotten", .answer = answer_forgotten},
+	{.name = "credential", .answer = answer_credential}, {.name = "drain", .answer = answer_drain},
+	{.name = "metrics", .answer = answer_metrics},       {.name = "log", .answer = answer_log},
+	{.name = "slashing", .job = JOB_SLASHING},           {.name = "rewrap", .job = JOB_REWRAP},
+	{.name = "generate", .job = JOB_GENERATE},           {.name = "create_tls", .job = JOB_CREATE_TLS},
 };
 
 static struct answer answer_request(struct control *control, const struct request *request)

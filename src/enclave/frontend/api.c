@@ -157,9 +157,18 @@ bool api_prefers_json(struct http_call *call)
 
 /* ---- routes ---- */
 
+bool api_is_draining(const struct api *api)
+{
+	return atomic_load(&api->is_draining);
+}
+
 static void upcheck(struct http_call *call, const char *identifier)
 {
 	(void)identifier;
+	if (api_is_draining(api_call_of(call)->api)) {
+		api_answer_error(call, 503, API_DRAINING, NULL);
+		return;
+	}
 	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_TEXT, .body = view_of_text("OK")});
 }
 
@@ -278,6 +287,11 @@ static void state_done(void *state)
 }
 
 /* ---- life ---- */
+
+void api_drain(struct api *api)
+{
+	atomic_store(&api->is_draining, true);
+}
 
 struct api *api_new(const struct api_options *options)
 {

@@ -50,5 +50,7 @@ MUST_USE struct api *api_new(const struct api_options *options);
 void api_free(struct api *api);
 /* The SHA-256 of the server key's SubjectPublicKeyInfo, from now on. From any thread. */
 void api_set_tls_digest(struct api *api, const uint8_t digest[CLIENT_DIGEST_SIZE]);
+/* From now on /upcheck and /healthcheck are 503, so that a load balancer sends nobody here any more. From any thread. */
+void api_drain(struct api *api);
 /* Fill the handler's part of the options: functions, context, state, body_max_size. */
 void api_fill_options(struct api *api, struct http_server_options *options);

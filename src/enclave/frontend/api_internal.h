@@ -25,6 +25,7 @@ struct api {
 	uint8_t importing[API_IMPORTING_MAX][BLS_PUBLIC_KEY_SIZE];
 	size_t importing_count;
 	atomic_uint batches; /* under way */
+	atomic_bool is_draining;
 };
 
 struct api_batch;
@@ -107,6 +108,10 @@ void api_batch_free(struct api_batch *batch);
  * is answered here.
  */
 void api_collect_keys(struct http_call *call, size_t key_text_size, api_keys_collected *collected);
+
+/* Whether this signer is about to end, and the reason then for sending clients elsewhere. */
+bool api_is_draining(const struct api *api);
+#define API_DRAINING "this signer is about to end; another one should be asked"
 
 /* Handlers of routes. `identifier` is the last segment of the path, for routes that have one. */
 void api_sign(struct http_call *call, const char *identifier);

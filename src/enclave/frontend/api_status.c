@@ -119,8 +119,15 @@ static void ask_keeper(struct http_call *call, void (*on_answer)(void *, const u
 
 void api_check_health(struct http_call *call, const char *identifier)
 {
+	struct error draining = {0};
+
 	(void)identifier;
-	ask_keeper(call, on_health);
+	if (!api_is_draining(api_call_of(call)->api)) {
+		ask_keeper(call, on_health);
+		return;
+	}
+	(void)error_set(&draining, ERROR_PEER, API_DRAINING);
+	answer_without_keeper(call, &draining);
 }
 
 /* On the keeper client's thread. As Web3Signer answers; an empty object where none is set. */

@@ -10,6 +10,8 @@ struct control_client {
 	int fd;
 	control_reload_result *on_reload;
 	void *reload_context;
+	control_drain *on_drain;
+	void *drain_context;
 	struct pending *imports; /* control_import_answer */
 };
 
@@ -30,6 +32,12 @@ void control_client_on_reload(struct control_client *client, control_reload_resu
 {
 	client->on_reload = result;
 	client->reload_context = context;
+}
+
+void control_client_on_drain(struct control_client *client, control_drain *drain, void *context)
+{
+	client->on_drain = drain;
+	client->drain_context = context;
 }
 
 /* ---- sending ---- */
@@ -115,6 +123,11 @@ static bool handle(struct control_client *client, const union message *message, 
 {
 	if (message->header.type == MESSAGE_IMPORT_RESULT && message->import_result.status < IMPORT_STATUS_COUNT) {
 		handle_import_result(client, &message->import_result);
+		return true;
+	}
+	if (message->header.type == MESSAGE_DRAIN) {
+		if (client->on_drain)
+			client->on_drain(client->drain_context);
 		return true;
 	}
 	if (message->header.type != MESSAGE_RELOAD_RESULT)

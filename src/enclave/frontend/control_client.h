@@ -14,6 +14,8 @@ struct control_client;
 typedef void control_import_answer(void *context, enum import_status status, const char *message);
 /* Called for every reload. */
 typedef void control_reload_result(void *context, const struct message_reload_result *result);
+/* The parent is about to end. */
+typedef void control_drain(void *context);
 
 /* `fd` is borrowed, and made non-blocking. NULL on failure. */
 MUST_USE struct control_client *control_client_new(int fd, struct error *error);
@@ -22,8 +24,9 @@ void control_client_close(struct control_client *client);
 /* Closes and frees; accepts NULL. */
 void control_client_free(struct control_client *client);
 
-/* Before anything is received; `context` must outlive the client. */
+/* Both before anything is received; `context` must outlive the client. */
 void control_client_on_reload(struct control_client *client, control_reload_result *result, void *context);
+void control_client_on_drain(struct control_client *client, control_drain *drain, void *context);
 
 /* ERROR_PEER: control cannot take it now. */
 MUST_USE bool control_client_reload(struct control_client *client, struct error *error);

@@ -87,6 +87,16 @@ static bool make_client_rules(struct frontend *frontend, struct error *error)
 	return frontend->client_rules || error_prefix(error, "measured configuration");
 }
 
+static void on_drain(void *context)
+{
+	struct frontend *frontend = context;
+
+	log_info("draining", "%s", "");
+	api_drain(frontend->api);
+	if (frontend->server)
+		http_server_drain(frontend->server);
+}
+
 static bool prepare(struct frontend *frontend, struct error *error)
 {
 	int cpus = get_nprocs();
@@ -115,6 +125,7 @@ static bool prepare(struct frontend *frontend, struct error *error)
 						      .keeper = frontend->keeper,
 						      .control = frontend->control,
 						      .attester = frontend->attester});
+	control_client_on_drain(frontend->control, on_drain, frontend);
 	return sandbox_enter(SANDBOX_FRONTEND, error) && role_ready(error);
 }
 

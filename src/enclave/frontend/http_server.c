@@ -27,6 +27,7 @@ struct http_server {
 	/* bytes of all calls together */
 	_Atomic size_t bodies_charged;
 	_Atomic size_t answers_charged;
+	atomic_bool is_draining;
 };
 
 /* libmicrohttpd's socket context. */
@@ -179,7 +180,7 @@ void http_call_answer(struct http_call *call, const struct http_answer *answer)
 			add_retry_after(response, answer->retry_after_s);
 		if (answer->authenticate)
 			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, answer->authenticate);
-		if (answer->close)
+		if (answer->close || atomic_load(&private->server->is_draining))
 			(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	}
 	private->response = response;
@@ -480,6 +481,11 @@ void http_server_free(struct http_server *server)
 	http_connections_free(server->connections);
 	http_tls_free(server->tls);
 	free(server);
+}
+
+void http_server_drain(struct http_server *server)
+{
+	atomic_store(&server->is_draining, true);
 }
 
 bool http_server_set_identity(struct http_server *server, struct view tls_key, struct view tls_chain, struct error *error)

@@ -90,6 +90,9 @@ void http_server_free(struct http_server *server);
  */
 MUST_USE bool http_server_set_identity(struct http_server *server, struct view tls_key, struct view tls_chain, struct error *error);
 
+/* From now on every answer is the last of its connection, so that clients connect anew, elsewhere. From any thread. */
+void http_server_drain(struct http_server *server);
+
 /*
  * Visit each comma-separated entry (trimmed) of every header field `name` until `visit` returns true; returns whether it did.
  * Only inside handle().

@@ -305,9 +305,161 @@ static void test_imds_that_is_not_there(void **state)
 	assert_int_equal(error.code, ERROR_PEER);
 }
 
+/* ---- wherever they are ---- */
+
+#define CONTAINER_DOCUMENT                                                                                                         \
+	"{\"AccessKeyId\":\"" KEY_ID "\",\"SecretAccessKey\":\"" SECRET_KEY "\",\"Token\":\"" TOKEN                                \
+	"\",\"Expiration\":\"2030-01-01T00:00:00Z\"}"
+
+static const char *const variables[] = {"AWS_ACCESS_KEY_ID",
+					"AWS_SECRET_ACCESS_KEY",
+					"AWS_SESSION_TOKEN",
+					"AWS_PROFILE",
+					"AWS_SHARED_CREDENTIALS_FILE",
+					"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+					"AWS_CONTAINER_CREDENTIALS_FULL_URI",
+					"AWS_CONTAINER_AUTHORIZATION_TOKEN",
+					"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+					"AWS_EC2_METADATA_SERVICE_ENDPOINT"};
+
+/* An empty home, and no instance. */
+static void forget_everything(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
+		assert_int_equal(unsetenv(variables[i]), 0);
+	assert_int_equal(setenv("HOME", folder, 1), 0);
+	assert_int_equal(setenv("AWS_EC2_METADATA_DISABLED", "true", 1), 0);
+}
+
+static void write_profiles(const char *text, mode_t mode)
+{
+	AUTO_FREE char *path = memory_format("%s/profiles", folder);
+	struct error error = {0};
+
+	assert_ok(file_write_atomic(path, view_of_text(text), mode, &error), &error);
+	assert_int_equal(setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1), 0);
+}
+
+static void remove_profiles(void)
+{
+	AUTO_FREE char *path = memory_format("%s/profiles", folder);
+
+	(void)unlink(path);
+}
+
+static void test_profiles(void **state)
+{
+	static const char text[] =
+		"# a comment = 1\n[other]\naws_access_key_id = AKIDOTHER\naws_secret_access_key=x\n\n[ default ]\r\n"
+		"region = eu-west-1\n; x\naws_access_key_id=" KEY_ID "\r\n  aws_secret_access_key = " SECRET_KEY
+		"  \naws_session_token = " TOKEN "\n[sso]\nsso_session = x\n";
+	AUTO_CREDENTIALS struct credentials credentials = {0};
+	AUTO_CREDENTIALS struct credentials other = {0};
+	struct error error = {0};
+
+	(void)state;
+	forget_everything();
+	write_profiles(text, 0600);
+	assert_ok(credentials_find(&credentials, &error), &error);
+	expect_credentials(&credentials, TOKEN);
+	assert_int_equal(setenv("AWS_PROFILE", "other", 1), 0);
+	assert_ok(credentials_find(&other, &error), &error);
+	assert_string_equal(other.access_key_id, "AKIDOTHER");
+	/* One that was asked for and is not there is not replaced by what comes next. */
+	assert_int_equal(setenv("AWS_PROFILE", "nobody", 1), 0);
+	assert_false(credentials_find(&other, &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_message_contains(&error, "no profile nobody");
+	assert_int_equal(setenv("AWS_PROFILE", "sso", 1), 0);
+	assert_false(credentials_find(&other, &error));
+	assert_message_contains(&error, "aws_access_key_id");
+	assert_int_equal(unsetenv("AWS_PROFILE"), 0);
+	write_profiles(text, 0644);
+	assert_false(credentials_find(&other, &error));
+	assert_message_contains(&error, "chmod 600");
+	write_profiles("[default]\naws_access_key_id=" KEY_ID "\naws_secret_access_key=a b\n", 0600);
+	assert_false(credentials_find(&other, &error));
+	assert_message_contains(&error, "aws_secret_access_key");
+	assert_null(strstr(error.message, "a b"));
+	remove_profiles();
+}
+
+static void test_nowhere(void **state)
+{
+	AUTO_CREDENTIALS struct credentials credentials = {0};
+	struct error error = {0};
+
+	(void)state;
+	forget_everything();
+	assert_false(credentials_find(&credentials, &error));
+	assert_int_equal(error.code, ERROR_NOT_FOUND);
+	assert_message_contains(&error, "no AWS credentials");
+	/* Half of them is a mistake, and nobody else's are taken instead. */
+	assert_int_equal(setenv("AWS_ACCESS_KEY_ID", KEY_ID, 1), 0);
+	assert_false(credentials_find(&credentials, &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_message_contains(&error, "AWS_SECRET_ACCESS_KEY");
+}
+
+static void test_container(void **state)
+{
+	static const struct test_answer answers[] = {{.status = 200, .body = CONTAINER_DOCUMENT},
+						     {.status = 200, .body = CONTAINER_DOCUMENT},
+						     {.status = 403, .body = "{}"},
+						     {.status = 200, .body = "{}"}};
+	AUTO_SERVER struct test_server *server = test_server_new(NULL, NULL, answers, ARRAY_SIZE(answers));
+	AUTO_FREE char *url = memory_format("http://127.0.0.1:%u/credentials/1", test_server_port(server));
+	AUTO_FREE char *token_file = memory_format("%s/token", folder);
+	AUTO_FREE char *authorization = NULL;
+	AUTO_CREDENTIALS struct credentials credentials = {0};
+	AUTO_CREDENTIALS struct credentials again = {0};
+	struct error error = {0};
+
+	(void)state;
+	forget_everything();
+	assert_int_equal(setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1), 0);
+	assert_ok(credentials_find(&credentials, &error), &error);
+	expect_credentials(&credentials, TOKEN);
+	assert_true(credentials.expiration_ms > 0);
+	assert_string_equal(test_server_request(server, 0)->path, "/credentials/1");
+	assert_ok(file_write_atomic(token_file, view_of_text("secret token\n"), 0600, &error), &error);
+	assert_int_equal(setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token_file, 1), 0);
+	assert_ok(credentials_find(&again, &error), &error);
+	authorization = test_request_header(test_server_request(server, 1), "authorization");
+	assert_string_equal(authorization, "secret token");
+	(void)unlink(token_file);
+	assert_false(credentials_find(&again, &error));
+	assert_message_contains(&error, "credentials of the container");
+	assert_int_equal(unsetenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_false(credentials_find(&again, &error));
+		assert_int_equal(error.code, ERROR_PEER);
+	}
+}
+
+static void test_container_hosts(void **state)
+{
+	static const char *const bad[] = {"http://example.com/", "http://localhost.example.com/",
+					  "http://localhost:80@example.com/", "ftp://127.0.0.1/", "http://169.254.170.233/"};
+	AUTO_CREDENTIALS struct credentials credentials = {0};
+	struct error error = {0};
+
+	(void)state;
+	forget_everything();
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", bad[i], 1), 0);
+		assert_false(credentials_find(&credentials, &error));
+		assert_int_equal(error.code, ERROR_INPUT);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_nowhere),
+		cmocka_unit_test(test_container),
+		cmocka_unit_test(test_container_hosts),
 		cmocka_unit_test(test_json_round_trip),
 		cmocka_unit_test(test_bad_json_is_refused_without_quoting_it),
 		cmocka_unit_test(test_too_long_values_are_refused),

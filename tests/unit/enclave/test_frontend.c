@@ -217,6 +217,37 @@ static void whole_life_in_the_sandbox(void **state)
 	role_release(&role);
 }
 
+/* It signs on, but whoever asks after its health is sent elsewhere, and no connection is kept. */
+static void drains(void **state)
+{
+	struct role role = {0};
+	struct message_drain message;
+	AUTO_ANSWER struct answer answer = {0};
+	struct error error;
+
+	(void)state;
+	role_start(&role);
+	send_start(&role);
+	assert_int_equal(give_identity(&role, secret_view(&role.fixture.identity.key)), 1);
+	assert_int_equal(pthread_create(&role.keeper, NULL, keep, &role), 0);
+	check_request(&role, "GET", "/upcheck", "", 200);
+	message_init(&message, MESSAGE_DRAIN, 0);
+	assert_ok(message_send(role.ours[CONTROL], &message, &error), &error);
+	for (unsigned waited_ms = 0; answer.status != 503 && waited_ms < PATIENCE_MS; waited_ms += 10) {
+		answer_done(&answer);
+		fixture_exchange(&role.fixture, "GET", "/upcheck", "", view_of(NULL, 0), &answer);
+		(void)usleep(10000);
+	}
+	assert_int_equal(answer.status, 503);
+	assert_string_equal(answer_header(&answer, "Connection"), "close");
+	check_request(&role, "GET", "/healthcheck", "", 503);
+	check_request(&role, "POST", sign_path(SIGN_OK, 0), RANDAO, 200);
+	(void)shutdown(role.ours[KEEPER], SHUT_RDWR);
+	assert_int_equal(role_wait(&role), 1);
+	(void)pthread_join(role.keeper, NULL);
+	role_release(&role);
+}
+
 /*
  * Freeing many small values that end in one large block makes malloc give back the end of its thread's heap, for which it asks the
  * kernel for the overcommit setting.
@@ -431,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_life_in_the_sandbox),
+		cmocka_unit_test(drains),
 		cmocka_unit_test(many_values_do_not_end_it),
 		cmocka_unit_test(policy_is_the_measured_one),
 		cmocka_unit_test(known_clients_in_the_sandbox),

@@ -216,6 +216,13 @@ static json_t *answer_credential(struct enclave *enclave, struct view frame, jso
 	return state_of(enclave);
 }
 
+static json_t *answer_drain(struct enclave *enclave, struct view frame, json_t *request)
+{
+	(void)request;
+	save(enclave, "drain.json", frame);
+	return state_of(enclave);
+}
+
 static const struct operation {
 	const char *name;
 	json_t *(*answer)(struct enclave *enclave, struct view frame, json_t *request);
@@ -223,6 +230,7 @@ static const struct operation {
 	{"init_state", answer_init_state},
 	{"init", answer_init},
 	{"credential", answer_credential},
+	{"drain", answer_drain},
 };
 
 static json_t *answer(struct enclave *enclave, struct view frame)

@@ -15,6 +15,7 @@
 /* Long enough to be sure that it is not answered, short enough to wait for. */
 #define SILENCE_MS 300
 #define TEXT "of_host 1\n"
+#define HEALTH "backoff: no keys\n"
 
 struct server {
 	pid_t pid;
@@ -28,12 +29,22 @@ static void append(void *context, bool enclave_is_up, struct buffer *ret_text)
 		buffer_append_text(ret_text, TEXT);
 }
 
+static bool health(void *context, struct buffer *ret_line)
+{
+	(void)context;
+	buffer_append_text(ret_line, HEALTH);
+	return false;
+}
+
 static __attribute__((noreturn)) void serve(unsigned idle_timeout_s, int port_fd)
 {
 	struct address control;
 	struct error error = {0};
-	struct metrics_server_options options = {
-		.base = event_base_new(), .control = &control, .idle_timeout_s = idle_timeout_s, .append = append};
+	struct metrics_server_options options = {.base = event_base_new(),
+						 .control = &control,
+						 .idle_timeout_s = idle_timeout_s,
+						 .append = append,
+						 .health = health};
 	struct metrics_server *server;
 	uint16_t port = 0;
 
@@ -130,7 +141,8 @@ static void answers_scrapes(void **state)
 		assert_answer(fd, SCRAPE, "HTTP/1.1 200 ", TEXT);
 	assert_answer(fd, "GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", TEXT);
 	assert_answer(fd, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", "\r\n\r\n");
-	assert_answer(fd, "GET /other HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 ", "/metrics\n");
+	assert_answer(fd, "GET /other HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 ", "here\n");
+	assert_answer(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 503 ", HEALTH);
 	assert_answer(fd, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 405 ", "HEAD\n");
 	(void)close(fd);
 	stop(&server);

@@ -270,13 +270,119 @@ static void reads_a_file(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_true(fd_write_all(fd, good, strlen(good)));
-	assert_ok(settings_read(path, &settings, &error), &error);
+	assert_ok(settings_read(path, false, &settings, &error), &error);
 	assert_true(fd_write_all(fd, "x", 1));
-	assert_false(settings_read(path, &settings, &error));
+	assert_false(settings_read(path, false, &settings, &error));
 	assert_message_contains(&error, path);
 	(void)unlink(path);
-	assert_false(settings_read(path, &settings, &error));
+	assert_false(settings_read(path, false, &settings, &error));
 	assert_int_equal(error.code, ERROR_NOT_FOUND);
+}
+
+static void a_start_flag_and_a_drain_may_be_set(void **state)
+{
+	AUTO_JSON json_t *object = good_object();
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_string_equal(settings.start_flag, "");
+	assert_int_equal(settings.drain_s, 0);
+	assert_int_equal(json_object_set_new(object, "start_flag", json_string("/f/flag")), 0);
+	assert_false(parse(object, &settings, &error));
+	assert_message_contains(&error, "ssm: missing");
+	assert_int_equal(json_object_set_new(object, "ssm", json_pack("{s:s, s:s}", "region", "eu-west-1", "host", "h:1")), 0);
+	assert_int_equal(json_object_set_new(object, "drain_s", json_integer(30)), 0);
+	assert_ok(parse(object, &settings, &error), &error);
+	assert_string_equal(settings.start_flag, "/f/flag");
+	assert_string_equal(settings.ssm.region, "eu-west-1");
+	assert_string_equal(settings.ssm.host, "h:1");
+	assert_int_equal(settings.drain_s, 30);
+	assert_refused("drain_s", json_integer(SETTINGS_DRAIN_MAX_S + 1), "not 0 to 3600");
+}
+
+/* What the template of a stack gives an instance. */
+static const char *const variables[][2] = {
+	{"REGION", "eu-west-1"},
+	{"VALIDATOR_KEYS_TABLE_NAME", "Keys"},
+	{"TLS_KEYS_TABLE_NAME", "TLS"},
+	{"CF_STACK_NAME", "fleet"},
+	{"NITRO_ENCLAVE_DEBUG", "FALSE"},
+	{"WEB3SIGNER_UUID", "1-2"},
+	{"WEB3SIGNER_INIT_FLAG_PARAM", "/f"},
+	{"ENCLAVE_CPU_COUNT", "4"},
+	{"ENCLAVE_MEMORY_MIB", "2048"},
+};
+
+static void set_variables(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
+		assert_int_equal(setenv(variables[i][0], variables[i][1], 1), 0);
+}
+
+static void an_instance_needs_no_file(void **state)
+{
+	char path[] = "/tmp/settings-XXXXXX";
+	AUTO_FD int fd = mkstemp(path);
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	set_variables();
+	assert_ok(settings_read(NULL, true, &settings, &error), &error);
+	assert_string_equal(settings.launcher, "nitro");
+	assert_string_equal(settings.web3signer_uuid, "1-2");
+	assert_true(settings.key_table.is_dynamodb && settings.tls_table.is_dynamodb);
+	assert_string_equal(settings.key_table.name, "Keys");
+	assert_string_equal(settings.tls_table.name, "TLS");
+	assert_string_equal(settings.dynamodb.region, "eu-west-1");
+	assert_string_equal(settings.start_flag, "/f");
+	assert_string_equal(settings.ssm.region, "eu-west-1");
+	assert_string_equal(settings.imds_url, "http://169.254.169.254");
+	assert_int_equal(settings.listen.port, 8443);
+	assert_int_equal(settings.nitro.cpu_count, 4);
+	assert_int_equal(settings.nitro.memory_mib, 2048);
+	assert_false(settings.nitro.is_debug);
+	assert_int_equal(settings.drain_s, 30);
+	assert_string_equal(settings_find_relay(&settings, "kms")->connect.host, "kms.eu-west-1.amazonaws.com");
+	assert_string_equal(settings_find_relay(&settings, "dynamodb")->connect.host, "dynamodb.eu-west-1.amazonaws.com");
+	/* where both say something the file counts */
+	assert_true(fd >= 0 && fd_write_all(fd, "{\"drain_s\":7}", strlen("{\"drain_s\":7}")));
+	assert_ok(settings_read(path, true, &settings, &error), &error);
+	assert_int_equal(settings.drain_s, 7);
+	assert_string_equal(settings.web3signer_uuid, "1-2");
+	(void)unlink(path);
+	for (size_t i = 5; i < ARRAY_SIZE(variables); i++)
+		assert_int_equal(unsetenv(variables[i][0]), 0);
+	assert_ok(settings_read(NULL, true, &settings, &error), &error);
+	assert_string_equal(settings.web3signer_uuid, "fleet");
+	assert_string_equal(settings.start_flag, "");
+	assert_int_equal(settings.nitro.cpu_count, 2);
+	assert_int_equal(settings.nitro.memory_mib, 1024);
+}
+
+static void a_variable_that_is_missing_or_wrong_is_named(void **state)
+{
+	static const char *const wrong[][2] = {
+		{"NITRO_ENCLAVE_DEBUG", "yes"}, {"ENCLAVE_CPU_COUNT", "x"}, {"ENCLAVE_MEMORY_MIB", "-1"}};
+	struct settings settings = {0};
+	struct error error = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		set_variables();
+		assert_int_equal(unsetenv(variables[i][0]), 0);
+		assert_false(settings_read(NULL, true, &settings, &error));
+		assert_int_equal(error.code, ERROR_INPUT);
+		assert_message_contains(&error, variables[i][0]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		set_variables();
+		assert_int_equal(setenv(wrong[i][0], wrong[i][1], 1), 0);
+		assert_false(settings_read(NULL, true, &settings, &error));
+		assert_message_contains(&error, wrong[i][0]);
+	}
 }
 
 static json_t *nitro_object(void)
@@ -351,6 +457,9 @@ int main(void)
 		cmocka_unit_test(bad_relays_are_refused),
 		cmocka_unit_test(malformed_text_is_refused),
 		cmocka_unit_test(reads_a_file),
+		cmocka_unit_test(a_start_flag_and_a_drain_may_be_set),
+		cmocka_unit_test(an_instance_needs_no_file),
+		cmocka_unit_test(a_variable_that_is_missing_or_wrong_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

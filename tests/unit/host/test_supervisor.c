@@ -23,6 +23,9 @@ struct running {
 	struct launcher *launcher;
 	struct supervisor *supervisor;
 	char status_path[SETTINGS_PATH_SIZE];
+	unsigned drain_ms;
+	bool is_held;
+	unsigned changes;
 	bool stopped;
 };
 
@@ -33,18 +36,28 @@ static void on_stopped(void *context)
 	running->stopped = true;
 }
 
+static void on_changed(void *context)
+{
+	struct running *running = context;
+
+	running->changes++;
+}
+
 static void start_with(struct host_fixture *fixture, struct running *running, struct supervisor_timing timing)
 {
 	struct supervisor_options options = {
 		.settings = &fixture->settings,
 		.status_path = running->status_path,
 		.timing = timing,
+		.drain_ms = running->drain_ms,
+		.is_held = running->is_held,
+		.changed = on_changed,
 		.stopped = on_stopped,
 		.context = running,
 	};
 	struct error error = {0};
 
-	*running = (struct running){.fixture = fixture};
+	running->fixture = fixture;
 	running->launch = fixture_launch_options(fixture);
 	fixture_path(fixture, "run/status.json", running->status_path);
 	running->launcher = launcher_new("process", &running->launch, &error);
@@ -118,7 +131,7 @@ static const char *text_of(const json_t *object, const char *name)
 
 static void launches_provisions_and_serves(void **state)
 {
-	struct running running;
+	struct running running = {0};
 	AUTO_JSON json_t *status = NULL;
 	uint64_t since_ms = 0;
 	struct stat file;
@@ -144,7 +157,7 @@ static void launches_provisions_and_serves(void **state)
 
 static void stops(void **state)
 {
-	struct running running;
+	struct running running = {0};
 	AUTO_JSON json_t *status = NULL;
 	pid_t enclave;
 
@@ -163,10 +176,118 @@ static void stops(void **state)
 	done(&running);
 }
 
+/* Clients are told, and are served until the time is over. */
+static void drains_before_it_stops(void **state)
+{
+	struct running running = {.drain_ms = 600};
+	AUTO_JSON json_t *asked = NULL;
+	uint64_t begun_ms;
+
+	start(*state, &running);
+	wait_for(&running, HOST_STATE_SERVING, 0);
+	begun_ms = clock_monotonic_ms();
+	supervisor_stop(running.supervisor);
+	assert_int_equal(status_of(&running)->state, HOST_STATE_DRAINING);
+	turn(&running, 300);
+	asked = fixture_read_json(running.fixture, "store/drain.json");
+	assert_non_null(asked);
+	assert_true(process_alive(status_of(&running)->enclave_pid));
+	wait_for(&running, HOST_STATE_STOPPED, 0);
+	assert_true(clock_monotonic_ms() - begun_ms >= 600);
+	assert_true(running.stopped);
+	done(&running);
+}
+
+static void a_second_stop_does_not_wait(void **state)
+{
+	struct running running = {.drain_ms = 1000 * PATIENCE_MS};
+
+	start(*state, &running);
+	wait_for(&running, HOST_STATE_SERVING, 0);
+	supervisor_stop(running.supervisor);
+	turn(&running, 100);
+	assert_int_equal(status_of(&running)->state, HOST_STATE_DRAINING);
+	supervisor_stop(running.supervisor);
+	wait_for(&running, HOST_STATE_STOPPED, 0);
+	done(&running);
+}
+
+/* There is nobody left to tell. */
+static void an_enclave_that_dies_while_draining_is_the_end(void **state)
+{
+	struct running running = {.drain_ms = 1000 * PATIENCE_MS};
+
+	start(*state, &running);
+	wait_for(&running, HOST_STATE_SERVING, 0);
+	supervisor_stop(running.supervisor);
+	(void)kill(status_of(&running)->enclave_pid, SIGKILL);
+	wait_for(&running, HOST_STATE_STOPPED, 0);
+	assert_int_equal(fixture_start_count(running.fixture), 1);
+	done(&running);
+}
+
+static void what_does_not_serve_is_not_drained(void **state)
+{
+	struct running running = {.drain_ms = 1000 * PATIENCE_MS};
+
+	start(*state, &running);
+	supervisor_stop(running.supervisor);
+	wait_for(&running, HOST_STATE_STOPPED, 0);
+	done(&running);
+}
+
+static void waits_until_it_is_released(void **state)
+{
+	struct running running = {.is_held = true};
+	pid_t enclave;
+
+	start(*state, &running);
+	wait_for(&running, HOST_STATE_WAITING, 0);
+	turn(&running, 100);
+	assert_int_equal(fixture_start_count(running.fixture), 0);
+	supervisor_hold(running.supervisor, false);
+	wait_for(&running, HOST_STATE_SERVING, 0);
+	assert_true(running.changes >= 3);
+	enclave = status_of(&running)->enclave_pid;
+	supervisor_hold(running.supervisor, true);
+	wait_for(&running, HOST_STATE_WAITING, 0);
+	assert_false(process_alive(enclave));
+	assert_int_equal(status_of(&running)->last_error.code, ERROR_NONE);
+	supervisor_hold(running.supervisor, false);
+	wait_for(&running, HOST_STATE_SERVING, 1);
+	supervisor_hold(running.supervisor, true);
+	wait_for(&running, HOST_STATE_WAITING, 1);
+	supervisor_stop(running.supervisor);
+	wait_for(&running, HOST_STATE_STOPPED, 1);
+	done(&running);
+}
+
+/* Whatever it is doing, it launches nothing any more. */
+static void can_be_held_at_any_time(void **state)
+{
+	for (unsigned delay_ms = 0; delay_ms < 60; delay_ms += 20) {
+		struct running running = {0};
+		struct supervisor_timing timing = quick;
+		size_t starts;
+
+		fixture_configure(*state, "{\"mode\":\"die\",\"always\":true}");
+		timing.backoff_first_ms = timing.backoff_max_ms = 30;
+		start_with(*state, &running, timing);
+		turn(&running, delay_ms);
+		supervisor_hold(running.supervisor, true);
+		wait_for(&running, HOST_STATE_WAITING, status_of(&running)->restarts);
+		starts = fixture_start_count(running.fixture);
+		turn(&running, 200);
+		assert_int_equal(fixture_start_count(running.fixture), starts);
+		assert_int_equal(status_of(&running)->state, HOST_STATE_WAITING);
+		done(&running);
+	}
+}
+
 static void stops_a_stubborn_enclave(void **state)
 {
 	struct host_fixture *fixture = *state;
-	struct running running;
+	struct running running = {0};
 
 	fixture_configure(fixture, "{\"mode\":\"serve\",\"stubborn\":true}");
 	start(fixture, &running);
@@ -178,7 +299,7 @@ static void stops_a_stubborn_enclave(void **state)
 
 static void stops_before_it_has_started(void **state)
 {
-	struct running running;
+	struct running running = {0};
 
 	start(*state, &running);
 	supervisor_stop(running.supervisor);
@@ -190,7 +311,7 @@ static void stops_before_it_has_started(void **state)
 
 static void a_killed_enclave_is_relaunched_at_once(void **state)
 {
-	struct running running;
+	struct running running = {0};
 	AUTO_JSON json_t *status = NULL;
 
 	start_with(*state, &running, with_endless_backoff());
@@ -215,7 +336,7 @@ static void a_killed_enclave_is_relaunched_at_once(void **state)
 static void a_quiet_time_makes_the_next_crash_the_first(void **state)
 {
 	struct supervisor_timing timing = with_endless_backoff();
-	struct running running;
+	struct running running = {0};
 
 	timing.quiet_ms = 1;
 	start_with(*state, &running, timing);
@@ -241,7 +362,7 @@ static void a_crash_in_service_or_while_opening_keys_is_survived(void **state)
 	struct host_fixture *fixture = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++) {
-		struct running running;
+		struct running running = {0};
 		char starts[SETTINGS_PATH_SIZE];
 
 		fixture_path(fixture, "store/starts", starts);
@@ -265,7 +386,7 @@ static void a_silent_enclave_is_killed_and_relaunched(void **state)
 	struct host_fixture *fixture = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(configurations); i++) {
-		struct running running;
+		struct running running = {0};
 		char starts[SETTINGS_PATH_SIZE];
 		pid_t first;
 
@@ -285,7 +406,7 @@ static void a_silent_enclave_is_killed_and_relaunched(void **state)
 static void a_refused_init_is_reported(void **state)
 {
 	struct host_fixture *fixture = *state;
-	struct running running;
+	struct running running = {0};
 	AUTO_JSON json_t *status = NULL;
 
 	fixture_configure(fixture, "{\"mode\":\"refuse\"}");
@@ -304,7 +425,7 @@ static void a_refused_init_is_tried_again(void **state)
 {
 	struct host_fixture *fixture = *state;
 	uint64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
-	struct running running;
+	struct running running = {0};
 
 	fixture_configure(fixture, "{\"mode\":\"refuse\",\"always\":true}");
 	start(fixture, &running);
@@ -321,7 +442,7 @@ static void a_refused_init_is_tried_again(void **state)
 
 static void missing_credentials_are_reported(void **state)
 {
-	struct running running;
+	struct running running = {0};
 
 	assert_int_equal(unsetenv("AWS_ACCESS_KEY_ID"), 0);
 	start_with(*state, &running, with_endless_backoff());
@@ -346,7 +467,7 @@ static void lost_keys_are_given_again(void **state)
 {
 	struct host_fixture *fixture = *state;
 	uint64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
-	struct running running;
+	struct running running = {0};
 	ino_t first;
 
 	fixture_configure(fixture, "{\"mode\":\"forget\"}");
@@ -371,7 +492,7 @@ static void credentials_are_given_when_they_are_wanted(void **state)
 	AUTO_JSON json_t *request = NULL;
 	char path[SETTINGS_PATH_SIZE];
 	struct error error = {0};
-	struct running running;
+	struct running running = {0};
 
 	fixture_configure(fixture, "{\"mode\":\"credential\"}");
 	fixture_path(fixture, "store/credential.json", path);
@@ -392,7 +513,7 @@ static void credentials_are_given_when_they_are_wanted(void **state)
 static void a_program_that_cannot_run_is_reported(void **state)
 {
 	struct host_fixture *fixture = *state;
-	struct running running;
+	struct running running = {0};
 
 	memcpy(fixture->settings.program, "/etc/passwd", sizeof "/etc/passwd");
 	start_with(fixture, &running, with_endless_backoff());
@@ -405,7 +526,7 @@ static void an_enclave_that_never_answers_is_given_up(void **state)
 {
 	struct host_fixture *fixture = *state;
 	struct supervisor_timing timing = with_endless_backoff();
-	struct running running;
+	struct running running = {0};
 
 	/* Runs, but knows nothing of control channels. */
 	timing.launch_timeout_ms = 200;
@@ -427,6 +548,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(launches_provisions_and_serves),
 		HOST_TEST(stops),
+		HOST_TEST(drains_before_it_stops),
+		HOST_TEST(a_second_stop_does_not_wait),
+		HOST_TEST(an_enclave_that_dies_while_draining_is_the_end),
+		HOST_TEST(what_does_not_serve_is_not_drained),
+		HOST_TEST(waits_until_it_is_released),
+		HOST_TEST(can_be_held_at_any_time),
 		HOST_TEST(stops_a_stubborn_enclave),
 		HOST_TEST(stops_before_it_has_started),
 		HOST_TEST(a_killed_enclave_is_relaunched_at_once),

@@ -60,11 +60,11 @@ static void test_get_over_tls(void **state)
 
 	(void)state;
 	request.headers = headers;
-	request.wanted_header = "x-not-there";
+	request.wanted_headers[0] = "x-not-there";
 	assert_ok(http_exchange(&request, &response, &error), &error);
 	assert_int_equal(response.status, 200);
 	assert_string_equal(response.content_type, "text/plain");
-	assert_string_equal(response.wanted_value, "");
+	assert_string_equal(response.wanted_values[0], "");
 	assert_true(view_equal_text(buffer_view(&response.body), "hello"));
 	assert_string_equal(test_server_request(server, 0)->method, "GET");
 	assert_string_equal(test_server_request(server, 0)->path, "/a/b");
@@ -91,11 +91,11 @@ static void test_post_and_put(void **state)
 	(void)state;
 	request.method = "POST";
 	request.headers = headers;
-	request.wanted_header = "x-request-id";
+	request.wanted_headers[1] = "x-request-id";
 	request.body = view_of("a\0b", 3);
 	assert_ok(http_exchange(&request, &posted, &error), &error);
 	assert_int_equal(posted.status, 400);
-	assert_string_equal(posted.wanted_value, "r-1");
+	assert_string_equal(posted.wanted_values[1], "r-1");
 	assert_true(view_equal(buffer_view(&test_server_request(server, 0)->body), request.body));
 	type = test_request_header(test_server_request(server, 0), "content-type");
 	assert_string_equal(type, "application/x-amz-json-1.1");

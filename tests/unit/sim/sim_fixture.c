@@ -50,7 +50,7 @@ int sim_fixture_setup(void **state)
 	assert_ok(secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error), &error);
 	(void)snprintf(fixture->folder, sizeof fixture->folder, "/tmp/ensign-test-sim-XXXXXX");
 	assert_non_null(mkdtemp(fixture->folder));
-	fixture->simulator = simulator_start(fixture->folder, NULL, NULL, &error);
+	fixture->simulator = simulator_start(&(struct simulator_options){.folder = fixture->folder}, &error);
 	assert_ok(fixture->simulator != NULL, &error);
 	(void)snprintf(fixture->kms_authority, sizeof fixture->kms_authority, "%s",
 		       sim_fixture_endpoint(fixture, "kms_url") + strlen("https://"));

@@ -287,7 +287,7 @@ static void test_second_simulator_is_refused(void **state)
 	struct sim_fixture *fixture = *state;
 	struct error error = {0};
 
-	assert_null(simulator_start(fixture->folder, NULL, NULL, &error));
+	assert_null(simulator_start(&(struct simulator_options){.folder = fixture->folder}, &error));
 	assert_message_contains(&error, "another ensign-sim");
 	/* It did not take the endpoints of the one that serves with it. */
 	assert_int_equal(access(sim_fixture_endpoint(fixture, "kms_ca_file"), R_OK), 0);

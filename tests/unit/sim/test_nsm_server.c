@@ -117,6 +117,19 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 	return remove(path);
 }
 
+static bool start_server(const struct address *address, const char *role_arn, const char *machine_folder,
+			 struct nsm_server **ret_server, struct error *error)
+{
+	const struct nsm_server_options options = {.address = *address,
+						   .authority = authority,
+						   .instance_id = INSTANCE,
+						   .role_arn = role_arn,
+						   .machine_folder = machine_folder,
+						   .images_folder = machine_folder ? NULL : folder};
+
+	return nsm_server_start(&options, ret_server, error);
+}
+
 static int setup(void **state)
 {
 	struct address address;
@@ -130,7 +143,7 @@ static int setup(void **state)
 	authority = authority_open(folder, "us-east-1", INSTANCE, &error);
 	assert_ok(authority != NULL, &error);
 	assert_ok(address_parse(address_text, &address, &error), &error);
-	assert_ok(nsm_server_start(&address, authority, ROLE_ARN, INSTANCE, NULL, &server, &error), &error);
+	assert_ok(start_server(&address, ROLE_ARN, NULL, &server, &error), &error);
 	return 0;
 }
 
@@ -345,7 +358,7 @@ static void test_a_machine_is_measured_by_its_image(void **state)
 	(void)state;
 	maker_image(folder, NULL);
 	assert_ok(address_parse(text, &address, &error) && address_parse(path, &backend, &error), &error);
-	assert_ok(nsm_server_start(&address, authority, ROLE_ARN, INSTANCE, folder, &machine_server, &error), &error);
+	assert_ok(start_server(&address, ROLE_ARN, folder, &machine_server, &error), &error);
 	nsm = nsm_open_simulated(&backend, &error);
 	assert_ok(nsm != NULL, &error);
 	attest(nsm, &bytes, &document);
@@ -417,7 +430,7 @@ static void test_an_address_that_cannot_be_had(void **state)
 
 	(void)state;
 	assert_ok(address_parse("unix:/nonexistent/nsm.sock", &address, &error), &error);
-	assert_false(nsm_server_start(&address, authority, NULL, INSTANCE, NULL, &none, &error));
+	assert_false(start_server(&address, NULL, NULL, &none, &error));
 	assert_null(none);
 	nsm_server_stop(NULL);
 }
@@ -540,10 +553,46 @@ static void test_attestation_fields_are_bounded(void **state)
 	assert_int_equal(ask(&session, &request, &bytes, &response), NSM_INTERNAL_ERROR);
 }
 
+/* A process that stands in for an image is measured as that; where the file cannot be understood it is not measured at all. */
+static void test_image_of_a_process(void **state)
+{
+	AUTO_FREE char *configuration_path = memory_format("%s/enclave.json", folder);
+	AUTO_FREE char *image_path = NULL;
+	AUTO_BUFFER struct buffer image = {0};
+	AUTO_BUFFER struct buffer bytes = {0};
+	AUTO_FD int configuration = configuration_make(ALL_SEALS);
+	struct attestation_document document;
+	struct measurement process;
+	char pcr0[NSM_PCR_TEXT_SIZE];
+	char ones[NSM_PCR_TEXT_SIZE];
+	uint8_t expected[NSM_PCR_SIZE];
+	struct client client;
+	struct error error = {0};
+
+	(void)state;
+	assert_ok(file_write_atomic(configuration_path, view_of_text(CONFIGURATION), 0600, &error), &error);
+	assert_ok(measurement_of_process_files("/proc/self/exe", configuration_path, &process, &error), &error);
+	hex_encode(view_of(process.pcr0, NSM_PCR_SIZE), pcr0);
+	image_path = memory_format("%s/%s.json", folder, pcr0);
+	memset(expected, 0x11, sizeof expected);
+	hex_encode(view_of(expected, NSM_PCR_SIZE), ones);
+	buffer_append_format(&image, "{\"PCR0\":\"%s\",\"PCR1\":\"%s\",\"PCR2\":\"%s\",\"HashAlgorithm\":\"x\"}", ones, ones, ones);
+	assert_ok(file_write_atomic(image_path, buffer_view(&image), 0600, &error), &error);
+	client = client_start(configuration);
+	attest(client.nsm, &bytes, &document);
+	for (size_t i = 0; i < 3; i++)
+		assert_memory_equal(document.pcrs[i], expected, NSM_PCR_SIZE);
+	client_stop(&client);
+	assert_ok(file_write_atomic(image_path, view_of_text("{\"PCR0\":\"11\"}"), 0600, &error), &error);
+	assert_client_refused(configuration);
+	(void)unlink(image_path);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_client_is_measured, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_image_of_a_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_machine_is_measured_by_its_image, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_configurations_that_could_change_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_requests_get_an_error_and_the_connection_lives, setup, teardown),

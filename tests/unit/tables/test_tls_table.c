@@ -108,13 +108,60 @@ static void keeps_what_may_be_absent(void **state)
 	assert_null(row.slashing_credentials_b64);
 }
 
+static void put_identity_keeps_the_rest(void **state)
+{
+	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
+	AUTO_TLS_ROW struct tls_row row = {.key_id = 1,
+					   .encrypted_tls_key_b64 = memory_copy_text("encrypted"),
+					   .cert_pem = memory_copy_text("pem"),
+					   .known_clients_sealed_b64 = memory_copy_text("sealed"),
+					   .known_clients_data_key_b64 = memory_copy_text("wrapped"),
+					   .slashing_credentials_b64 = memory_copy_text("credentials")};
+	char renewed[] = "renewed", new_pem[] = "new pem";
+	const struct tls_row identity = {.key_id = 1, .encrypted_tls_key_b64 = renewed, .cert_pem = new_pem};
+	struct error error = {0};
+
+	assert_ok(tls_table_put(table, &row, &error), &error);
+	assert_ok(tls_table_put_identity(table, &identity, &error), &error);
+	tls_row_done(&row);
+	assert_row(table, 1, "renewed", "new pem");
+	assert_ok(tls_table_get(table, 1, &row, &error), &error);
+	assert_string_equal(row.known_clients_sealed_b64, "sealed");
+	assert_string_equal(row.known_clients_data_key_b64, "wrapped");
+	assert_string_equal(row.slashing_credentials_b64, "credentials");
+}
+
+static void add_identity_never_replaces(void **state)
+{
+	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
+	AUTO_TLS_TABLE struct tls_table *other = open_tls_table(*state);
+	char one[] = "one", pem[] = "pem", two[] = "two";
+	const struct tls_row first = {.key_id = 1, .encrypted_tls_key_b64 = one, .cert_pem = pem};
+	const struct tls_row second = {.key_id = 1, .encrypted_tls_key_b64 = two, .cert_pem = pem};
+	const struct tls_row incomplete = {.key_id = 2, .encrypted_tls_key_b64 = two};
+	struct error error = {0};
+	bool added = false;
+
+	assert_ok(tls_table_add_identity(table, &first, &added, &error), &error);
+	assert_true(added);
+	assert_ok(tls_table_add_identity(other, &second, &added, &error), &error);
+	assert_false(added);
+	assert_row(table, 1, "one", "pem");
+	/* Not even by the same. */
+	assert_ok(tls_table_add_identity(table, &first, &added, &error), &error);
+	assert_false(added);
+	assert_false(tls_table_add_identity(table, &incomplete, &added, &error));
+	assert_int_equal(error.code, ERROR_INPUT);
+	assert_ok(tls_table_put_identity(other, &second, &error), &error);
+	assert_row(table, 1, "two", "pem");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_PLACE(keeps_and_replaces_rows),
-		WITH_PLACE(says_what_is_not_there),
-		WITH_PLACE(refuses_incomplete_rows),
-		WITH_PLACE(keeps_what_may_be_absent),
+		WITH_PLACE(keeps_and_replaces_rows),     WITH_PLACE(says_what_is_not_there),
+		WITH_PLACE(refuses_incomplete_rows),     WITH_PLACE(keeps_what_may_be_absent),
+		WITH_PLACE(put_identity_keeps_the_rest), WITH_PLACE(add_identity_never_replaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

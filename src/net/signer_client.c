@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/signer_client.h"
+#include "net/signer_client.h"
 
-#include "base/file.h"
-#include "cli/local_folder.h"
-#include "cli/local_settings.h"
-#include "net/http_client.h"
-
-/* A CA file is one certificate; a system's whole bundle is about 220 KiB. */
-#define CA_FILE_MAX_SIZE (1u << 20)
-/* RSA-4096 in PEM takes 3.3 KB. */
-#define CLIENT_KEY_MAX_SIZE 16384
 /* 100,000 keys of 101 bytes each, and room. */
 #define PUBLIC_KEYS_MAX_SIZE (16u << 20)
 #define ANSWER_MAX_SIZE 65536u
-/* A signature takes a millisecond; a signer that makes no answer in half a slot makes none that is of use. */
-#define EXCHANGE_TIMEOUT_MS 6000
 
 void signer_target_done(struct signer_target *target)
 {
@@ -25,61 +14,6 @@ void signer_target_done(struct signer_target *target)
 	buffer_done(&target->client_chain_pem);
 	secret_done(&target->client_key_pem);
 	*target = (struct signer_target){0};
-}
-
-static bool target_of_local(struct signer_target *target, struct buffer *ret_ca_path, struct error *error)
-{
-	AUTO_LOCAL_FOLDER struct local_folder folder = {0};
-	struct local_settings settings = {0};
-
-	if (!local_folder_init(NULL, &folder, error))
-		return false;
-	if (!local_settings_read(folder.settings, &settings, error)) {
-		if (error->code == ERROR_NOT_FOUND)
-			return error_set(error, ERROR_NOT_FOUND, "no --url and --ca given, and no local signer in %s", folder.path);
-		return false;
-	}
-	target->url = local_settings_url(&settings);
-	buffer_append_text(ret_ca_path, folder.ca);
-	return true;
-}
-
-bool signer_target_init(const char *url, const char *ca_file, struct signer_target *ret_target, struct error *error)
-{
-	AUTO_SIGNER_TARGET struct signer_target target = {0};
-	AUTO_BUFFER struct buffer ca_path = {0};
-
-	if ((url == NULL) != (ca_file == NULL))
-		return error_set(error, ERROR_INPUT, "--url and --ca belong together: --%s is missing", url ? "ca" : "url");
-	if (url) {
-		size_t size = strlen(url);
-
-		if (strncmp(url, "https://", 8) != 0)
-			return error_set(error, ERROR_INPUT, "--url: %s does not begin with https://", url);
-		while (size > 8 && url[size - 1] == '/')
-			size--;
-		target.url = memory_format("%.*s", (int)size, url);
-		buffer_append_text(&ca_path, ca_file);
-	}
-	if (!url && !target_of_local(&target, &ca_path, error))
-		return false;
-	if (!file_read(buffer_text(&ca_path), CA_FILE_MAX_SIZE, &target.ca_pem, error))
-		return error_prefix(error, "CA file");
-	*ret_target = target;
-	target = (struct signer_target){0};
-	return true;
-}
-
-bool signer_target_use_certificate(struct signer_target *target, const char *certificate_file, const char *key_file,
-				   struct error *error)
-{
-	if (!certificate_file && !key_file)
-		return true;
-	if (!certificate_file || !key_file)
-		return error_set(error, ERROR_INPUT, "--client-cert and --client-key belong together: --client-%s is missing",
-				 key_file ? "cert" : "key");
-	return file_read(certificate_file, CA_FILE_MAX_SIZE, &target->client_chain_pem, error) &&
-	       file_read_secret(key_file, CLIENT_KEY_MAX_SIZE, &target->client_key_pem, error);
 }
 
 /* The `message` of a JSON error body, or the body's beginning, or nothing. */
@@ -142,8 +76,11 @@ static bool exchange(const struct signer_target *target, const char *method, con
 		.timeout_ms = timeout_ms,
 	};
 
-	if (!http_exchange(&request, &response, error))
+	if (!http_exchange(&request, &response, error)) {
+		if (response.is_refused)
+			error->code = ERROR_CRYPTO;
 		return false;
+	}
 	if (response.status != 200)
 		return fail_of_status(&response, error);
 	*ret_response = response;
@@ -151,11 +88,15 @@ static bool exchange(const struct signer_target *target, const char *method, con
 	return true;
 }
 
-bool signer_upcheck(const struct signer_target *target, unsigned timeout_ms, struct error *error)
+bool signer_upcheck(const struct signer_target *target, unsigned timeout_ms, struct buffer *ret_text, struct error *error)
 {
 	AUTO_HTTP_RESPONSE struct http_response response = {0};
 
-	return exchange(target, "GET", "/upcheck", view_of(NULL, 0), ANSWER_MAX_SIZE, timeout_ms, &response, error);
+	if (!exchange(target, "GET", "/upcheck", view_of(NULL, 0), ANSWER_MAX_SIZE, timeout_ms, &response, error))
+		return false;
+	if (ret_text)
+		buffer_append(ret_text, buffer_view(&response.body));
+	return true;
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -182,13 +123,13 @@ static json_t *sorted_texts(json_t *array, struct error *error)
 	return sorted;
 }
 
-json_t *signer_public_keys(const struct signer_target *target, struct error *error)
+json_t *signer_public_keys(const struct signer_target *target, unsigned timeout_ms, struct error *error)
 {
 	AUTO_HTTP_RESPONSE struct http_response response = {0};
 	AUTO_JSON json_t *answer = NULL;
 
-	if (!exchange(target, "GET", "/api/v1/eth2/publicKeys", view_of(NULL, 0), PUBLIC_KEYS_MAX_SIZE, EXCHANGE_TIMEOUT_MS,
-		      &response, error))
+	if (!exchange(target, "GET", "/api/v1/eth2/publicKeys", view_of(NULL, 0), PUBLIC_KEYS_MAX_SIZE, timeout_ms, &response,
+		      error))
 		return NULL;
 	answer = json_parse(buffer_view(&response.body), "publicKeys", error);
 	if (!answer)
@@ -207,7 +148,7 @@ bool signer_sign(const struct signer_target *target, const char *public_key, str
 	const char *signature;
 	uint8_t bytes[96];
 
-	if (!exchange(target, "POST", path, request, ANSWER_MAX_SIZE, EXCHANGE_TIMEOUT_MS, &response, error))
+	if (!exchange(target, "POST", path, request, ANSWER_MAX_SIZE, SIGNER_TIMEOUT_MS, &response, error))
 		return false;
 	answer = json_parse_object(buffer_view(&response.body), "answer", error);
 	if (!answer || !json_read_text(answer, "signature", &signature, error))

@@ -1,69 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/tls_seal.h"
+#include "tables/tls_sealed.h"
 
 #include <openssl/rand.h>
-
-#include "base/file.h"
-#include "cli/key_import.h"
 
 /* As 64 hex digits. */
 #define TLS_PASSWORD_RANDOM_SIZE 32
 #define NO_CONTEXT ((struct kms_context){NULL, NULL})
-
-/* ---- the operator's own ---- */
-
-/* Whatever is wrong with a file, it is what the user gave. */
-static bool blame_option(const char *option, const char *path, struct error *error)
-{
-	error->code = ERROR_INPUT;
-	return error_prefix(error, "%s %s", option, path);
-}
-
-static bool read_keystore(const struct tls_source *source, struct tls_identity *ret_identity, struct error *error)
-{
-	AUTO_BUFFER struct buffer der = {0};
-	AUTO_SECRET struct secret password = {0};
-
-	if (!source->password_file)
-		return error_set(error, ERROR_INPUT, "--tls-keystore needs --tls-password-file FILE");
-	if (!password_file_read(source->password_file, &password, error))
-		return blame_option("--tls-password-file", source->password_file, error);
-	return (file_read(source->keystore, TLS_IDENTITY_PKCS12_MAX_SIZE, &der, error) &&
-		tls_identity_from_pkcs12(buffer_view(&der), secret_view(&password), ret_identity, error)) ||
-	       blame_option("--tls-keystore", source->keystore, error);
-}
-
-static bool read_pem(const struct tls_source *source, struct tls_identity *ret_identity, struct error *error)
-{
-	AUTO_BUFFER struct buffer chain = {0};
-	AUTO_SECRET struct secret key = {0};
-
-	if (!file_read(source->certificate, TLS_IDENTITY_CHAIN_MAX_SIZE, &chain, error))
-		return blame_option("--tls-cert", source->certificate, error);
-	return (file_read_secret(source->key, TLS_IDENTITY_KEY_PEM_MAX_SIZE, &key, error) &&
-		tls_identity_from_pem(secret_view(&key), buffer_view(&chain), ret_identity, error)) ||
-	       blame_option("--tls-key", source->key, error);
-}
-
-bool tls_source_read(const struct tls_source *source, struct tls_identity *ret_identity, struct error *error)
-{
-	bool has_pem = source->certificate || source->key;
-
-	*ret_identity = (struct tls_identity){0};
-	if (has_pem && (source->keystore || source->password_file))
-		return error_set(error, ERROR_INPUT, "--tls-keystore and --tls-cert: give one of them");
-	if (has_pem && (!source->certificate || !source->key))
-		return error_set(error, ERROR_INPUT, "--tls-cert and --tls-key belong together");
-	if (!source->keystore && source->password_file)
-		return error_set(error, ERROR_INPUT, "--tls-keystore: missing");
-	if (has_pem)
-		return read_pem(source, ret_identity, error);
-	if (!source->keystore || strcmp(source->keystore, TLS_SOURCE_NONE) == 0)
-		return true;
-	return read_keystore(source, ret_identity, error);
-}
-
-/* ---- sealing ---- */
 
 /* {"tls_password_b64","tls_keystore_b64"} as the TLS table wants it, still in the clear. */
 static bool make_pkcs12_plaintext(const struct tls_identity *identity, struct secret *ret_plaintext, struct error *error)
@@ -155,18 +97,22 @@ bool tls_seal(const struct tls_identity *identity, bool as_pem, const struct kms
 	return true;
 }
 
-/* ---- the table ---- */
+static struct tls_row row_of(uint64_t key_id, const struct tls_sealed *sealed)
+{
+	return (struct tls_row){
+		.key_id = key_id, .encrypted_tls_key_b64 = sealed->encrypted_tls_key_b64, .cert_pem = sealed->cert_pem};
+}
 
 bool tls_sealed_put(struct tls_table *table, uint64_t key_id, const struct tls_sealed *sealed, struct error *error)
 {
-	AUTO_TLS_ROW struct tls_row row = {0};
+	const struct tls_row row = row_of(key_id, sealed);
 
-	if (!tls_table_get(table, key_id, &row, error) && error->code != ERROR_NOT_FOUND)
-		return false;
-	row.key_id = key_id;
-	free(row.encrypted_tls_key_b64);
-	free(row.cert_pem);
-	row.encrypted_tls_key_b64 = memory_copy_text(sealed->encrypted_tls_key_b64);
-	row.cert_pem = memory_copy_text(sealed->cert_pem);
-	return tls_table_put(table, &row, error);
+	return tls_table_put_identity(table, &row, error);
+}
+
+bool tls_sealed_add(struct tls_table *table, uint64_t key_id, const struct tls_sealed *sealed, bool *ret_added, struct error *error)
+{
+	const struct tls_row row = row_of(key_id, sealed);
+
+	return tls_table_add_identity(table, &row, ret_added, error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/certificate_file.h"
+#include "crypto/certificate_file.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
