@@ -30,10 +30,10 @@ lint:              # clang with warnings as errors, clang-format, clang-tidy, sh
 fuzz:              # every fuzz target for FUZZ_SECONDS (60)
 	scripts/fuzz
 
-reproduce:         # build the enclave image twice, in different surroundings; the files have to be the same
+reproduce:         # build image and archive twice, in different surroundings; the files have to be the same
 	scripts/reproduce
 
-dist: build        # the programs with their checksums, in dist/
+dist: build        # a release, in dist/; CONFIG=enclave.json: with the enclave's image (docs/dist.md)
 	scripts/dist
 
 clean:

@@ -18,7 +18,7 @@
 #define PCR0_SHOWN 12
 
 struct counts {
-	bool is_known;
+	bool is_known; /* the enclave answered */
 	uint64_t signatures;
 	uint64_t commits;
 	uint64_t failed_commits;
@@ -59,7 +59,7 @@ static void count(const struct host_place *place, struct counts *ret_counts)
 	*ret_counts = (struct counts){0};
 	if (!url || !http_exchange(&request, &response, &ignored) || response.status != 200)
 		return;
-	ret_counts->is_known = true;
+	ret_counts->is_known = strstr(buffer_text(&response.body), "\nensign_enclave_up 1\n") != NULL;
 	ret_counts->signatures = sum_series(buffer_text(&response.body), "ensign_signing_requests_total", "status=\"200\"");
 	ret_counts->commits = sum_series(buffer_text(&response.body), "ensign_ledger_commits_total", "outcome=\"");
 	ret_counts->failed_commits = sum_series(buffer_text(&response.body), "ensign_ledger_commits_total", "outcome=\"failed\"");

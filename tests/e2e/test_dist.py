@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
@@ -18,6 +19,9 @@ import zipfile
 
 import signer
 from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, run, wait_for
+
+sys.path.insert(0, str(TOP / "tests/support"))
+from lambda_runtime import RuntimeApi  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("BUILD", TOP / "build")).resolve()
 NAMES = ["ensign", "ensign-host", "ensign-enclave", "ensign-sim"]
@@ -44,19 +48,6 @@ def digest(contents):
 def cached_kernel():
     done = subprocess.run([TOP / "scripts/get-kernel", "--cached"], capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def build_with_lambda(folder):
-    """The build, or a view of it in which another program stands in for ensign-lambda, where that is not built."""
-    if (BUILD / "src/bin/portable/ensign-lambda").exists():
-        return BUILD
-    portable = folder / "build/src/bin/portable"
-    portable.mkdir(parents=True)
-    (folder / "build/src/bin/image").symlink_to(BUILD / "src/bin/image")
-    for name in NAMES:
-        (portable / name).symlink_to(BUILD / "src/bin/portable" / name)
-    (portable / "ensign-lambda").symlink_to(BUILD / "src/bin/portable/ensign")
-    return folder / "build"
 
 
 def foreign_command(root, *command):
@@ -91,7 +82,6 @@ class Dist(SignerTest):
     def setUpClass(cls):
         cls.shared = pathlib.Path(tempfile.mkdtemp(prefix="ensign-dist-"))
         cls.addClassCleanup(shutil.rmtree, cls.shared, True)
-        cls.build = build_with_lambda(cls.shared)
         config = cls.shared / "enclave.json"
         config.write_text(json.dumps(CONFIGURATION))
         while True:  # scripts/test may be building the kernel at this very time
@@ -122,7 +112,7 @@ class Dist(SignerTest):
 
     @classmethod
     def dist(cls, out, config, variables, umask):
-        environment = {**os.environ, **variables, "BUILD": str(cls.build), "DIST": str(out)}
+        environment = {**os.environ, **variables, "BUILD": str(BUILD), "DIST": str(out)}
         environment.pop("CONFIG", None)
         if config:
             environment["CONFIG"] = str(config)
@@ -177,7 +167,7 @@ class Dist(SignerTest):
         inside = {name.removeprefix(top + "/") for name in names}
         self.assertLessEqual({f"bin/{name}" for name in NAMES}, inside)
         self.assertLessEqual({"bin/image/ensign-enclave", LOADER, f"{LIBRARIES}/libc.so.6", f"{LIBRARIES}/libgcc_s.so.1", "deploy/template.yaml",
-                              "deploy/ensign-deploy", "LICENSE", "README.md", "licences/libc6", "licences/common/LGPL-2.1"}, inside)
+                              "deploy/ensign-deploy", "deploy/systemd/ensign-host.service", "LICENSE", "README.md", "licences/libc6", "licences/common/LGPL-2.1"}, inside)
         self.assertEqual("bin/image/bzImage" in inside, bool(self.kernel))
         tracked = subprocess.run(["git", "-C", TOP, "ls-files", "deploy"], capture_output=True, text=True).stdout.split()
         self.assertLessEqual({name for name in tracked if (TOP / name).exists()}, inside)
@@ -322,11 +312,22 @@ class Dist(SignerTest):
         self.need_foreign_root()
         for name in NAMES:
             self.assertIn(f"usage: {name}", self.in_foreign_root(f"/srv/elsewhere/bin/{name}", "--help").stdout)
-        # Where Lambda unpacks it.
-        started = subprocess.run(foreign_command(self.foreign, "/var/task/bootstrap", "--help"), capture_output=True, text=True,
-                                 env={"PATH": os.environ["PATH"]})
-        self.assertNotEqual(started.returncode, 127, started.stderr)
-        self.assertNotIn("error while loading", started.stderr)
+
+    def test_foreign_lambda(self):
+        """Where Lambda unpacks it, with the paths of libraries that Lambda sets: it starts, and asks for work."""
+        self.need_foreign_root()
+        api = RuntimeApi()
+        self.addCleanup(api.stop)
+        environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime", "AWS_LAMBDA_RUNTIME_API": api.place}
+        started = subprocess.run(foreign_command(self.foreign, "/var/task/bootstrap"), capture_output=True, text=True, env=environment)
+        self.assertEqual(started.returncode, 1, started.stderr)
+        self.assertIn("NITRO_INSTANCE_PRIVATE_DNS", api.wait_init_error()["errorMessage"])
+        program = subprocess.Popen(foreign_command(self.foreign, "/var/task/bootstrap"), stderr=subprocess.DEVNULL, env={
+            **environment, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s", "DEPLOYMENT_MODE": "dev",
+            "KEY_ARN": CONFIGURATION["kms_key_arn"], "NITRO_INSTANCE_PRIVATE_DNS": "localhost:1", "TLS_KEYS_TABLE_NAME": "tls"})
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        self.assertTrue(api.polled.wait(10), "it asks for work")
 
     def test_foreign_image(self):
         self.need_foreign_root()

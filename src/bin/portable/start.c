@@ -200,8 +200,9 @@ static size_t copy_program_headers(const Elf64_Phdr *headers, size_t count)
 		fail();
 	add_program_header(HEADER_PHDR, PT_PHDR, program_headers, (HEADERS_ADDED + count) * sizeof program_headers[0]);
 	add_program_header(HEADER_INTERP, PT_INTERP, loader_path, sizeof loader_path);
-	for (size_t i = 0; i < count; i++)
-		program_headers[HEADERS_ADDED + i] = headers[i];
+	/* Byte by byte: compilers may call memcpy() for a whole one. */
+	for (size_t i = 0; i < count * sizeof headers[0]; i++)
+		((volatile uint8_t *)&program_headers[HEADERS_ADDED])[i] = ((const uint8_t *)headers)[i];
 	return HEADERS_ADDED + count;
 }
 
