@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 
-
 struct notify;
 
 /*

@@ -205,7 +205,7 @@ class Deployed(unittest.TestCase):
         self.assertTrue(self.aws("kms", "get-key-rotation-status", "--key-id", key)["KeyRotationEnabled"])
         policy = self.aws("kms", "get-key-policy", "--key-id", key, "--policy-name", "default")["Policy"]
         policy = policy if isinstance(policy, dict) else json.loads(policy)  # moto keeps a template's as it is there
-        self.assertEqual([one["Sid"] for one in policy["Statement"]], ["EnsignAdministers", "EnsignNobodyElseDecrypts", "LambdaSeals"])
+        self.assertEqual([one["Sid"] for one in policy["Statement"] if one], ["EnsignAdministers", "EnsignNobodyElseDecrypts", "LambdaSeals"])
         for output, keys in [("ValidatorKeysTableName", ["web3signer_uuid", "pubkey"]), ("TLSKeysTableName", ["key_id"]), ("SlashingTableName", ["pubkey"])]:
             table = self.aws("dynamodb", "describe-table", "--table-name", self.outputs[output])["Table"]
             self.assertEqual([one["AttributeName"] for one in table["KeySchema"]], keys)

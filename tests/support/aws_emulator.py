@@ -90,7 +90,8 @@ def create_key(cls, resource_name, cloudformation_json, account_id, region_name,
         client = boto3.client("kms", region_name=region_name, endpoint_url=kms["url"], verify=kms["ca"], aws_access_key_id=kms["key_id"],
                               aws_secret_access_key=kms["secret"])
         properties = cloudformation_json["Properties"]
-        made = client.create_key(Policy=json.dumps(properties["KeyPolicy"]), Description=properties.get("Description", ""))
+        policy = {**properties["KeyPolicy"], "Statement": [one for one in properties["KeyPolicy"]["Statement"] if one]}  # AWS::NoValue
+        made = client.create_key(Policy=json.dumps(policy), Description=properties.get("Description", ""))
         key.real_arn = made["KeyMetadata"]["Arn"]
     return key
 
