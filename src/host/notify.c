@@ -62,22 +62,25 @@ static bool find_manager(struct notify *notify, struct error *error)
 	return notify->fd >= 0 || error_set_errno(error, ERROR_IO, "cannot make a socket");
 }
 
-static bool is_watched(void)
+/* NULL: nobody watches this process. */
+static const char *find_watchdog(void)
 {
 	const char *pid_text = getenv("WATCHDOG_PID");
 	uint64_t pid;
+	bool is_ours = !pid_text || (u64_parse(view_of_text(pid_text), &pid) && pid == (uint64_t)getpid());
 
-	return getenv("WATCHDOG_USEC") && (!pid_text || (u64_parse(view_of_text(pid_text), &pid) && pid == (uint64_t)getpid()));
+	return is_ours ? getenv("WATCHDOG_USEC") : NULL;
 }
 
 static bool start_watchdog(struct notify *notify, struct event_base *base, struct error *error)
 {
+	const char *interval_text = find_watchdog();
 	uint64_t interval_us;
 	struct timeval half;
 
-	if (notify->fd < 0 || !is_watched())
+	if (notify->fd < 0 || !interval_text)
 		return true;
-	if (!u64_parse(view_of_text(getenv("WATCHDOG_USEC")), &interval_us) || interval_us < 2)
+	if (!u64_parse(view_of_text(interval_text), &interval_us) || interval_us < 2)
 		return error_set(error, ERROR_INPUT, "WATCHDOG_USEC: not a number of microseconds");
 	half = (struct timeval){.tv_sec = (time_t)(interval_us / 2000000), .tv_usec = (suseconds_t)(interval_us / 2 % 1000000)};
 	notify->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, notify);

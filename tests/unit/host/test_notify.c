@@ -70,10 +70,10 @@ static void says_what_it_does(void **state)
 {
 	char path[] = "/tmp/notify-XXXXXX";
 	char abstract[64];
-	AUTO_FD int fd = mkstemp(path);
+	int fd = mkstemp(path);
 
 	(void)state;
-	(void)unlink(path);
+	assert_true(fd >= 0 && close(fd) == 0 && unlink(path) == 0);
 	(void)snprintf(abstract, sizeof abstract, "@ensign-test-%d", (int)getpid());
 	for (int i = 0; i < 2; i++) {
 		struct manager manager;
