@@ -2,6 +2,7 @@
 #include "aws/ssm.h"
 
 #define SERVICE "ssm"
+#define LIST_INVOCATIONS "AmazonSSM.ListCommandInvocations"
 /* 50 invocations with 2,500 characters of output each, written once more with escapes, and what stands around them. */
 #define RESPONSE_MAX_SIZE (1u << 20)
 
@@ -144,30 +145,34 @@ static int by_instance(const void *a, const void *b)
 	return strcmp(((const struct ssm_invocation *)a)->instance, ((const struct ssm_invocation *)b)->instance);
 }
 
-bool ssm_list_invocations(const struct ssm_client *client, const char *id, struct ssm_invocations *ret_invocations,
-			  struct error *error)
+bool ssm_read_invocations(json_t *answer, struct ssm_invocations *ret_invocations, struct error *error)
 {
-	static const char target[] = "AmazonSSM.ListCommandInvocations";
-	AUTO_JSON json_t *request = json_pack("{s:s, s:b, s:i}", "CommandId", id, "Details", 1, "MaxResults", SSM_INSTANCES_MAX);
-	AUTO_JSON json_t *answer = NULL;
 	json_t *list, *item;
 	size_t index;
 
 	*ret_invocations = (struct ssm_invocations){0};
-	if (!request)
-		return error_set(error, ERROR_INPUT, "the command's id is not UTF-8");
-	if (!call(client, target, request, &answer, NULL, error))
-		return false;
 	if (!json_read_array(answer, "CommandInvocations", &list, error))
-		return bad_answer(target, error);
+		return bad_answer(LIST_INVOCATIONS, error);
 	if (json_array_size(list) > SSM_INSTANCES_MAX)
-		return error_set(error, ERROR_PEER, "answer of %s: %zu instances", target, json_array_size(list));
+		return error_set(error, ERROR_PEER, "answer of " LIST_INVOCATIONS ": %zu instances", json_array_size(list));
 	json_array_foreach(list, index, item)
 	{
 		if (!read_invocation(item, &ret_invocations->items[index], error))
-			return error_prefix(error, "CommandInvocations[%zu]", index) || bad_answer(target, error);
+			return error_prefix(error, "CommandInvocations[%zu]", index) || bad_answer(LIST_INVOCATIONS, error);
 		ret_invocations->count++;
 	}
 	qsort(ret_invocations->items, ret_invocations->count, sizeof ret_invocations->items[0], by_instance);
 	return true;
+}
+
+bool ssm_list_invocations(const struct ssm_client *client, const char *id, struct ssm_invocations *ret_invocations,
+			  struct error *error)
+{
+	AUTO_JSON json_t *request = json_pack("{s:s, s:b, s:i}", "CommandId", id, "Details", 1, "MaxResults", SSM_INSTANCES_MAX);
+	AUTO_JSON json_t *answer = NULL;
+
+	if (!request)
+		return error_set(error, ERROR_INPUT, "the command's id is not UTF-8");
+	return call(client, LIST_INVOCATIONS, request, &answer, NULL, error) &&
+	       ssm_read_invocations(answer, ret_invocations, error);
 }

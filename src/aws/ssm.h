@@ -51,6 +51,8 @@ struct ssm_invocations {
 	size_t count;
 };
 
+/* Pure: reads the answer of ListCommandInvocations. ERROR_PEER when it is malformed. */
+MUST_USE bool ssm_read_invocations(json_t *answer, struct ssm_invocations *ret_invocations, struct error *error);
 /* How it goes on each instance, by name. Right after it was sent there may be none yet. About 130 KiB: not for the stack. */
 MUST_USE bool ssm_list_invocations(const struct ssm_client *client, const char *id, struct ssm_invocations *ret_invocations,
 				   struct error *error);
