@@ -1,77 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vectors.h"
-
 #include "aws/kms.h"
-#include "http_test_server.h"
 
-#define TIMEOUT_MS 10000
+#include "service_fixture.h"
+
 #define ARN "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-static struct test_certificate certificate;
-static struct credentials credentials;
 static const struct kms_context no_context = {0};
 static const struct kms_context fleet = {.name = "fleet", .value = "f-1"};
 
-static int set_up(void **state)
-{
-	struct error error = {0};
-	AUTO_JSON json_t *object = json_pack("{s:s,s:s}", "access_key_id", "AKIDEXAMPLE", "secret_access_key", "example");
-
-	(void)state;
-	json_use_wiping_memory();
-	if (!secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) || !credentials_from_json(object, &credentials, &error))
-		return -1;
-	test_certificate_make("localhost", &certificate);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	credentials_done(&credentials);
-	test_certificate_done(&certificate);
-	return 0;
-}
-
-/* A server with one answer, and a client of it. */
 struct fixture {
-	struct test_answer answer;
-	struct test_server *server;
-	char host[32];
+	struct service_fixture service;
 	struct kms_client client;
 };
 
 static void fixture_make(struct fixture *fixture, unsigned status, const char *body)
 {
-	*fixture = (struct fixture){.answer = {.status = status, .body = body}};
-	fixture->server = test_server_new(&certificate, NULL, &fixture->answer, 1);
-	(void)snprintf(fixture->host, sizeof fixture->host, "localhost:%u", test_server_port(fixture->server));
-	fixture->client = (struct kms_client){
-		.endpoint = {.region = "us-east-1",
-			     .host = fixture->host,
-			     .ca_pem = buffer_view(&certificate.certificate_pem),
-			     .timeout_ms = TIMEOUT_MS,
-			     .attempts = 1},
-		.credentials = &credentials,
-	};
+	service_fixture_make(&fixture->service, (struct test_answer){.status = status, .body = body});
+	fixture->client = (struct kms_client){.endpoint = fixture->service.endpoint, .credentials = &credentials};
 }
 
 static void fixture_done(struct fixture *fixture)
 {
-	test_server_free(&fixture->server);
+	service_fixture_done(&fixture->service);
 }
 
 #define AUTO_FIXTURE CLEANUP(fixture_done)
 
 static void expect_request(struct fixture *fixture, const char *operation, const char *body)
 {
-	const struct test_request *request = test_server_request(fixture->server, 0);
-	AUTO_FREE char *target = test_request_header(request, "x-amz-target");
-	AUTO_FREE char *expected = memory_format("TrentService.%s", operation);
+	AUTO_FREE char *target = memory_format("TrentService.%s", operation);
 
-	assert_string_equal(target, expected);
-	if (!view_equal_text(buffer_view(&request->body), body))
-		fail_msg("%.*s\nexpected:\n%s", (int)request->body.size, (const char *)request->body.data, body);
+	service_expect(&fixture->service, target, body);
 }
 
 static void test_decrypt(void **state)
@@ -233,7 +192,7 @@ static void test_sizes_that_kms_does_not_take(void **state)
 	assert_message_contains(&error, "AttestationDocument");
 	assert_false(kms_decrypt(&fixture.client, "\xff", no_context, one, &plaintext, &error));
 	assert_message_contains(&error, "KeyId");
-	assert_int_equal(test_server_request_count(fixture.server), 0);
+	assert_int_equal(test_server_request_count(fixture.service.server), 0);
 }
 
 static void test_the_largest_sizes_pass(void **state)

@@ -4,65 +4,13 @@
 
 #include "aws/sts.h"
 #include "base/json.h"
-#include "http_test_server.h"
-#include "vectors.h"
+#include "service_fixture.h"
 
-#define TIMEOUT_MS 10000
 #define FUNCTION "arn:aws:lambda:us-east-1:000000000000:function:fleet-LambdaFunction-1"
 /* As it is decoded: the test server's HTTP library does that. */
 #define FUNCTION_PATH "/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:fleet-LambdaFunction-1/invocations"
 
-static struct test_certificate certificate;
-static struct credentials credentials;
-
-static int set_up(void **state)
-{
-	struct error error = {0};
-	AUTO_JSON json_t *object = json_pack("{s:s,s:s}", "access_key_id", "AKIDEXAMPLE", "secret_access_key", "example");
-
-	(void)state;
-	json_use_wiping_memory();
-	if (!secret_heap_init_unlocked_ok(SECRET_HEAP_SIZE_DEFAULT, &error) || !credentials_from_json(object, &credentials, &error))
-		return -1;
-	test_certificate_make("localhost", &certificate);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	credentials_done(&credentials);
-	test_certificate_done(&certificate);
-	return 0;
-}
-
-struct fixture {
-	struct test_answer answer;
-	struct test_server *server;
-	char host[32];
-	struct aws_endpoint endpoint;
-};
-
-static void fixture_make(struct fixture *fixture, struct test_answer answer)
-{
-	*fixture = (struct fixture){.answer = answer};
-	fixture->server = test_server_new(&certificate, NULL, &fixture->answer, 1);
-	(void)snprintf(fixture->host, sizeof fixture->host, "localhost:%u", test_server_port(fixture->server));
-	fixture->endpoint = (struct aws_endpoint){.region = "us-east-1",
-						  .host = fixture->host,
-						  .ca_pem = buffer_view(&certificate.certificate_pem),
-						  .timeout_ms = TIMEOUT_MS,
-						  .attempts = 1};
-}
-
-static void fixture_done(struct fixture *fixture)
-{
-	test_server_free(&fixture->server);
-}
-
-#define AUTO_FIXTURE CLEANUP(fixture_done)
-
-static bool invoke(const struct fixture *fixture, json_t **ret_answer, struct error *error)
+static bool invoke(const struct service_fixture *fixture, json_t **ret_answer, struct error *error)
 {
 	const struct lambda_client client = {fixture->endpoint, &credentials};
 	AUTO_JSON json_t *event = json_pack("{s:s}", "operation", "web3signer_status");
@@ -76,14 +24,14 @@ static void answers_are_any_value(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
-		AUTO_FIXTURE struct fixture fixture;
+		AUTO_SERVICE struct service_fixture fixture;
 		AUTO_JSON json_t *answer = NULL;
 		AUTO_FREE char *text = NULL;
 		AUTO_FREE char *target = NULL;
 		struct error error = {0};
 		const struct test_request *request;
 
-		fixture_make(&fixture, (struct test_answer){.status = 200, .body = bodies[i]});
+		service_fixture_make(&fixture, (struct test_answer){.status = 200, .body = bodies[i]});
 		assert_ok(invoke(&fixture, &answer, &error), &error);
 		text = json_dumps(answer, JSON_COMPACT | JSON_ENCODE_ANY);
 		assert_string_equal(text, bodies[i]);
@@ -120,11 +68,11 @@ static void what_goes_wrong_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		AUTO_FIXTURE struct fixture fixture;
+		AUTO_SERVICE struct service_fixture fixture;
 		AUTO_JSON json_t *answer = NULL;
 		struct error error = {0};
 
-		fixture_make(&fixture, cases[i].answer);
+		service_fixture_make(&fixture, cases[i].answer);
 		assert_false(invoke(&fixture, &answer, &error));
 		assert_null(answer);
 		assert_int_equal(error.code, cases[i].code);
@@ -138,15 +86,15 @@ static void what_goes_wrong_is_told(void **state)
 
 static void says_who_one_is(void **state)
 {
-	AUTO_FIXTURE struct fixture fixture;
+	AUTO_SERVICE struct service_fixture fixture;
 	struct sts_client client = {.credentials = &credentials};
 	char arn[STS_ARN_SIZE] = "";
 	struct error error = {0};
 
 	(void)state;
-	fixture_make(&fixture, (struct test_answer){.status = 200,
-						    .body = CALLER("arn:aws:sts::123456789012:assumed-role/a.b/c@d"),
-						    .content_type = "text/xml"});
+	service_fixture_make(&fixture, (struct test_answer){.status = 200,
+							    .body = CALLER("arn:aws:sts::123456789012:assumed-role/a.b/c@d"),
+							    .content_type = "text/xml"});
 	client.endpoint = fixture.endpoint;
 	assert_ok(sts_get_caller(&client, arn, &error), &error);
 	assert_string_equal(arn, "arn:aws:sts::123456789012:assumed-role/a.b/c@d");
@@ -160,12 +108,12 @@ static void other_answers_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
-		AUTO_FIXTURE struct fixture fixture;
+		AUTO_SERVICE struct service_fixture fixture;
 		struct sts_client client = {.credentials = &credentials};
 		char arn[STS_ARN_SIZE] = "";
 		struct error error = {0};
 
-		fixture_make(&fixture, (struct test_answer){.status = 200, .body = bodies[i]});
+		service_fixture_make(&fixture, (struct test_answer){.status = 200, .body = bodies[i]});
 		client.endpoint = fixture.endpoint;
 		assert_false(sts_get_caller(&client, arn, &error));
 		assert_int_equal(error.code, ERROR_PEER);
