@@ -296,6 +296,15 @@ static void on_signal(int number, short what, void *context)
 	supervisor_stop(service->supervisor);
 }
 
+static void describe_waiting(const struct service *service, struct buffer *line)
+{
+	const struct error *problem = service->start_flag ? start_flag_problem(service->start_flag) : NULL;
+
+	buffer_append_format(line, " for the start flag %s", service->settings->start_flag);
+	if (problem)
+		buffer_append_format(line, ", which cannot be read: %s", problem->message);
+}
+
 /* One line about the enclave, for people. True: it serves. */
 static bool describe(void *context, struct buffer *ret_line)
 {
@@ -305,8 +314,8 @@ static bool describe(void *context, struct buffer *ret_line)
 
 	buffer_append_text(ret_line, host_state_name(status->state));
 	if (status->state == HOST_STATE_WAITING)
-		buffer_append_format(ret_line, " for the start flag %s", service->settings->start_flag);
-	if (serves || status->state == HOST_STATE_DRAINING)
+		describe_waiting(service, ret_line);
+	else if (serves || status->state == HOST_STATE_DRAINING)
 		buffer_append_format(ret_line, " %llu keys", (unsigned long long)status->key_count);
 	else if (status->last_error.code != ERROR_NONE)
 		buffer_append_format(ret_line, ": %s", status->last_error.message);
@@ -329,6 +338,7 @@ static void on_start_flag(void *context, bool may_run)
 	const struct service *service = context;
 
 	supervisor_hold(service->supervisor, !may_run);
+	on_changed(context);
 }
 
 static void on_stopped(void *context)

@@ -19,7 +19,7 @@ struct start_flag {
 	struct worker *worker;
 	struct event *timer;
 	bool may_run;
-	bool is_readable; /* as of the last line in the log */
+	struct error trouble; /* of the last time; ERROR_NONE: there was none */
 	/* The worker's while it reads. */
 	bool says_run;
 	struct error problem;
@@ -61,23 +61,24 @@ static void schedule(struct start_flag *flag)
 	(void)evtimer_add(flag->timer, &interval);
 }
 
+/* What cannot be read changes nothing but what is told. */
 static void on_read(void *context)
 {
 	struct start_flag *flag = context;
+	bool is_readable = flag->problem.code == ERROR_NONE;
+	bool was_readable = flag->trouble.code == ERROR_NONE;
+	bool may_run = is_readable ? flag->says_run : flag->may_run;
 
 	schedule(flag);
-	if (flag->problem.code != ERROR_NONE) {
-		if (flag->is_readable)
-			log_failure(LOG_LEVEL_WARNING, "start_flag_unreadable", &flag->problem);
-		flag->is_readable = false;
+	flag->trouble = flag->problem;
+	if (!is_readable && was_readable)
+		log_failure(LOG_LEVEL_WARNING, "start_flag_unreadable", &flag->trouble);
+	if (may_run != flag->may_run)
+		log_info("start_flag", "name=%s value=%s", flag->settings->start_flag, may_run ? "true" : "false");
+	if (may_run == flag->may_run && is_readable == was_readable)
 		return;
-	}
-	flag->is_readable = true;
-	if (flag->says_run == flag->may_run)
-		return;
-	flag->may_run = flag->says_run;
-	log_info("start_flag", "name=%s value=%s", flag->settings->start_flag, flag->may_run ? "true" : "false");
-	flag->changed(flag->context, flag->may_run);
+	flag->may_run = may_run;
+	flag->changed(flag->context, may_run);
 }
 
 static void on_timer(int fd, short what, void *context)
@@ -97,7 +98,6 @@ struct start_flag *start_flag_new(struct event_base *base, const struct settings
 	flag->settings = settings;
 	flag->changed = changed;
 	flag->context = context;
-	flag->is_readable = true;
 	flag->worker = worker_new(base, on_read, flag, error);
 	flag->timer = evtimer_new(base, on_timer, flag);
 	if (flag->worker && flag->timer) {
@@ -108,6 +108,11 @@ struct start_flag *start_flag_new(struct event_base *base, const struct settings
 		(void)error_set(error, ERROR_IO, "cannot make a timer");
 	start_flag_free(flag);
 	return NULL;
+}
+
+const struct error *start_flag_problem(const struct start_flag *flag)
+{
+	return flag->trouble.code == ERROR_NONE ? NULL : &flag->trouble;
 }
 
 void start_flag_free(struct start_flag *flag)

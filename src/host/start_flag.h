@@ -11,11 +11,13 @@
 
 struct start_flag;
 
-/* Called from the event loop when it is another than before; until the first call it counts as false. */
+/* Called from the event loop when it is another than before, or begins or ends to be unreadable; until the first call it counts as false. */
 typedef void start_flag_changed(void *context, bool may_run);
 
 /* `settings`, which has a flag, is borrowed. */
 MUST_USE struct start_flag *start_flag_new(struct event_base *base, const struct settings *settings, start_flag_changed *changed,
 					   void *context, struct error *error);
+/* Why it could not be read the last time; NULL: it could, or was not yet. Valid until the event loop goes on. */
+const struct error *start_flag_problem(const struct start_flag *flag);
 /* Accepts NULL. */
 void start_flag_free(struct start_flag *flag);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "host/backoff.h"
 #include "host/enclave_jobs.h"
+#include "host/host_reporter.h"
 #include "host/worker.h"
 
 /* A microVM under software emulation boots within ten seconds on a busy machine; Nitro within a few. */
@@ -27,7 +28,7 @@
 
 struct supervisor {
 	struct supervisor_options options;
-	struct host_status status;
+	struct host_reporter reporter;
 	struct worker *worker;
 	struct enclave_job job; /* the worker's while one runs, the event loop's at all other times, but for `cancel` */
 	enclave_job_function *job_function;
@@ -54,31 +55,6 @@ static void launch(struct supervisor *supervisor);
 static void provision(struct supervisor *supervisor);
 static void schedule_poll(struct supervisor *supervisor);
 static void continue_without_enclave(struct supervisor *supervisor);
-
-/* ---- reporting ---- */
-
-static void write_status(struct supervisor *supervisor)
-{
-	struct error error = {0};
-
-	if (!host_status_write(&supervisor->status, supervisor->options.status_path, &error))
-		log_failure(LOG_LEVEL_WARNING, "status_not_written", &error);
-	if (supervisor->options.changed)
-		supervisor->options.changed(supervisor->options.context);
-}
-
-static void set_state(struct supervisor *supervisor, enum host_state state)
-{
-	supervisor->status.state = state;
-	supervisor->status.since_ms = clock_realtime_ms();
-	write_status(supervisor);
-}
-
-static void record(struct supervisor *supervisor, const char *event, const struct error *error)
-{
-	supervisor->status.last_error = *error;
-	log_failure(LOG_LEVEL_ERROR, event, error);
-}
 
 /* ---- time ---- */
 
@@ -150,7 +126,7 @@ static void end_enclave(struct supervisor *supervisor)
 /* It still runs although it does not answer as it should. */
 static void end_suspect(struct supervisor *supervisor)
 {
-	record(supervisor, "enclave_failed", &supervisor->suspicion);
+	host_reporter_record(&supervisor->reporter, "enclave_failed", &supervisor->suspicion);
 	end_enclave(supervisor);
 }
 
@@ -163,48 +139,24 @@ static void suspect(struct supervisor *supervisor, bool relaunch_at_once)
 
 /* ---- states ---- */
 
-static void note_keys(struct supervisor *supervisor)
-{
-	supervisor->status.key_count = supervisor->job.state.key_count;
-	supervisor->status.failures = supervisor->job.state.failures;
-}
-
-static void forget_keys(struct supervisor *supervisor)
-{
-	supervisor->status.key_count = 0;
-	supervisor->status.failures = (struct key_failures){0};
-}
-
 static void serve(struct supervisor *supervisor)
 {
-	note_keys(supervisor);
+	host_reporter_note_keys(&supervisor->reporter, &supervisor->job.state);
 	supervisor->misses = 0;
 	if (supervisor->serving_since_ms == 0)
 		supervisor->serving_since_ms = clock_monotonic_ms();
-	log_info("serving", "enclave_pid=%d key_count=%llu failed=%llu", (int)supervisor->status.enclave_pid,
-		 (unsigned long long)supervisor->status.key_count, (unsigned long long)supervisor->status.failures.count);
-	set_state(supervisor, supervisor->draining ? HOST_STATE_DRAINING : HOST_STATE_SERVING);
+	log_info("serving", "enclave_pid=%d key_count=%llu failed=%llu", (int)supervisor->reporter.status.enclave_pid,
+		 (unsigned long long)supervisor->reporter.status.key_count,
+		 (unsigned long long)supervisor->reporter.status.failures.count);
+	host_reporter_set_state(&supervisor->reporter, supervisor->draining ? HOST_STATE_DRAINING : HOST_STATE_SERVING);
 	schedule_poll(supervisor);
 }
 
 static void reload_done(struct supervisor *supervisor)
 {
-	struct host_reload *reload = &supervisor->status.last_reload;
 	const struct enclave_job *job = &supervisor->job;
 
-	*reload = (struct host_reload){.number = reload->number + 1, .time_ms = clock_realtime_ms(), .error = job->error};
-	if (job->ok) {
-		reload->error = (struct error){0};
-		reload->added = job->state.added;
-		reload->removed = job->state.removed;
-		note_keys(supervisor);
-		log_info("reloaded", "key_count=%llu added=%llu removed=%llu failed=%llu", (unsigned long long)job->state.key_count,
-			 (unsigned long long)reload->added, (unsigned long long)reload->removed,
-			 (unsigned long long)job->state.failures.count);
-	} else {
-		log_failure(LOG_LEVEL_ERROR, "reload_failed", &job->error);
-	}
-	write_status(supervisor);
+	host_reporter_note_reload(&supervisor->reporter, &job->state, job->ok ? NULL : &job->error);
 	schedule_poll(supervisor);
 }
 
@@ -293,9 +245,9 @@ static void provision_done(struct supervisor *supervisor)
 
 static void provision(struct supervisor *supervisor)
 {
-	forget_keys(supervisor);
+	host_reporter_note_keys(&supervisor->reporter, NULL);
 	supervisor->serving_since_ms = 0;
-	set_state(supervisor, HOST_STATE_PROVISIONING);
+	host_reporter_set_state(&supervisor->reporter, HOST_STATE_PROVISIONING);
 	submit(supervisor, enclave_job_provision, provision_done);
 }
 
@@ -304,9 +256,9 @@ static void note_enclave(struct supervisor *supervisor)
 {
 	struct launcher *launcher = supervisor->options.launcher;
 
-	supervisor->status.enclave_pid = launcher->operations->pid(launcher);
-	if (!launcher->operations->pcr0 || !launcher->operations->pcr0(launcher, supervisor->status.pcr0))
-		supervisor->status.pcr0[0] = 0;
+	supervisor->reporter.status.enclave_pid = launcher->operations->pid(launcher);
+	if (!launcher->operations->pcr0 || !launcher->operations->pcr0(launcher, supervisor->reporter.status.pcr0))
+		supervisor->reporter.status.pcr0[0] = 0;
 }
 
 static void wait_done(struct supervisor *supervisor)
@@ -329,7 +281,7 @@ static void finish(struct supervisor *supervisor)
 {
 	(void)evtimer_del(supervisor->timer);
 	(void)evtimer_del(supervisor->drain_timer);
-	set_state(supervisor, HOST_STATE_STOPPED);
+	host_reporter_set_state(&supervisor->reporter, HOST_STATE_STOPPED);
 	supervisor->options.stopped(supervisor->options.context);
 }
 
@@ -346,13 +298,13 @@ static void continue_without_enclave(struct supervisor *supervisor)
 	}
 	if (supervisor->held) {
 		(void)evtimer_del(supervisor->timer);
-		set_state(supervisor, HOST_STATE_WAITING);
+		host_reporter_set_state(&supervisor->reporter, HOST_STATE_WAITING);
 		return;
 	}
 	delay_ms = backoff_next_ms(&supervisor->backoff, supervisor->relaunch_at_once);
 	log_info("relaunch", "delay_ms=%u failures=%u", delay_ms, supervisor->backoff.failures);
 	if (delay_ms > 0)
-		set_state(supervisor, HOST_STATE_BACKOFF);
+		host_reporter_set_state(&supervisor->reporter, HOST_STATE_BACKOFF);
 	set_timer(supervisor, delay_ms, launch);
 }
 
@@ -366,7 +318,7 @@ static void note_end(struct supervisor *supervisor, const char *how)
 	}
 	supervisor->relaunch_at_once = true;
 	(void)error_set(&error, ERROR_PEER, "the enclave %s", how);
-	record(supervisor, "enclave_died", &error);
+	host_reporter_record(&supervisor->reporter, "enclave_died", &error);
 }
 
 static void on_enclave_ended(int fd, short what, void *context)
@@ -390,10 +342,10 @@ static void on_enclave_ended(int fd, short what, void *context)
 		supervisor->backoff.failures = 0;
 	supervisor->ending = false;
 	supervisor->serving_since_ms = 0;
-	supervisor->status.enclave_pid = 0;
-	supervisor->status.pcr0[0] = 0;
-	forget_keys(supervisor);
-	write_status(supervisor);
+	supervisor->reporter.status.enclave_pid = 0;
+	supervisor->reporter.status.pcr0[0] = 0;
+	host_reporter_note_keys(&supervisor->reporter, NULL);
+	host_reporter_write(&supervisor->reporter);
 	continue_without_enclave(supervisor);
 }
 
@@ -430,17 +382,17 @@ static void launch(struct supervisor *supervisor)
 	bool started = start_enclave(supervisor, &error);
 
 	if (supervisor->launched_before)
-		supervisor->status.restarts++;
+		supervisor->reporter.status.restarts++;
 	supervisor->launched_before = true;
 	supervisor->relaunch_at_once = false;
 	if (!started) {
-		record(supervisor, "launch_failed", &error);
+		host_reporter_record(&supervisor->reporter, "launch_failed", &error);
 		continue_without_enclave(supervisor);
 		return;
 	}
-	supervisor->status.enclave_pid = launcher->operations->pid(launcher);
-	log_info("launched", "enclave_pid=%d", (int)supervisor->status.enclave_pid);
-	set_state(supervisor, HOST_STATE_LAUNCHING);
+	supervisor->reporter.status.enclave_pid = launcher->operations->pid(launcher);
+	log_info("launched", "enclave_pid=%d", (int)supervisor->reporter.status.enclave_pid);
+	host_reporter_set_state(&supervisor->reporter, HOST_STATE_LAUNCHING);
 	wait_until_up(supervisor);
 }
 
@@ -489,6 +441,8 @@ struct supervisor *supervisor_new(const struct supervisor_options *options, stru
 
 	supervisor->options = *options;
 	set_timing_defaults(&supervisor->options.timing);
+	supervisor->reporter =
+		(struct host_reporter){.path = options->status_path, .changed = options->changed, .context = options->context};
 	supervisor->backoff.first_ms = supervisor->options.timing.backoff_first_ms;
 	supervisor->backoff.max_ms = supervisor->options.timing.backoff_max_ms;
 	supervisor->job.settings = options->settings;
@@ -512,7 +466,7 @@ struct supervisor *supervisor_new(const struct supervisor_options *options, stru
 /* What waits for the next poll need not. */
 static void poll_soon(struct supervisor *supervisor)
 {
-	if (supervisor->status.state == HOST_STATE_SERVING && !supervisor->job_done && !supervisor->ending &&
+	if (supervisor->reporter.status.state == HOST_STATE_SERVING && !supervisor->job_done && !supervisor->ending &&
 	    supervisor->timer_action == poll_now)
 		set_timer(supervisor, 0, poll_now);
 }
@@ -543,14 +497,14 @@ void supervisor_stop(struct supervisor *supervisor)
 
 	if (supervisor->stopping)
 		return;
-	if (supervisor->draining || supervisor->options.drain_ms == 0 || supervisor->status.state != HOST_STATE_SERVING) {
+	if (supervisor->draining || supervisor->options.drain_ms == 0 || supervisor->reporter.status.state != HOST_STATE_SERVING) {
 		stop_now(supervisor);
 		return;
 	}
 	supervisor->drain_asked = true;
 	poll_soon(supervisor);
 	supervisor->draining = true;
-	set_state(supervisor, HOST_STATE_DRAINING);
+	host_reporter_set_state(&supervisor->reporter, HOST_STATE_DRAINING);
 	(void)evtimer_add(supervisor->drain_timer, &patience);
 }
 
@@ -573,5 +527,5 @@ void supervisor_free(struct supervisor *supervisor)
 
 const struct host_status *supervisor_status(const struct supervisor *supervisor)
 {
-	return &supervisor->status;
+	return &supervisor->reporter.status;
 }

@@ -17,6 +17,7 @@ struct fixture {
 	struct event_base *base;
 	struct start_flag *flag;
 	unsigned changes;
+	unsigned calls;
 	bool may_run;
 };
 
@@ -24,7 +25,8 @@ static void on_changed(void *context, bool may_run)
 {
 	struct fixture *fixture = context;
 
-	fixture->changes++;
+	fixture->changes += may_run != fixture->may_run;
+	fixture->calls++;
 	fixture->may_run = may_run;
 }
 
@@ -89,7 +91,9 @@ static void follows_the_parameter(void **state)
 	static const struct {
 		unsigned changes;
 		bool may_run;
-	} expected[] = {{0, false}, {1, true}, {1, true}, {1, true}, {2, false}};
+		const char *problem;
+	} expected[] = {
+		{0, false, NULL}, {1, true, NULL}, {1, true, "status 500"}, {1, true, "neither true nor false"}, {2, false, NULL}};
 	struct fixture fixture = {0};
 
 	(void)state;
@@ -98,6 +102,9 @@ static void follows_the_parameter(void **state)
 		turn_until(&fixture, i + 1);
 		assert_int_equal(fixture.changes, expected[i].changes);
 		assert_int_equal(fixture.may_run, expected[i].may_run);
+		assert_int_equal(start_flag_problem(fixture.flag) != NULL, expected[i].problem != NULL);
+		if (expected[i].problem)
+			assert_message_contains(start_flag_problem(fixture.flag), expected[i].problem);
 	}
 	assert_string_equal(test_server_request(fixture.server, 0)->method, "POST");
 	assert_true(view_equal_text(buffer_view(&test_server_request(fixture.server, 0)->body), "{\"Name\":\"/f/flag\"}"));
@@ -113,6 +120,7 @@ static void a_parameter_that_is_not_there_starts_nothing(void **state)
 	start(&fixture, answers, ARRAY_SIZE(answers));
 	turn_until(&fixture, 1);
 	assert_int_equal(fixture.changes, 0);
+	assert_int_equal(fixture.calls, 1); /* that it cannot be read is told once */
 	done(&fixture);
 }
 
