@@ -72,6 +72,11 @@ static bool fail(struct client *client, const char *what)
 
 bool client_open(struct client *client, const struct client_target *target)
 {
+	return client_resume(client, target, NULL);
+}
+
+bool client_resume(struct client *client, const struct client_target *target, SSL_SESSION *session)
+{
 	int fd = connect_tcp(target->host, target->port);
 
 	*client = (struct client){.target = target};
@@ -82,6 +87,8 @@ bool client_open(struct client *client, const struct client_target *target)
 	/* An address is checked as one, anything else as a name. */
 	if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(client->tls), target->host) != 1)
 		(void)SSL_set1_host(client->tls, target->host);
+	if (session)
+		(void)SSL_set_session(client->tls, session);
 	return SSL_connect(client->tls) == 1 || fail(client, "TLS handshake");
 }
 

@@ -30,6 +30,8 @@ struct client {
 };
 
 MUST_USE bool client_open(struct client *client, const struct client_target *target);
+/* The same with a session to resume, or NULL. */
+MUST_USE bool client_resume(struct client *client, const struct client_target *target, SSL_SESSION *session);
 void client_close(struct client *client);
 /* Sends one request and reads its answer; false unless that is 200. */
 MUST_USE bool client_exchange(struct client *client, struct view request);

@@ -74,15 +74,20 @@ void bls_sign_point(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const blst_p2
 	blst_p2_compress(ret_signature, &product);
 }
 
-void bls_sign_comb(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const struct g2_comb *comb,
-		   uint8_t ret_signature[BLS_SIGNATURE_SIZE])
+void bls_sign_comb(const struct g2_comb *comb, const struct bls_signing *signings, size_t count)
 {
-	AUTO_SCALAR blst_scalar scalar;
-	blst_p2 product;
+	blst_scalar scalars[G2_COMB_BATCH_MAX] = {{{0}}};
+	blst_p2 products[G2_COMB_BATCH_MAX];
+	blst_p2_affine affine[G2_COMB_BATCH_MAX];
+	const blst_p2 *const all[] = {products, NULL};
 
-	blst_scalar_from_bendian(&scalar, secret_key);
-	g2_comb_multiply(comb, &scalar, &product);
-	blst_p2_compress(ret_signature, &product);
+	for (size_t i = 0; i < count; i++)
+		blst_scalar_from_bendian(&scalars[i], signings[i].secret_key);
+	g2_comb_multiply(comb, scalars, count, products);
+	blst_p2s_to_affine(affine, all, count);
+	for (size_t i = 0; i < count; i++)
+		blst_p2_affine_compress(signings[i].ret_signature, &affine[i]);
+	secret_wipe(scalars, count * sizeof *scalars);
 }
 
 void bls_sign(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t signing_root[32],

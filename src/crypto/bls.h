@@ -26,8 +26,15 @@ void bls_sign(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t signi
 /* The same in two steps, for a root that many keys sign: its point, and what a key makes of it, from a table of the point's if there is one. */
 void bls_hash_root(const uint8_t signing_root[32], blst_p2 *ret_point);
 void bls_sign_point(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const blst_p2 *point, uint8_t ret_signature[BLS_SIGNATURE_SIZE]);
-void bls_sign_comb(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const struct g2_comb *comb,
-		   uint8_t ret_signature[BLS_SIGNATURE_SIZE]);
+
+/* One signature of several. */
+struct bls_signing {
+	const uint8_t *secret_key; /* BLS_SECRET_KEY_SIZE */
+	uint8_t *ret_signature;    /* BLS_SIGNATURE_SIZE */
+};
+
+/* 1 to G2_COMB_BATCH_MAX signatures; together they cost less than one by one. */
+void bls_sign_comb(const struct g2_comb *comb, const struct bls_signing *signings, size_t count);
 /* KeyValidate of the draft, section 2.5: a point of the subgroup that is not infinity. */
 MUST_USE bool bls_public_key_valid(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 /* KeyValidate + verify: false for any malformed, infinite or out-of-subgroup point too. */

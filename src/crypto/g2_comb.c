@@ -5,8 +5,11 @@
 
 #define WORDS 4
 #define WORD_BITS 64
-/* The largest round, a table's last; a multiplication's first is half of it. */
+#define LAST_WINDOW (G2_COMB_WINDOWS - 1)
+#define LAST_WINDOW_BITS (WORD_BITS - LAST_WINDOW * G2_COMB_WINDOW_BITS)
+/* The largest round, a table's last. */
 #define ADDITIONS_MAX (G2_COMB_WINDOWS * G2_COMB_ENTRIES / 2)
+_Static_assert(G2_COMB_BATCH_MAX *WORDS *(G2_COMB_WINDOWS / 2) <= ADDITIONS_MAX, "a multiplication's first round is smaller");
 
 /* *to = *a + *b; `to` may be one of them, but nothing that another addition of the round reads. */
 struct addition {
@@ -67,6 +70,11 @@ static void add_all(const struct addition *additions, size_t count)
 	secret_wipe(differences, count * sizeof *differences);
 }
 
+static size_t bits_of_window(size_t window)
+{
+	return window == LAST_WINDOW ? LAST_WINDOW_BITS : G2_COMB_WINDOW_BITS;
+}
+
 /* ---- the table ---- */
 
 /* P, 2 P, 4 P .. 2^63 P. */
@@ -91,11 +99,11 @@ bool g2_comb_build(struct g2_comb *comb, const blst_p2 *point)
 	double_up(point, powers);
 	for (size_t j = 0; j < G2_COMB_WINDOWS; j++)
 		comb->table[j][0] = powers[j * G2_COMB_WINDOW_BITS];
-	/* What there is of a window, and 2, then 4, then 8 times its first point, is as much again: 1; 3; 5, 7; 9 .. 15. */
+	/* What there is of a window, and 2, then 4, then 8 times its first point, is as much again: 1; 3; 5, 7; 9 .. 15; .. */
 	for (size_t bit = 1; bit < G2_COMB_WINDOW_BITS; bit++) {
 		size_t have = (size_t)1 << (bit - 1), count = 0;
 
-		for (size_t j = 0; j < G2_COMB_WINDOWS; j++) {
+		for (size_t j = 0; j < G2_COMB_WINDOWS && bit < bits_of_window(j); j++) {
 			for (size_t i = 0; i < have; i++)
 				additions[count++] = (struct addition){.to = &comb->table[j][have + i],
 								       .a = &comb->table[j][i],
@@ -165,41 +173,72 @@ static void split(const blst_scalar *scalar, uint64_t words[WORDS])
 
 /* ---- the product ---- */
 
-/* Bits b3 b2 b1 b0 stand for ±8 ±4 ±2 ±1; with the top one clear the digit is the negative of what the other way round it would be. */
-static void look_up(const blst_p2_affine entries[G2_COMB_ENTRIES], uint64_t digit, blst_p2_affine *ret_point)
-{
-	enum { LIMBS = sizeof(blst_p2_affine) / sizeof(uint64_t) };
-	uint64_t is_negative = ~(digit >> (G2_COMB_WINDOW_BITS - 1)) & 1;
-	uint64_t index = (digit ^ (0 - is_negative)) & (G2_COMB_ENTRIES - 1);
-	uint64_t selected[LIMBS] = {0};
+/* What any processor of 64 bits has registers for. */
+typedef uint64_t vector __attribute__((vector_size(16), aligned(8)));
 
-	for (uint64_t i = 0; i < G2_COMB_ENTRIES; i++) {
+/* The first `count` entries are read, whichever is wanted. */
+static void select_entry(const blst_p2_affine *entries, uint64_t count, uint64_t index, blst_p2_affine *ret_point)
+{
+	enum { PARTS = sizeof(blst_p2_affine) / sizeof(vector) };
+	vector selected[PARTS] = {{0}};
+
+	for (uint64_t i = 0; i < count; i++) {
+		const vector *parts = (const vector *)(const void *)&entries[i];
 		uint64_t mask = ((i ^ index) - 1) >> 63; /* 1 for the one */
-		uint64_t limbs[LIMBS];
 
 		/* The compiler must not know that it is 0 or 1, or it could choose to branch. */
 		__asm__("" : "+r"(mask));
 		mask = 0 - mask;
-		memcpy(limbs, &entries[i], sizeof limbs);
-		for (size_t j = 0; j < LIMBS; j++)
-			selected[j] |= limbs[j] & mask;
+		/* Unrolled, all of them stay in registers, and none is left on the stack. */
+#pragma GCC unroll 12
+		for (size_t j = 0; j < PARTS; j++)
+			selected[j] |= parts[j] & mask;
 	}
-	memcpy(ret_point, selected, sizeof *ret_point);
-	blst_fp2_cneg(&ret_point->y, &ret_point->y, is_negative);
-	secret_wipe(selected, sizeof selected);
+#pragma GCC unroll 12
+	for (size_t j = 0; j < PARTS; j++)
+		((vector *)(void *)ret_point)[j] = selected[j];
 }
 
-/* The sum of each word's points, in its first: neighbours, then neighbouring pairs, and so on. */
-static void sum_up(blst_p2_affine points[WORDS][G2_COMB_WINDOWS])
+/* Bits b3 b2 b1 b0 stand for ±8 ±4 ±2 ±1; with the top one clear the digit is the negative of what the other way round it would be. */
+static void look_up(const struct g2_comb *comb, size_t window, uint64_t word, blst_p2_affine *ret_point)
+{
+	size_t bits = bits_of_window(window);
+	uint64_t count = UINT64_C(1) << (bits - 1);
+	uint64_t digit = word >> (window * G2_COMB_WINDOW_BITS) & (2 * count - 1);
+	uint64_t is_negative = ~(digit >> (bits - 1)) & 1;
+
+	select_entry(comb->table[window], count, (digit ^ (0 - is_negative)) & (count - 1), ret_point);
+	blst_fp2_cneg(&ret_point->y, &ret_point->y, is_negative);
+}
+
+/* Of one scalar: a point for every digit. */
+typedef blst_p2_affine digit_points[WORDS][G2_COMB_WINDOWS];
+
+static void look_up_all(const struct g2_comb *comb, const blst_scalar *scalar, digit_points points)
+{
+	uint64_t words[WORDS];
+
+	split(scalar, words);
+	for (size_t j = 0; j < G2_COMB_WINDOWS; j++) {
+		for (size_t i = 0; i < WORDS; i++)
+			look_up(comb, j, words[i], &points[i][j]);
+	}
+	secret_wipe(words, sizeof words);
+}
+
+/* The sum of each word's points, in its first: neighbours, then neighbouring pairs, and so on. What has no neighbour waits. */
+static void sum_up(digit_points *points, size_t scalar_count)
 {
 	struct addition additions[ADDITIONS_MAX];
 
 	for (size_t step = 1; step < G2_COMB_WINDOWS; step *= 2) {
 		size_t count = 0;
 
-		for (size_t i = 0; i < WORDS; i++) {
-			for (size_t j = 0; j < G2_COMB_WINDOWS; j += 2 * step)
-				additions[count++] = (struct addition){&points[i][j], &points[i][j], &points[i][j + step]};
+		for (size_t i = 0; i < scalar_count * WORDS; i++) {
+			blst_p2_affine *word = points[i / WORDS][i % WORDS];
+
+			for (size_t j = 0; j + step < G2_COMB_WINDOWS; j += 2 * step)
+				additions[count++] = (struct addition){&word[j], &word[j], &word[j + step]};
 		}
 		add_all(additions, count);
 	}
@@ -226,26 +265,36 @@ static void negative_psi(blst_p2_affine *point)
 	secret_wipe(&x, sizeof x);
 }
 
-void g2_comb_multiply(const struct g2_comb *comb, const blst_scalar *scalar, blst_p2 *ret_product)
+/* Of each scalar two sums: a0 P - psi(a1 P) in the place of the first word, a2 P - psi(a3 P) in that of the third. */
+static void join_words(digit_points *points, size_t scalar_count)
 {
-	blst_p2_affine points[WORDS][G2_COMB_WINDOWS];
-	uint64_t words[WORDS];
+	struct addition additions[2 * G2_COMB_BATCH_MAX];
+	size_t count = 0;
 
-	split(scalar, words);
-	for (size_t i = 0; i < WORDS; i++) {
-		for (size_t j = 0; j < G2_COMB_WINDOWS; j++)
-			look_up(comb->table[j], words[i] >> (j * G2_COMB_WINDOW_BITS) & (2 * G2_COMB_ENTRIES - 1), &points[i][j]);
+	for (size_t i = 0; i < scalar_count; i++) {
+		for (size_t word = 0; word < WORDS; word += 2) {
+			blst_p2_affine *sum = points[i][word], *other = points[i][word + 1];
+
+			negative_psi(other);
+			additions[count++] = (struct addition){sum, sum, other};
+		}
 	}
-	sum_up(points);
-	negative_psi(&points[1][0]);
-	negative_psi(&points[3][0]);
-	add_all((const struct addition[]){{&points[0][0], &points[0][0], &points[1][0]},
-					  {&points[2][0], &points[2][0], &points[3][0]}},
-		2);
-	negative_psi(&points[2][0]);
-	negative_psi(&points[2][0]);
-	blst_p2_from_affine(ret_product, &points[0][0]);
-	blst_p2_add_or_double_affine(ret_product, ret_product, &points[2][0]);
-	secret_wipe(points, sizeof points);
-	secret_wipe(words, sizeof words);
+	add_all(additions, count);
+}
+
+void g2_comb_multiply(const struct g2_comb *comb, const blst_scalar *scalars, size_t count, blst_p2 *ret_products)
+{
+	digit_points points[G2_COMB_BATCH_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		look_up_all(comb, &scalars[i], points[i]);
+	sum_up(points, count);
+	join_words(points, count);
+	for (size_t i = 0; i < count; i++) {
+		negative_psi(points[i][2]);
+		negative_psi(points[i][2]);
+		blst_p2_from_affine(&ret_products[i], points[i][0]);
+		blst_p2_add_or_double_affine(&ret_products[i], &ret_products[i], points[i][2]);
+	}
+	secret_wipe(points, count * sizeof *points);
 }

@@ -131,7 +131,7 @@ static bool counts_fit(const union message *message)
 	}
 }
 
-bool message_receive(int fd, void *ret_message, size_t capacity, bool *ret_closed, struct error *error)
+static bool receive(int fd, int flags, void *ret_message, size_t capacity, bool *ret_closed, struct error *error)
 {
 	struct message_header header = {0};
 	ssize_t got;
@@ -139,7 +139,7 @@ bool message_receive(int fd, void *ret_message, size_t capacity, bool *ret_close
 	if (ret_closed)
 		*ret_closed = false;
 	do
-		got = recv(fd, ret_message, capacity, MSG_TRUNC);
+		got = recv(fd, ret_message, capacity, MSG_TRUNC | flags);
 	while (got < 0 && errno == EINTR);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return error_set(error, ERROR_NONE, "nothing to read");
@@ -156,4 +156,14 @@ bool message_receive(int fd, void *ret_message, size_t capacity, bool *ret_close
 	if (!counts_fit((const union message *)ret_message))
 		return error_set(error, ERROR_PEER, "a message of type %u has a count beyond its field", header.type);
 	return true;
+}
+
+bool message_receive(int fd, void *ret_message, size_t capacity, bool *ret_closed, struct error *error)
+{
+	return receive(fd, 0, ret_message, capacity, ret_closed, error);
+}
+
+bool message_receive_ready(int fd, void *ret_message, size_t capacity, bool *ret_closed, struct error *error)
+{
+	return receive(fd, MSG_DONTWAIT, ret_message, capacity, ret_closed, error);
 }

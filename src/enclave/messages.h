@@ -583,3 +583,5 @@ MUST_USE bool message_send(int fd, const void *message, struct error *error);
  * non-blocking socket with nothing to read: returns false with error code ERROR_NONE.
  */
 MUST_USE bool message_receive(int fd, void *ret_message, size_t capacity, bool *ret_closed, struct error *error);
+/* The same of any socket as if it were non-blocking. */
+MUST_USE bool message_receive_ready(int fd, void *ret_message, size_t capacity, bool *ret_closed, struct error *error);

@@ -130,10 +130,11 @@ static bool commit(struct slashing_store *base, const struct store_commit *commi
 		   struct error *error)
 {
 	struct sqlite_store *store = (struct sqlite_store *)base;
-	bool ok = store_sqlite_step(store, STATEMENT_BEGIN, error);
+	struct high_watermark high;
+	bool ok = store_sqlite_step(store, STATEMENT_BEGIN, error) && store_sqlite_read_high(store, &high, error);
 
 	for (size_t i = 0; ok && i < count; i++)
-		ok = store_sqlite_commit_one(store, &commits[i], &ret_results[i], error);
+		ok = store_sqlite_commit_one(store, &high, &commits[i], &ret_results[i], error);
 	ok = finish(store, ok, error);
 	for (size_t i = 0; !ok && i < count; i++)
 		ret_results[i] = (struct store_result){.outcome = STORE_FAILED};

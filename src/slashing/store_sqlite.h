@@ -88,7 +88,8 @@ MUST_USE bool store_sqlite_write_learned_root(struct sqlite_store *store, const 
 
 /* ---- store_sqlite_judge.c; inside a transaction ---- */
 
-MUST_USE bool store_sqlite_commit_one(struct sqlite_store *store, const struct store_commit *commit,
-				      struct store_result *ret_result, struct error *error);
+/* `high`: as the store has it, which no commit changes. */
+MUST_USE bool store_sqlite_commit_one(struct sqlite_store *store, const struct high_watermark *high,
+				      const struct store_commit *commit, struct store_result *ret_result, struct error *error);
 MUST_USE bool store_sqlite_history_one(struct sqlite_store *store, const struct store_history *history,
 				       struct store_history_result *ret_result, struct error *error);

@@ -55,23 +55,21 @@ static enum store_outcome judge_key(const struct key_row *row, const struct high
 	return row->has_begun || commit->may_begin ? STORE_DURABLE : STORE_NO_HISTORY;
 }
 
-bool store_sqlite_commit_one(struct sqlite_store *store, const struct store_commit *commit, struct store_result *ret_result,
-			     struct error *error)
+bool store_sqlite_commit_one(struct sqlite_store *store, const struct high_watermark *high, const struct store_commit *commit,
+			     struct store_result *ret_result, struct error *error)
 {
 	struct own_root own;
-	struct high_watermark high;
 	struct key_row row;
 
 	*ret_result = (struct store_result){0};
-	if (!store_sqlite_read_own_root(store, &own, error) || !store_sqlite_read_high(store, &high, error) ||
-	    !store_sqlite_read_key(store, commit->public_key, &row, error))
+	if (!store_sqlite_read_own_root(store, &own, error) || !store_sqlite_read_key(store, commit->public_key, &row, error))
 		return false;
 	if (is_foreign(&own, commit->genesis_validators_root)) {
 		ret_result->outcome = STORE_WRONG_NETWORK;
 		memcpy(ret_result->genesis_validators_root, own.root, ROOT_SIZE);
 		return true;
 	}
-	ret_result->outcome = judge_key(&row, &high, commit);
+	ret_result->outcome = judge_key(&row, high, commit);
 	if (ret_result->outcome != STORE_DURABLE)
 		return true;
 	if (!begin_history(store, commit->public_key, ORIGIN_QUIET, &row, error) ||

@@ -300,6 +300,7 @@ struct api *api_new(const struct api_options *options)
 
 	json_budget_init();
 	api->network = *options->network;
+	api->requests = sign_request_cache_new(&api->network);
 	api->slashing_protection = options->slashing_protection;
 	api->policy = options->policy;
 	api->key_manager = options->key_manager ? options->key_manager : &off;
@@ -319,6 +320,7 @@ void api_free(struct api *api)
 	if (!api)
 		return;
 	reload_state_done(&api->reload);
+	sign_request_cache_free(api->requests);
 	(void)pthread_mutex_destroy(&api->importing_lock);
 	(void)pthread_mutex_destroy(&api->tls_lock);
 	free(api);

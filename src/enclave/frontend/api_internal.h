@@ -6,6 +6,7 @@
 
 #include "enclave/frontend/api.h"
 #include "enclave/frontend/reload_state.h"
+#include "enclave/frontend/sign_request_cache.h"
 
 /* More requests of the key manager than control takes at one time wait for it; each has at most IMPORTS_MAX keys. */
 #define API_IMPORTING_MAX (4 * IMPORTS_MAX)
@@ -13,6 +14,7 @@
 struct api {
 	struct network network;
 	bool slashing_protection;
+	struct sign_request_cache *requests;
 	const struct signing_policy *policy;   /* borrowed */
 	struct keeper_client *keeper;          /* borrowed */
 	struct control_client *control;        /* borrowed; or NULL */

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "enclave/frontend/json_budget.h"
-#include "enclave/frontend/sign_request.h"
 #include "enclave/metrics.h"
 
 #define ROOT_TEXT_SIZE (2 * ROOT_SIZE + 1)
@@ -262,7 +261,7 @@ void api_sign(struct http_call *call, const char *identifier)
 
 	state->started_us = clock_monotonic_us();
 	(void)json_budget_was_exceeded();
-	if (!sign_request_parse(call->body, state->public_key, &state->api->network, &message, &error)) {
+	if (!sign_request_cache_parse(state->api->requests, call->body, state->public_key, &message, &error)) {
 		api_count_signing(0, api_answer_bad_request(call, &error), NULL);
 		return;
 	}

@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "enclave/frontend/http_connections.h"
+#include "enclave/frontend/http_handshakes.h"
 #include "enclave/frontend/http_headers.h"
 #include "enclave/frontend/http_tls.h"
 #include "enclave/metrics.h"
@@ -23,6 +24,7 @@ struct http_server {
 	struct http_server_options options;
 	struct MHD_Daemon *daemon;
 	struct http_connections *connections;
+	struct http_handshakes *handshakes;
 	struct http_tls *tls;
 	/* bytes of all calls together */
 	_Atomic size_t bodies_charged;
@@ -32,6 +34,9 @@ struct http_server {
 
 /* libmicrohttpd's socket context. */
 struct connection {
+	struct http_server *server;
+	struct MHD_Connection *mhd;
+	int fd;
 	struct http_connection *deadline;
 	struct http_tls_session *tls;
 };
@@ -363,19 +368,30 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
 	return NULL;
 }
 
+static void wait_for_handshake(void *context)
+{
+	struct connection *connection = (struct connection *)context;
+
+	http_handshakes_wait(connection->server->handshakes, connection->mhd, connection->fd);
+}
+
 static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd)
 {
 	struct connection *connection = (struct connection *)memory_allocate_zeroed(1, sizeof *connection);
 	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	void *session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
 
+	*connection = (struct connection){.server = server, .mhd = mhd, .fd = fd};
 	connection->deadline = http_connections_add(server->connections, fd, server->options.request_deadline_ms);
-	connection->tls = http_tls_session_new(server->tls, (gnutls_session_t)session, fd);
+	connection->tls =
+		http_tls_session_new(server->tls, (gnutls_session_t)session,
+				     &(struct http_tls_socket){.fd = fd, .wait = wait_for_handshake, .context = connection});
 	return connection;
 }
 
 static void connection_free(struct http_server *server, struct connection *connection)
 {
+	http_handshakes_forget(server->handshakes, connection->fd);
 	http_connections_remove(server->connections, connection->deadline);
 	http_tls_session_free(connection->tls);
 	free(connection);
@@ -465,6 +481,8 @@ struct http_server *http_server_new(const struct http_server_options *options, s
 	server->options.tls_key = server->options.tls_chain = view_of(NULL, 0);
 	server->connections = http_connections_new(options->connection_limit, tick_ms, error);
 	if (server->connections)
+		server->handshakes = http_handshakes_new(error);
+	if (server->handshakes)
 		server->tls = http_tls_new(options->tls_key, options->tls_chain, options->client_rules, error);
 	if (server->tls && start_daemon(server, error))
 		return server;
@@ -476,8 +494,11 @@ void http_server_free(struct http_server *server)
 {
 	if (!server)
 		return;
+	if (server->handshakes)
+		http_handshakes_close(server->handshakes);
 	if (server->daemon)
 		MHD_stop_daemon(server->daemon);
+	http_handshakes_free(server->handshakes);
 	http_connections_free(server->connections);
 	http_tls_free(server->tls);
 	free(server);

@@ -37,7 +37,7 @@ struct preamble {
 
 struct http_tls_session {
 	struct http_tls *tls;
-	int fd;
+	struct http_tls_socket socket;
 	struct preamble *preamble; /* NULL once TLS has begun */
 	struct identity *identity; /* that GnuTLS borrows; NULL before the handshake asked for it */
 	struct http_client client;
@@ -202,7 +202,7 @@ static ssize_t receive_preamble(struct http_tls_session *session, uint8_t *ret_f
 
 	if (preamble->size > 0)
 		(void)!proxy_header_missing(view_of(preamble->bytes, preamble->size), &missing, &error);
-	got = recv(session->fd, preamble->bytes + preamble->size, missing, 0);
+	got = recv(session->socket.fd, preamble->bytes + preamble->size, missing, 0);
 	if (got <= 0)
 		return got;
 	if (preamble->size == 0 && preamble->bytes[0] == TLS_FIRST_BYTE) {
@@ -222,18 +222,28 @@ static ssize_t receive_preamble(struct http_tls_session *session, uint8_t *ret_f
 	return -1;
 }
 
-/* In place of GnuTLS's own recv(), with the same answers. */
-static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
+static ssize_t receive(struct http_tls_session *session, void *data, size_t size)
 {
-	struct http_tls_session *session = (struct http_tls_session *)pointer;
-
 	while (session->preamble) {
 		ssize_t got = receive_preamble(session, (uint8_t *)data);
 
 		if (got >= 0 || errno != 0)
 			return got;
 	}
-	return recv(session->fd, data, size, 0);
+	return recv(session->socket.fd, data, size, 0);
+}
+
+/* In place of GnuTLS's own recv(), with the same answers. */
+static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
+{
+	struct http_tls_session *session = (struct http_tls_session *)pointer;
+	ssize_t got = receive(session, data, size);
+
+	if (got < 0 && errno == EAGAIN && session->outcome == TLS_FAILED) {
+		session->socket.wait(session->socket.context);
+		errno = EAGAIN;
+	}
+	return got;
 }
 
 /* ---- clients ---- */
@@ -313,17 +323,17 @@ const struct http_client *http_tls_session_client(const struct http_tls_session 
 
 /* ---- life ---- */
 
-struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t gnutls, int fd)
+struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t gnutls, const struct http_tls_socket *socket)
 {
 	struct http_tls_session *session = (struct http_tls_session *)memory_allocate_zeroed(1, sizeof *session);
 
 	session->tls = tls;
-	session->fd = fd;
+	session->socket = *socket;
 	session->outcome = TLS_FAILED; /* until it is another */
 	metrics_change(METRIC_CONNECTIONS, 0, 1);
 	session->preamble = (struct preamble *)memory_allocate_zeroed(1, sizeof *session->preamble);
 	gnutls_session_set_ptr(gnutls, session);
-	gnutls_transport_set_ptr2(gnutls, session, (gnutls_transport_ptr_t)(intptr_t)fd);
+	gnutls_transport_set_ptr2(gnutls, session, (gnutls_transport_ptr_t)(intptr_t)socket->fd);
 	gnutls_transport_set_pull_function(gnutls, pull);
 	/* Without tickets there is no resumption, and that is all. */
 	(void)gnutls_session_ticket_enable_server(gnutls, &tls->ticket_key);

@@ -38,12 +38,19 @@ void http_tls_free(struct http_tls *tls);
 /* For handshakes that begin from now on. Errors as above; then the old one stays. From any thread. */
 MUST_USE bool http_tls_set_identity(struct http_tls *tls, struct view key, struct view chain, struct error *error);
 
+/* A connection's socket, non-blocking. */
+struct http_tls_socket {
+	int fd;
+	void (*wait)(void *context); /* called when a handshake lacks bytes that the socket does not have yet */
+	void *context;
+};
+
 /*
- * Prepares GnuTLS's session of a new connection on the socket `fd`, before its handshake: takes its pointer (gnutls_session_set_ptr),
+ * Prepares GnuTLS's session of a new connection on this socket, before its handshake: takes its pointer (gnutls_session_set_ptr),
  * which libmicrohttpd uses for pre-shared keys only, and reads in its place, for a relay may say first whose the connection is
  * (net/proxy_protocol.h).
  */
-struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t session, int fd);
+struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t session, const struct http_tls_socket *socket);
 /* After GnuTLS's session is gone. Accepts NULL. */
 void http_tls_session_free(struct http_tls_session *session);
 /*

@@ -39,10 +39,9 @@ bool keeper_commits_send_waiting(struct keeper_commits *commits, struct error *e
 	return true;
 }
 
-bool keeper_commits_submit(struct keeper_commits *commits, struct keeper_job *job, struct error *error)
+void keeper_commits_submit(struct keeper_commits *commits, const struct keeper_job *job)
 {
 	lanes_put(&commits->waiting, job->lane, (uint32_t)keeper_queue_job_number(commits->queue, job));
-	return keeper_commits_send_waiting(commits, error);
 }
 
 struct keeper_job *keeper_commits_answered(struct keeper_commits *commits, const struct message_commit_result *answer,
@@ -61,4 +60,13 @@ struct keeper_job *keeper_commits_answered(struct keeper_commits *commits, const
 	else if (answer->status == COMMIT_FAILED)
 		commits->last_failure_ms = commits->heard_ms;
 	return job;
+}
+
+enum sign_status keeper_commits_refusal(uint32_t commit_status)
+{
+	if (commit_status == COMMIT_NO_HISTORY)
+		return SIGN_NO_HISTORY;
+	if (commit_status == COMMIT_ABOVE_HIGH)
+		return SIGN_SLASHABLE;
+	return commit_status == COMMIT_RETIRED ? SIGN_RETIRED : SIGN_LEDGER_FAILED;
 }

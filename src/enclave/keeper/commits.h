@@ -30,12 +30,14 @@ struct keeper_commits {
  * long the ledger has been silent. While there is a place it is never too late: somebody has to find out when a slow ledger is well again.
  */
 bool keeper_commits_is_hopeless(const struct keeper_commits *commits, enum lane lane);
-/* Send the job's commit when its turn comes. ERROR_PEER: the ledger is gone. */
-MUST_USE bool keeper_commits_submit(struct keeper_commits *commits, struct keeper_job *job, struct error *error);
+/* Have the job's commit sent when its turn comes. */
+void keeper_commits_submit(struct keeper_commits *commits, const struct keeper_job *job);
 /* The job that this answers. NULL with ERROR_PEER: nobody asked that. */
 struct keeper_job *keeper_commits_answered(struct keeper_commits *commits, const struct message_commit_result *answer,
 					   struct error *error);
-/* Send what waits, as far as there are places. To be called after an answer was dealt with. */
+/* Send what waits, as far as there are places: after messages were dealt with. ERROR_PEER: the ledger is gone. */
 MUST_USE bool keeper_commits_send_waiting(struct keeper_commits *commits, struct error *error);
 /* For how long the ledger has owed an answer; 0: it owes none. */
 uint64_t keeper_commits_silent_ms(const struct keeper_commits *commits, uint64_t now_ms);
+/* What becomes of a signature whose commit is neither durable nor a conflict. */
+enum sign_status keeper_commits_refusal(uint32_t commit_status);

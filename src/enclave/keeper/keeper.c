@@ -21,6 +21,11 @@
 #include "enclave/role.h"
 #include "enclave/sandbox.h"
 
+/*
+ * Messages of one role that are dealt with in one turn: the commits of what comes in one burst reach the ledger together, which makes them
+ * durable together, and no role waits long for the others. Fewer than may be on their way to the ledger at one time.
+ */
+#define MESSAGES_PER_TURN 32
 /* While secrets wait for their last job to end, which takes milliseconds. */
 #define SWEEP_INTERVAL_MS 10
 
@@ -111,25 +116,27 @@ static void refuse(struct keeper *keeper, struct keeper_job *job, uint32_t statu
  * the ledger, which judges in order, decides alone: a request of another chain must not spend the key's slots and epochs on ours. It is
  * left alone too for what will be refused by the high watermark, if the ledger's is still the one that we know.
  */
-static bool submit_duty(struct keeper *keeper, struct keeper_job *job, struct error *error)
+static void submit_duty(struct keeper *keeper, struct keeper_job *job)
 {
 	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
 	enum slashing_verdict verdict = duty_check(watermark, &job->commit);
 
 	if (keeper_commits_is_hopeless(&keeper->commits, job->lane)) {
 		metrics_add(METRIC_JOBS_SHED, (size_t)job->lane, 0, 1);
-		return refuse(keeper, job, SIGN_OVERLOADED), true;
+		refuse(keeper, job, SIGN_OVERLOADED);
+		return;
 	}
 	if (verdict != SLASHING_SAFE && verdict != SLASHING_REPEAT) {
 		job->result.verdict = verdict;
 		duty_fill_numbers(&job->result, &job->commit, watermark);
-		return refuse(keeper, job, SIGN_SLASHABLE), true;
+		refuse(keeper, job, SIGN_SLASHABLE);
+		return;
 	}
 	job->is_remembered = !is_learning(keeper) && !duty_is_above(&keeper->high_watermark, &job->commit);
 	if (verdict == SLASHING_SAFE && job->is_remembered)
 		duty_record(watermark, &job->commit);
 	keeper_queue_submit(keeper->queue, job, true);
-	return keeper_commits_submit(&keeper->commits, job, error);
+	keeper_commits_submit(&keeper->commits, job);
 }
 
 static bool is_of_this_network(const struct keeper *keeper, const struct message_sign *request)
@@ -161,6 +168,7 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 	enum lane lane = lane_of_artifact(request->artifact_type);
 	struct keeper_job *job;
 
+	(void)error;
 	if (!artifact)
 		return send_status(request, SIGN_BAD_REQUEST), true;
 	/* The frontend applies the rules; whoever has taken it over still gets nothing that none of them allows. */
@@ -187,33 +195,18 @@ static bool handle_sign(struct keeper *keeper, const union message *message, str
 	duty_fill_commit(&job->commit, request, artifact->duty, job->result.signing_root,
 			 keeper_queue_job_number(keeper->queue, job));
 	job->commit.may_begin = keeper->quiet_period_s && quiet_left_ms(keeper, job) == 0;
-	return submit_duty(keeper, job, error);
-}
-
-static bool send_keys(const struct keeper *keeper, int fd, const union message *message, struct error *error)
-{
-	struct message_keys keys;
-
-	message_init(&keys, MESSAGE_KEYS, message->header.id);
-	keys.total = keeper_keys_count(keeper->keys);
-	keys.generation = keeper_keys_generation(keeper->keys);
-	keys.first = message->list_keys.first;
-	while (keys.count < MESSAGE_KEYS_CAPACITY && keys.first < keys.total && keys.count < keys.total - keys.first) {
-		memcpy(keys.keys[keys.count], keeper_keys_public(keeper->keys, (size_t)(keys.first + keys.count)),
-		       BLS_PUBLIC_KEY_SIZE);
-		keys.count++;
-	}
-	return message_send(fd, &keys, error);
+	submit_duty(keeper, job);
+	return true;
 }
 
 static bool handle_list_keys(struct keeper *keeper, const union message *message, struct error *error)
 {
-	return send_keys(keeper, ROLE_FD_FRONTEND, message, error);
+	return keeper_keys_send(keeper->keys, ROLE_FD_FRONTEND, &message->list_keys, error);
 }
 
 static bool handle_opener_list_keys(struct keeper *keeper, const union message *message, struct error *error)
 {
-	return send_keys(keeper, ROLE_FD_OPENER, message, error);
+	return keeper_keys_send(keeper->keys, ROLE_FD_OPENER, &message->list_keys, error);
 }
 
 static uint64_t age_ms(uint64_t now_ms, uint64_t then_ms)
@@ -277,16 +270,6 @@ static void remember_late(struct keeper *keeper, struct keeper_job *job)
 	duty_fill_numbers(&job->result, &job->commit, watermark);
 }
 
-/* Of what is neither durable nor a conflict. */
-static enum sign_status refusal_of(uint32_t commit_status)
-{
-	if (commit_status == COMMIT_NO_HISTORY)
-		return SIGN_NO_HISTORY;
-	if (commit_status == COMMIT_ABOVE_HIGH)
-		return SIGN_SLASHABLE;
-	return commit_status == COMMIT_RETIRED ? SIGN_RETIRED : SIGN_LEDGER_FAILED;
-}
-
 static void explain_high(const struct keeper *keeper, struct keeper_job *job)
 {
 	const struct watermark high = {
@@ -316,7 +299,7 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 			duty_merge(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
 	}
 	if (answer->status != COMMIT_DURABLE && answer->status != COMMIT_CONFLICT)
-		job->result.status = refusal_of(answer->status);
+		job->result.status = keeper_commits_refusal(answer->status);
 	if (answer->status == COMMIT_NO_HISTORY)
 		job->result.quiet_left_ms = quiet_left_ms(keeper, job);
 	if (answer->status == COMMIT_ABOVE_HIGH)
@@ -325,7 +308,7 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 		remember_late(keeper, job);
 	learn_from_answer(keeper, job, answer);
 	keeper_queue_part_done(keeper->queue, job);
-	return keeper_commits_send_waiting(&keeper->commits, error);
+	return true;
 }
 
 static bool ask_history(struct keeper *keeper, int asker_fd, const struct message_history *request, struct error *error)
@@ -443,6 +426,23 @@ static bool handle_message(struct keeper *keeper, int fd, const union message *m
 	return error_set(error, ERROR_PEER, "descriptor %d may not send messages of type %u", fd, message->header.type);
 }
 
+/* One role's turn. */
+static bool serve_role(struct keeper *keeper, int fd, union message *message, struct error *error)
+{
+	for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {
+		bool ok = message_receive_ready(fd, message, sizeof *message, NULL, error);
+
+		if (!ok && error->code == ERROR_NONE)
+			return true;
+		ok = ok && handle_message(keeper, fd, message, error);
+		if (fd == ROLE_FD_OPENER)
+			secret_wipe(&message->load_key, sizeof message->load_key);
+		if (!ok)
+			return error_prefix(error, "descriptor %d", fd);
+	}
+	return true;
+}
+
 static bool serve(struct keeper *keeper, struct error *error)
 {
 	struct pollfd fds[] = {
@@ -465,17 +465,11 @@ static bool serve(struct keeper *keeper, struct error *error)
 			return error_set_errno(error, ERROR_IO, "poll");
 		}
 		for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
-			bool ok;
-
-			if (!fds[i].revents)
-				continue;
-			ok = message_receive(fds[i].fd, &message, sizeof message, NULL, error) &&
-			     handle_message(keeper, fds[i].fd, &message, error);
-			if (fds[i].fd == ROLE_FD_OPENER)
-				secret_wipe(&message.load_key, sizeof message.load_key);
-			if (!ok)
-				return error_prefix(error, "descriptor %d", fds[i].fd);
+			if (fds[i].revents && !serve_role(keeper, fds[i].fd, &message, error))
+				return false;
 		}
+		if (!keeper_commits_send_waiting(&keeper->commits, error))
+			return false;
 	}
 }
 

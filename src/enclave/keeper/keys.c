@@ -390,3 +390,18 @@ void keeper_keys_measure(const struct keeper_keys *keys, size_t *ret_slots, size
 	*ret_used = keys->place_count - keys->free_places.count;
 	*ret_records = keys->record_count;
 }
+
+bool keeper_keys_send(const struct keeper_keys *keys, int fd, const struct message_list_keys *request, struct error *error)
+{
+	struct message_keys page;
+
+	message_init(&page, MESSAGE_KEYS, request->header.id);
+	page.total = keeper_keys_count(keys);
+	page.generation = keeper_keys_generation(keys);
+	page.first = request->first;
+	while (page.count < MESSAGE_KEYS_CAPACITY && page.first < page.total && page.count < page.total - page.first) {
+		memcpy(page.keys[page.count], keeper_keys_public(keys, (size_t)(page.first + page.count)), BLS_PUBLIC_KEY_SIZE);
+		page.count++;
+	}
+	return message_send(fd, &page, error);
+}

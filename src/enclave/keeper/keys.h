@@ -68,3 +68,6 @@ void keeper_keys_unload(struct keeper_keys *keys, size_t number);
 size_t keeper_keys_sweep(struct keeper_keys *keys);
 /* For tests: places for secrets that were ever made, and those in use. */
 void keeper_keys_measure(const struct keeper_keys *keys, size_t *ret_slots, size_t *ret_used, size_t *ret_records);
+/* The page of them that is asked for, to the role at the other end of `fd`. ERROR_PEER: it is gone. */
+MUST_USE bool keeper_keys_send(const struct keeper_keys *keys, int fd, const struct message_list_keys *request,
+			       struct error *error);

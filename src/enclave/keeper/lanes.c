@@ -46,21 +46,42 @@ static size_t count_behind(const struct lanes *lanes, size_t lane)
 	return lanes_count(lanes, LANE_COUNT - 1) - lanes_count(lanes, (enum lane)lane);
 }
 
-bool lanes_take(struct lanes *lanes, uint32_t *ret_number)
+/* The lane that is next; `in_a_row` becomes what it is once one of it is taken. */
+static size_t choose(const struct lanes *lanes, unsigned in_a_row[LANE_COUNT])
 {
 	size_t lane = 0;
 
 	for (; lane < LANE_COUNT - 1; lane++) {
 		bool others_wait = count_behind(lanes, lane) > 0;
-		bool has_turn = lanes->rings[lane].count > 0 && (!others_wait || lanes->in_a_row[lane] < IN_A_ROW_MAX);
+		bool has_turn = lanes->rings[lane].count > 0 && (!others_wait || in_a_row[lane] < IN_A_ROW_MAX);
 
-		lanes->in_a_row[lane] = has_turn && others_wait ? lanes->in_a_row[lane] + 1 : 0;
+		in_a_row[lane] = has_turn && others_wait ? in_a_row[lane] + 1 : 0;
 		if (has_turn)
 			break;
 	}
-	if (lanes->rings[lane].count == 0)
+	return lane;
+}
+
+bool lanes_take(struct lanes *lanes, uint32_t *ret_number)
+{
+	struct job_ring *ring = &lanes->rings[choose(lanes, lanes->in_a_row)];
+
+	if (ring->count == 0)
 		return false;
-	*ret_number = job_ring_take(&lanes->rings[lane]);
+	*ret_number = job_ring_take(ring);
+	return true;
+}
+
+bool lanes_peek(const struct lanes *lanes, uint32_t *ret_number)
+{
+	unsigned in_a_row[LANE_COUNT];
+	const struct job_ring *ring;
+
+	memcpy(in_a_row, lanes->in_a_row, sizeof in_a_row);
+	ring = &lanes->rings[choose(lanes, in_a_row)];
+	if (ring->count == 0)
+		return false;
+	*ret_number = ring->numbers[ring->first];
 	return true;
 }
 

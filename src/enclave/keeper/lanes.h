@@ -35,6 +35,8 @@ void lanes_put(struct lanes *lanes, enum lane lane, uint32_t number);
  * that asks for nothing but RANDAO reveals cannot stop the attestations of the rest. False: none waits.
  */
 MUST_USE bool lanes_take(struct lanes *lanes, uint32_t *ret_number);
+/* Which that would be; nothing is taken. */
+MUST_USE bool lanes_peek(const struct lanes *lanes, uint32_t *ret_number);
 /* How many wait in this lane and in those before it: whoever comes to it now waits for them. */
 size_t lanes_count(const struct lanes *lanes, enum lane lane);
 

@@ -4,8 +4,8 @@
 #include <pthread.h>
 
 /*
- * A table, its proof and a signature from it take little more than two multiplications: whoever asks a second time will mostly ask a
- * third time, and most roots that do not repeat at all never get here. Proposals are such roots.
+ * A table, its proof and a signature from it take as long as two multiplications: whoever asks a second time will mostly ask a third time,
+ * and most roots that do not repeat at all never get here. Proposals are such roots.
  */
 #define REQUESTS_BEFORE_TABLE 2
 
@@ -108,39 +108,56 @@ static void release_entry(struct keeper_points *points, struct entry *entry)
 }
 
 /* The table is as good as the signature that it makes of the key at hand. */
-static bool build_table(struct entry *entry, const uint8_t secret_key[BLS_SECRET_KEY_SIZE],
-			const uint8_t expected[BLS_SIGNATURE_SIZE])
+static bool build_table(struct entry *entry, const struct bls_signing *signed_already)
 {
 	uint8_t signature[BLS_SIGNATURE_SIZE];
+	const struct bls_signing again = {signed_already->secret_key, signature};
 
 	if (!g2_comb_build(&entry->comb, &entry->point))
 		return false;
-	bls_sign_comb(secret_key, &entry->comb, signature);
-	return memcmp(signature, expected, sizeof signature) == 0;
+	bls_sign_comb(&entry->comb, &again, 1);
+	return memcmp(signature, signed_already->ret_signature, sizeof signature) == 0;
 }
 
-void keeper_points_sign(struct keeper_points *points, const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t signing_root[32],
-			uint8_t ret_signature[BLS_SIGNATURE_SIZE])
+static void sign_without_table(struct keeper_points *points, struct entry *entry, enum stage stage, const uint8_t signing_root[32],
+			       const struct bls_signing *signing)
+{
+	if (stage == STAGE_HASHING)
+		return bls_sign(signing->secret_key, signing_root, signing->ret_signature);
+	if (stage == STAGE_EMPTY) {
+		bls_hash_root(signing_root, &entry->point);
+		set_stage(points, entry, STAGE_POINT);
+	}
+	bls_sign_point(signing->secret_key, &entry->point, signing->ret_signature);
+}
+
+/* Returns how many: all of them with a table, else the first one, for by the next there may be a table. */
+static size_t sign_some(struct keeper_points *points, const uint8_t signing_root[32], const struct bls_signing *signings,
+			size_t count)
 {
 	enum stage stage = STAGE_EMPTY;
 	bool build = false;
 	struct entry *entry = hold_entry(points, signing_root, &stage, &build);
 
 	if (!entry)
-		return bls_sign(secret_key, signing_root, ret_signature);
-	if (stage == STAGE_EMPTY) {
-		bls_hash_root(signing_root, &entry->point);
-		set_stage(points, entry, STAGE_POINT);
+		return bls_sign(signings->secret_key, signing_root, signings->ret_signature), 1;
+	if (stage == STAGE_TABLE) {
+		bls_sign_comb(&entry->comb, signings, count);
+	} else {
+		count = 1;
+		sign_without_table(points, entry, stage, signing_root, signings);
+		if (build && build_table(entry, signings))
+			set_stage(points, entry, STAGE_TABLE);
 	}
-	if (stage == STAGE_TABLE)
-		bls_sign_comb(secret_key, &entry->comb, ret_signature);
-	else if (stage == STAGE_HASHING)
-		bls_sign(secret_key, signing_root, ret_signature);
-	else
-		bls_sign_point(secret_key, &entry->point, ret_signature);
-	if (build && build_table(entry, secret_key, ret_signature))
-		set_stage(points, entry, STAGE_TABLE);
 	release_entry(points, entry);
+	return count;
+}
+
+void keeper_points_sign(struct keeper_points *points, const uint8_t signing_root[32], const struct bls_signing *signings,
+			size_t count)
+{
+	for (size_t i = 0; i < count;)
+		i += sign_some(points, signing_root, signings + i, count - i);
 }
 
 void keeper_points_measure(struct keeper_points *points, size_t *ret_points, size_t *ret_tables)

@@ -12,6 +12,13 @@
 
 /* Jobs that a lane leaves to those before it: a proposal finds a place in the middle of any burst, a vote in any flood of the rest. */
 static const size_t jobs_left_to_others[LANE_COUNT] = {[LANE_VOTES] = 64, [LANE_REST] = 64 + 1024};
+
+/* Jobs of one root that a thread signs together. */
+struct batch {
+	struct keeper_job *jobs[G2_COMB_BATCH_MAX];
+	size_t count;
+};
+
 struct keeper_queue {
 	keeper_finish *finish;
 	void *context;
@@ -19,6 +26,8 @@ struct keeper_queue {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	bool stopping;
+	unsigned sleeping; /* threads that wait for work, */
+	unsigned called;   /* and those of them that were signalled, but did not wake up yet */
 	struct lanes lanes;
 	uint64_t average_us; /* that a signature takes; 0: none was made yet */
 	struct job_ring free_jobs;
@@ -34,35 +43,78 @@ static bool is_hopeless(const struct keeper_queue *queue, enum lane lane)
 	       lane_is_too_late(lane, lanes_count(&queue->lanes, lane) * queue->average_us / queue->thread_count);
 }
 
-/* The next job in order of urgency; NULL when the queue is being stopped. `duration_us` is of the last one, 0 at first. */
-static struct keeper_job *wait_for_job(struct keeper_queue *queue, uint64_t duration_us)
+static void sleep_until_called(struct keeper_queue *queue)
 {
-	struct keeper_job *job = NULL;
+	queue->sleeping++;
+	(void)pthread_cond_wait(&queue->work, &queue->lock);
+	queue->sleeping--;
+	/* Whoever wakes up of itself takes another's call; that one finds it gone, and a call too many is made, never one too few. */
+	queue->called -= queue->called > 0;
+}
+
+static void take_job(struct keeper_queue *queue, struct batch *batch)
+{
 	uint32_t number = 0;
 
+	if (lanes_take(&queue->lanes, &number))
+		batch->jobs[batch->count++] = &queue->jobs[number];
+}
+
+static bool next_is_alike(const struct keeper_queue *queue, const struct batch *batch)
+{
+	uint32_t number;
+
+	return lanes_peek(&queue->lanes, &number) &&
+	       memcmp(queue->jobs[number].result.signing_root, batch->jobs[0]->result.signing_root, ROOT_SIZE) == 0;
+}
+
+/*
+ * The next job in order of urgency, and those right behind it that sign the same root, but no more than this thread's share of what waits:
+ * the others would have nothing to do. An empty batch when the queue is being stopped. `job_us`: what a job of the last batch took, 0 at
+ * first.
+ */
+static void wait_for_batch(struct keeper_queue *queue, uint64_t job_us, struct batch *ret_batch)
+{
+	size_t share;
+
+	ret_batch->count = 0;
 	(void)pthread_mutex_lock(&queue->lock);
-	if (duration_us)
-		queue->average_us = moving_average(queue->average_us, duration_us);
-	while (!queue->stopping && !lanes_take(&queue->lanes, &number))
-		(void)pthread_cond_wait(&queue->work, &queue->lock);
+	if (job_us)
+		queue->average_us = moving_average(queue->average_us, job_us);
+	while (!queue->stopping && lanes_count(&queue->lanes, LANE_COUNT - 1) == 0)
+		sleep_until_called(queue);
+	share = lanes_count(&queue->lanes, LANE_COUNT - 1) / (queue->thread_count ? queue->thread_count : 1);
 	if (!queue->stopping)
-		job = &queue->jobs[number];
+		take_job(queue, ret_batch);
+	while (!queue->stopping && ret_batch->count < share && ret_batch->count < G2_COMB_BATCH_MAX &&
+	       next_is_alike(queue, ret_batch))
+		take_job(queue, ret_batch);
 	(void)pthread_mutex_unlock(&queue->lock);
-	return job;
+}
+
+static void sign_batch(struct keeper_queue *queue, const struct batch *batch)
+{
+	struct bls_signing signings[G2_COMB_BATCH_MAX];
+
+	for (size_t i = 0; i < batch->count; i++)
+		signings[i] = (struct bls_signing){batch->jobs[i]->secret_key, batch->jobs[i]->result.signature};
+	keeper_points_sign(queue->points, batch->jobs[0]->result.signing_root, signings, batch->count);
 }
 
 static void *signing_thread(void *argument)
 {
 	struct keeper_queue *queue = (struct keeper_queue *)argument;
-	uint64_t duration_us = 0;
-	struct keeper_job *job;
+	struct batch batch;
 
-	while ((job = wait_for_job(queue, duration_us)) != NULL) {
+	for (wait_for_batch(queue, 0, &batch); batch.count > 0;) {
 		uint64_t begun_us = clock_monotonic_us();
+		uint64_t job_us;
 
-		keeper_points_sign(queue->points, job->secret_key, job->result.signing_root, job->result.signature);
-		duration_us = clock_monotonic_us() - begun_us;
-		keeper_queue_part_done(queue, job);
+		sign_batch(queue, &batch);
+		job_us = (clock_monotonic_us() - begun_us) / batch.count;
+		for (size_t i = 0; i < batch.count; i++)
+			keeper_queue_part_done(queue, batch.jobs[i]);
+		wait_for_batch(queue, job_us, &batch);
 	}
 	return NULL;
 }
@@ -143,11 +195,17 @@ struct keeper_job *keeper_queue_job_at(struct keeper_queue *queue, uint64_t numb
 
 void keeper_queue_submit(struct keeper_queue *queue, struct keeper_job *job, bool with_ledger)
 {
+	bool call;
+
 	__atomic_store_n(&job->parts_left, with_ledger ? 2 : 1, __ATOMIC_RELEASE);
 	(void)pthread_mutex_lock(&queue->lock);
 	lanes_put(&queue->lanes, job->lane, (uint32_t)keeper_queue_job_number(queue, job));
-	(void)pthread_cond_signal(&queue->work);
+	call = queue->called < queue->sleeping;
+	queue->called += call;
 	(void)pthread_mutex_unlock(&queue->lock);
+	/* Without the lock, which who wakes up wants. */
+	if (call)
+		(void)pthread_cond_signal(&queue->work);
 }
 
 void keeper_queue_part_done(struct keeper_queue *queue, struct keeper_job *job)

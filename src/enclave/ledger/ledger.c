@@ -182,10 +182,11 @@ static const struct kind *find_kind(uint32_t type)
 	return NULL;
 }
 
+/* False: the keeper is gone or talks nonsense; nothing may be there. */
 static bool receive_next(struct ledger *ledger, struct error *error)
 {
-	ledger->has_next = message_receive(ROLE_FD_KEEPER, &ledger->next, sizeof ledger->next, NULL, error);
-	return ledger->has_next || error_prefix(error, "keeper");
+	ledger->has_next = message_receive_ready(ROLE_FD_KEEPER, &ledger->next, sizeof ledger->next, NULL, error);
+	return ledger->has_next || error->code == ERROR_NONE || error_prefix(error, "keeper");
 }
 
 /* The message that is there, and all of its kind that are there too. NULL: it is none of ours, or the keeper is gone. */
@@ -196,13 +197,10 @@ static const struct kind *collect_group(struct ledger *ledger, struct error *err
 	ledger->count = 0;
 	kind = find_kind(ledger->next.header.type);
 	while (ledger->has_next && ledger->count < LEDGER_GROUP_MAX && find_kind(ledger->next.header.type) == kind) {
-		struct pollfd more = {ROLE_FD_KEEPER, POLLIN, 0};
-
 		if (!kind || !kind->add(ledger, &ledger->next))
 			return error_set(error, ERROR_PEER, "the keeper sent a message of type %u", ledger->next.header.type), NULL;
 		ledger->ids[ledger->count++] = ledger->next.header.id;
-		ledger->has_next = false;
-		if (poll(&more, 1, 0) > 0 && !receive_next(ledger, error))
+		if (!receive_next(ledger, error))
 			return NULL;
 	}
 	return kind;

@@ -27,7 +27,22 @@ static void leaky_by_branch(const blst_scalar *scalar, blst_p2 *ret_point)
 
 static void careful(const blst_scalar *scalar, blst_p2 *ret_point)
 {
-	g2_comb_multiply(&comb, scalar, ret_point);
+	g2_comb_multiply(&comb, scalar, 1, ret_point);
+}
+
+/* A batch, up to the points that are public once they are written down. */
+static void careful_together(const blst_scalar *scalar, blst_p2 *ret_point)
+{
+	blst_scalar scalars[G2_COMB_BATCH_MAX];
+	blst_p2 products[G2_COMB_BATCH_MAX];
+	blst_p2_affine affine[G2_COMB_BATCH_MAX];
+	const blst_p2 *const all[] = {products, NULL};
+
+	for (size_t i = 0; i < G2_COMB_BATCH_MAX; i++)
+		scalars[i] = *scalar;
+	g2_comb_multiply(&comb, scalars, G2_COMB_BATCH_MAX, products);
+	blst_p2s_to_affine(affine, all, G2_COMB_BATCH_MAX);
+	*ret_point = products[0];
 }
 
 static unsigned errors_of(void (*multiply)(const blst_scalar *scalar, blst_p2 *ret_point))
@@ -44,7 +59,7 @@ static unsigned errors_of(void (*multiply)(const blst_scalar *scalar, blst_p2 *r
 int main(void)
 {
 	static const uint8_t root[32] = {1};
-	unsigned by_address, by_branch, carefully;
+	unsigned by_address, by_branch, carefully, together;
 	blst_p2 point;
 
 	if (!RUNNING_ON_VALGRIND)
@@ -55,6 +70,8 @@ int main(void)
 	by_address = errors_of(leaky_by_address);
 	by_branch = errors_of(leaky_by_branch);
 	carefully = errors_of(careful);
-	(void)printf("dependencies on the secret: address %u, branch %u, comb %u\n", by_address, by_branch, carefully);
-	return by_address > 0 && by_branch > 0 && carefully == 0 ? 0 : 1;
+	together = errors_of(careful_together);
+	(void)printf("dependencies on the secret: address %u, branch %u, comb %u, batch %u\n", by_address, by_branch, carefully,
+		     together);
+	return by_address > 0 && by_branch > 0 && carefully == 0 && together == 0 ? 0 : 1;
 }

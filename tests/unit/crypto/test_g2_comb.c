@@ -30,7 +30,7 @@ static void check(const blst_scalar *scalar)
 	assert_true(blst_sk_check(scalar));
 	blst_sign_pk_in_g1(&product, &point, scalar);
 	blst_p2_compress(expected, &product);
-	g2_comb_multiply(&comb, scalar, &product);
+	g2_comb_multiply(&comb, scalar, 1, &product);
 	blst_p2_compress(got, &product);
 	assert_memory_equal(got, expected, sizeof got);
 }
@@ -151,6 +151,33 @@ static void random_ones(void **state)
 	}
 }
 
+/* Together as one by one, whatever the others are; equal ones too. */
+static void several_at_one_time(void **state)
+{
+	blst_scalar scalars[G2_COMB_BATCH_MAX];
+	blst_p2 products[G2_COMB_BATCH_MAX];
+	uint8_t expected[BLS_SIGNATURE_SIZE], got[BLS_SIGNATURE_SIZE], seed[32] = {0};
+
+	(void)state;
+	next_point(5);
+	for (uint64_t i = 0; i < G2_COMB_BATCH_MAX; i++) {
+		store_le64(seed, i / 2);
+		blst_keygen(&scalars[i], seed, sizeof seed, NULL, 0);
+	}
+	scalars[3] = scalar_of(1);
+	for (size_t count = 1; count <= G2_COMB_BATCH_MAX; count++) {
+		g2_comb_multiply(&comb, scalars, count, products);
+		for (size_t i = 0; i < count; i++) {
+			blst_p2 product;
+
+			blst_sign_pk_in_g1(&product, &point, &scalars[i]);
+			blst_p2_compress(expected, &product);
+			blst_p2_compress(got, &products[i]);
+			assert_memory_equal(got, expected, sizeof got);
+		}
+	}
+}
+
 static void infinity_has_no_table(void **state)
 {
 	const blst_p2 infinity = {0};
@@ -167,6 +194,7 @@ int main(void)
 		cmocka_unit_test(borders_of_words),
 		cmocka_unit_test(words_of_all_digits),
 		cmocka_unit_test(random_ones),
+		cmocka_unit_test(several_at_one_time),
 		cmocka_unit_test(infinity_has_no_table),
 	};
 

@@ -3,6 +3,7 @@
 #include "vectors.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "server_fixture.h"
@@ -222,9 +223,44 @@ static void crowd_is_cut_to_the_limit(void **state)
 
 #define with_server(test) cmocka_unit_test_setup_teardown(test, NULL, stop)
 
+/* Of this process, which is server and client. */
+static uint64_t cpu_us(void)
+{
+	struct timespec spent;
+
+	assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent), 0);
+	return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
+}
+
+/* libmicrohttpd tried handshakes again and again. Then the server stops, while they still wait. */
+static void a_silent_handshake_costs_nothing(void **state)
+{
+	static const uint8_t half_a_hello[] = {0x16, 0x03, 0x01, 0x00, 0xf4, 0x01, 0x00, 0x00, 0xf0, 0x03, 0x03};
+	const struct timespec while_waiting = {.tv_nsec = SHORT_MS * 1000000L};
+	struct tls_client silent[2], talking = {0};
+	uint64_t before_us;
+
+	(void)state;
+	start(&(struct fixture_options){0});
+	silent[0] = connect_silently();
+	silent[1] = connect_silently();
+	assert_int_equal(send(silent[1].fd, half_a_hello, sizeof half_a_hello, MSG_NOSIGNAL), sizeof half_a_hello);
+	fixture_connect(&fixture, &talking);
+	assert_served(&talking);
+	before_us = cpu_us();
+	(void)nanosleep(&while_waiting, NULL);
+	assert_true(cpu_us() - before_us < SHORT_MS * 1000 / 4);
+	assert_served(&talking);
+	tls_client_done(&talking);
+	fixture_stop(&fixture);
+	for (size_t i = 0; i < ARRAY_SIZE(silent); i++)
+		tls_client_done(&silent[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_silent_handshake_costs_nothing),
 		with_server(silent_connection_is_closed),
 		with_server(handshake_without_request_is_closed),
 		with_server(trickled_headers_are_closed),

@@ -15,10 +15,11 @@ static void sign_and_compare(struct keeper_points *points, uint8_t key, uint64_t
 {
 	uint8_t secret_key[BLS_SECRET_KEY_SIZE] = {[30] = 1, [31] = key};
 	uint8_t root[32] = {0}, expected[BLS_SIGNATURE_SIZE], got[BLS_SIGNATURE_SIZE];
+	const struct bls_signing signing = {secret_key, got};
 
 	store_le64(root, root_number);
 	bls_sign(secret_key, root, expected);
-	keeper_points_sign(points, secret_key, root, got);
+	keeper_points_sign(points, root, &signing, 1);
 	assert_memory_equal(got, expected, sizeof got);
 }
 
@@ -42,6 +43,33 @@ static void a_table_from_the_second_request_on(void **state)
 	assert_measure(points, 1, 1);
 	for (uint8_t key = 3; key < 20; key++)
 		sign_and_compare(points, key, 1);
+	assert_measure(points, 1, 1);
+	keeper_points_free(points);
+}
+
+/* Of a root that nobody asked for yet: the first two are signed on the way to the table, the rest with it. */
+static void several_at_one_time(void **state)
+{
+	struct keeper_points *points = keeper_points_new();
+	uint8_t keys[G2_COMB_BATCH_MAX][BLS_SECRET_KEY_SIZE] = {{0}};
+	uint8_t got[G2_COMB_BATCH_MAX][BLS_SIGNATURE_SIZE], expected[BLS_SIGNATURE_SIZE];
+	const uint8_t root[32] = {9};
+	struct bls_signing signings[G2_COMB_BATCH_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < G2_COMB_BATCH_MAX; i++) {
+		keys[i][31] = (uint8_t)(i + 1);
+		keys[i][0] = (uint8_t)(8 * i);
+		signings[i] = (struct bls_signing){keys[i], got[i]};
+	}
+	for (size_t count = G2_COMB_BATCH_MAX; count > 0; count--) {
+		memset(got, 0, sizeof got);
+		keeper_points_sign(points, root, signings, count);
+		for (size_t i = 0; i < count; i++) {
+			bls_sign(keys[i], root, expected);
+			assert_memory_equal(got[i], expected, sizeof expected);
+		}
+	}
 	assert_measure(points, 1, 1);
 	keeper_points_free(points);
 }
@@ -93,6 +121,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_from_the_second_request_on),
+		cmocka_unit_test(several_at_one_time),
 		cmocka_unit_test(the_oldest_makes_room),
 		cmocka_unit_test(many_threads),
 	};

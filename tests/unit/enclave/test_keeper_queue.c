@@ -74,6 +74,56 @@ static void proposals_then_votes_then_the_rest(void **state)
 	assert_string_equal(record.order, expected);
 }
 
+struct comparison {
+	sem_t gate;
+	sem_t done;
+	size_t wrong;
+};
+
+static void compare(void *context, const struct keeper_job *job)
+{
+	struct comparison *comparison = context;
+	uint8_t expected[BLS_SIGNATURE_SIZE];
+
+	bls_sign(job->secret_key, job->result.signing_root, expected);
+	comparison->wrong += memcmp(job->result.signature, expected, sizeof expected) != 0;
+	(void)sem_post(&comparison->done);
+	(void)sem_wait(&comparison->gate);
+}
+
+/* What gathers behind the first: runs of one root, which are signed together, and changes between two. */
+static void together_or_not_the_signatures_are_the_same(void **state)
+{
+	static const char roots[] = "AAAAAAAAAAAABABBBBCCCCCCCCCCAAAAAAAAAAAAAAAAAAAAAA";
+	static const uint8_t keys[][BLS_SECRET_KEY_SIZE] = {{[31] = 1}, {[31] = 2}, {[0] = 0x73, [31] = 3}};
+	struct comparison comparison = {0};
+	struct error error = {0};
+	struct keeper_queue *queue;
+
+	(void)state;
+	(void)sem_init(&comparison.gate, 0, 0);
+	(void)sem_init(&comparison.done, 0, 0);
+	queue = keeper_queue_new(1, compare, &comparison, &error);
+	assert_ok(queue != NULL, &error);
+	for (size_t i = 0; roots[i]; i++) {
+		struct keeper_job *job = keeper_queue_take(queue, LANE_VOTES);
+
+		assert_non_null(job);
+		job->secret_key = keys[i % ARRAY_SIZE(keys)];
+		job->result.signing_root[0] = (uint8_t)roots[i];
+		keeper_queue_submit(queue, job, false);
+		if (i == 0)
+			(void)sem_wait(&comparison.done);
+	}
+	for (size_t i = 1; roots[i]; i++) {
+		(void)sem_post(&comparison.gate);
+		(void)sem_wait(&comparison.done);
+	}
+	(void)sem_post(&comparison.gate);
+	keeper_queue_free(queue);
+	assert_int_equal(comparison.wrong, 0);
+}
+
 static void places_are_left_for_others(void **state)
 {
 	struct record record;
@@ -121,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(proposals_then_votes_then_the_rest),
+		cmocka_unit_test(together_or_not_the_signatures_are_the_same),
 		cmocka_unit_test(places_are_left_for_others),
 		cmocka_unit_test(what_would_come_too_late_is_refused),
 	};
