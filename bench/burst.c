@@ -9,7 +9,7 @@
  *   block    of the block inside a burst
  *   idle     of a block when there is nothing else
  *
- * usage: burst HOST PORT CA_FILE KEYS_FILE single|batch CONNECTIONS ROUNDS FIRST_EPOCH
+ * usage: burst HOST PORT CA_FILE KEYS_FILE single|batch CONNECTIONS ROUNDS FIRST_EPOCH IDLE_BLOCKS
  *
  * KEYS_FILE has one public key a line; the first one proposes. The others are dealt to the connections, which send one request a key
  * or (batch) one for all of theirs.
@@ -21,8 +21,9 @@
 #define KEYS_MAX 4097
 #define CONNECTIONS_MAX 1024
 #define ROUNDS_MAX 10000
-/* Blocks without a burst, before the rounds; the pause lets the signer's threads go to sleep, as they would. */
-#define IDLE_BLOCKS 200
+/* Blocks without a burst, before the rounds. */
+#define IDLE_BLOCKS_MAX 10000
+/* Lets the signer's threads go to sleep, as they would. */
 #define IDLE_PAUSE_US 5000
 /* The block's time in its burst moves through the first half in so many steps. */
 #define BLOCK_PLACES 8
@@ -35,6 +36,7 @@ struct burst {
 	size_t connection_count;
 	uint64_t rounds;
 	uint64_t first_epoch;
+	uint64_t idle_blocks;
 	pthread_barrier_t barrier; /* passed at the start and at the end of each round */
 };
 
@@ -241,7 +243,7 @@ static void report(const struct burst *burst, struct results *results)
 	(void)printf("{\"voters\":%zu,\"connections\":%zu,\"rounds\":%llu,\"late_blocks\":%llu,\"signatures\":%llu",
 		     burst->voter_count, burst->connection_count, (unsigned long long)burst->rounds,
 		     (unsigned long long)results->late,
-		     (unsigned long long)(burst->rounds * (burst->voter_count + 1) + IDLE_BLOCKS));
+		     (unsigned long long)(burst->rounds * (burst->voter_count + 1) + burst->idle_blocks));
 	print_samples("wall", &results->wall);
 	print_samples("request", &results->requests);
 	print_samples("block", &results->blocks);
@@ -258,11 +260,11 @@ static void run(struct burst *burst, const char *proposer)
 
 	samples_init(&results.wall, burst->rounds);
 	samples_init(&results.blocks, burst->rounds);
-	samples_init(&results.idle, IDLE_BLOCKS);
+	samples_init(&results.idle, burst->idle_blocks + 1);
 	samples_init(&results.requests, burst->rounds * burst->voter_count);
 	if (!client_open(&client, &burst->target))
 		give_up(&client);
-	for (unsigned i = 0; i < IDLE_BLOCKS; i++) {
+	for (uint64_t i = 0; i < burst->idle_blocks; i++) {
 		pause_us(IDLE_PAUSE_US);
 		samples_add(&results.idle, propose(&client, proposer, ++slot));
 	}
@@ -282,11 +284,12 @@ int main(int argc, char **argv)
 	uint64_t connections;
 	size_t count;
 
-	if (argc != 9 || !u64_parse(view_of_text(argv[6]), &connections) || !u64_parse(view_of_text(argv[7]), &burst.rounds) ||
-	    !u64_parse(view_of_text(argv[8]), &burst.first_epoch) || connections < 1 || connections > CONNECTIONS_MAX ||
-	    burst.rounds < 1 || burst.rounds > ROUNDS_MAX || burst.first_epoch < 1) {
+	if (argc != 10 || !u64_parse(view_of_text(argv[6]), &connections) || !u64_parse(view_of_text(argv[7]), &burst.rounds) ||
+	    !u64_parse(view_of_text(argv[8]), &burst.first_epoch) || !u64_parse(view_of_text(argv[9]), &burst.idle_blocks) ||
+	    burst.idle_blocks > IDLE_BLOCKS_MAX || connections < 1 || connections > CONNECTIONS_MAX || burst.rounds < 1 ||
+	    burst.rounds > ROUNDS_MAX || burst.first_epoch < 1) {
 		(void)fprintf(stderr,
-			      "usage: burst HOST PORT CA_FILE KEYS_FILE single|batch CONNECTIONS ROUNDS FIRST_EPOCH\n"
+			      "usage: burst HOST PORT CA_FILE KEYS_FILE single|batch CONNECTIONS ROUNDS FIRST_EPOCH IDLE_BLOCKS\n"
 			      "at least as many keys as connections, and one more; at most %d connections, %d rounds\n",
 			      CONNECTIONS_MAX, ROUNDS_MAX);
 		return 2;

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -28,12 +29,17 @@ def blst(seconds):
     return float(output(BUILD / "bench/bench_blst", seconds))
 
 
-def blst_cpu_us(seconds):
-    """Processor time of one signature of blst alone: hash, multiply, compress."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    signatures = blst(seconds) * float(seconds)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / signatures * 1e6
+def children_cpu_s():
+    """Processor time of programs that were run and have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+def raw_blst(seconds):
+    """blst alone: signatures a second on all cores, and processor time of one signature (hash, multiply, compress), µs."""
+    before_s = children_cpu_s()
+    rate = blst(seconds)
+    return {"per_second": rate, "cpu_us": (children_cpu_s() - before_s) / (rate * float(seconds)) * 1e6}
 
 
 class Signer:
@@ -64,14 +70,27 @@ class Signer:
         if self.status()["slashing_protection"]:
             output(ENSIGN, "slashing", "fresh", "--all-loaded", "--dir", self.folder)
 
-    def burst(self, mode, connections, rounds, first_epoch):
-        return json.loads(output(BUILD / "bench/burst", *self.target, self.burst_keys, mode, connections, rounds, first_epoch))
+    def burst(self, mode, connections, rounds, first_epoch, idle_blocks=0):
+        return json.loads(output(BUILD / "bench/burst", *self.target, self.burst_keys, mode, connections, rounds, first_epoch, idle_blocks))
 
     def status(self):
         return json.loads(output(ENSIGN, "local", "status", "--dir", self.folder, "--json"))
 
     def down(self):
         subprocess.run([ENSIGN, "local", "down", "--dir", self.folder], stdout=subprocess.DEVNULL)
+
+
+def spread(values):
+    """As ± of the median."""
+    return (max(values) - min(values)) / 2 / statistics.median(values)
+
+
+def medians(turns):
+    """Of every figure that all turns have, and the spread of those whose name says ratio."""
+    figures = {name: statistics.median(turn[name] for turn in turns) for name, value in turns[0].items()
+               if isinstance(value, (int, float))}
+    spreads = {f"{name}_spread": spread([turn[name] for turn in turns]) for name in figures if "ratio" in name}
+    return {**figures, **spreads}
 
 
 def show_table(*rows):
@@ -111,11 +130,12 @@ def enclave_of(status):
 
 
 def cpu_s_of_enclave(status):
-    """Processor time of all roles since they began, as the scheduler counts it; opener and other jobs that have ended are not in it."""
-    ticks = 0
+    """Processor time of all threads of all roles, as the scheduler counts it; opener and other jobs that have ended are not in it."""
+    spent_ns = 0
     for pid in enclave_of(status):
-        ticks += sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            spent_ns += int((task / "schedstat").read_text().split()[0])
+    return spent_ns / 1e9
 
 
 def memory_of_roles(status):

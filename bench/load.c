@@ -3,9 +3,10 @@
  * A steady load: one thread and one kept TLS connection a key, each request sent when the one before is answered. It prints one JSON
  * object: signatures, seconds, and latencies in microseconds.
  *
- * usage: load HOST PORT CA_FILE KEYS_FILE randao|attestation SECONDS FIRST_EPOCH
+ * usage: load HOST PORT CA_FILE KEYS_FILE randao|attestation|distinct SECONDS FIRST_EPOCH
  *
- * KEYS_FILE has one public key a line. Epochs rise with every request, so a signer with slashing protection signs them all.
+ * KEYS_FILE has one public key a line. Epochs rise with every request, so a signer with slashing protection signs them all; distinct: attestations of which no two
+ * keys sign the same.
  */
 #include <pthread.h>
 
@@ -19,12 +20,15 @@ struct settings {
 	struct client_target target;
 	void (*append_body)(struct buffer *body, uint64_t number);
 	uint64_t first_epoch;
+	bool is_distinct;
+	size_t count;         /* of connections */
 	uint64_t deadline_ms; /* monotonic */
 };
 
 struct connection {
 	const struct settings *settings;
 	const char *key;
+	size_t number;
 	pthread_t thread;
 	struct client client;
 	struct samples latencies;
@@ -34,7 +38,8 @@ static void *run_connection(void *argument)
 {
 	struct connection *connection = (struct connection *)argument;
 	const struct settings *settings = connection->settings;
-	uint64_t epoch = settings->first_epoch;
+	uint64_t epoch = settings->first_epoch + (settings->is_distinct ? connection->number : 0);
+	uint64_t step = settings->is_distinct ? settings->count : 1;
 	AUTO_BUFFER struct buffer body = {0};
 	AUTO_BUFFER struct buffer request = {0};
 
@@ -45,7 +50,8 @@ static void *run_connection(void *argument)
 
 		buffer_clear(&body);
 		buffer_clear(&request);
-		settings->append_body(&body, ++epoch);
+		epoch += step;
+		settings->append_body(&body, epoch);
 		client_append_request(&request, &settings->target, connection->key, buffer_view(&body));
 		begun_us = client_now_us();
 		if (!client_exchange(&connection->client, buffer_view(&request)))
@@ -99,17 +105,19 @@ int main(int argc, char **argv)
 	size_t count;
 
 	if (argc != 8 || !u64_parse(view_of_text(argv[6]), &seconds) || !u64_parse(view_of_text(argv[7]), &settings.first_epoch)) {
-		(void)fprintf(stderr, "usage: load HOST PORT CA_FILE KEYS_FILE randao|attestation SECONDS FIRST_EPOCH\n");
+		(void)fprintf(stderr, "usage: load HOST PORT CA_FILE KEYS_FILE randao|attestation|distinct SECONDS FIRST_EPOCH\n");
 		return 2;
 	}
-	settings.append_body = strcmp(argv[5], "attestation") == 0 ? client_append_attestation : client_append_randao;
+	settings.is_distinct = strcmp(argv[5], "distinct") == 0;
+	settings.append_body = strcmp(argv[5], "randao") == 0 ? client_append_randao : client_append_attestation;
 	count = client_read_keys(argv[4], keys, CONNECTIONS_MAX);
 	if (count == 0 || !client_target_init(&settings.target, argv[1], argv[2], argv[3])) {
 		(void)fprintf(stderr, "load: %s or %s cannot be read\n", argv[3], argv[4]);
 		return 1;
 	}
+	settings.count = count;
 	for (size_t i = 0; i < count; i++) {
-		connections[i] = (struct connection){.settings = &settings, .key = keys[i]};
+		connections[i] = (struct connection){.settings = &settings, .key = keys[i], .number = i};
 		samples_init(&connections[i].latencies, LATENCIES_MAX);
 	}
 	begun_us = client_now_us();

@@ -8,11 +8,10 @@ The relay between TCP and a unix socket, beside socat and beside no relay at all
 socat is measured as it comes (8 KiB buffers) and with buffers as large as ours.
 """
 import os
-import resource
 import statistics
 import subprocess
 
-from common import BUILD, output, show_table
+from common import BUILD, children_cpu_s, output, show_table, spread
 from slashing import free_port
 
 PREPARATIONS = [["scripts/install-packages", "bench"]]
@@ -41,21 +40,17 @@ def through(make, folder, kind, number):
     sink = folder / "sink"
     port = free_port()
     command = make(port, sink)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     relay = subprocess.Popen([str(word) for word in command]) if command else None
     try:
         address = f"tcp:127.0.0.1:{port}" if relay else f"unix:{sink}"
         words = output(BUILD / "bench/bench_relay", kind, f"unix:{sink}", address, number).split()
-        tool = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before_s = children_cpu_s()
     finally:
         if relay:
             relay.kill()
             relay.wait()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # socat may have ended, but it is only counted when it is waited for, as ours is.
-    spent_s = after.ru_utime + after.ru_stime - tool.ru_utime - tool.ru_stime if relay else 0.0
-    assert before.ru_utime <= tool.ru_utime
-    return [float(word) for word in words], spent_s
+    # socat may have ended by itself, but it is only counted when it is waited for, as ours is.
+    return [float(word) for word in words], children_cpu_s() - before_s
 
 
 def take_turn(folder):
@@ -65,11 +60,6 @@ def take_turn(folder):
         (p50, p99), _ = through(make, folder, "ask", ASKS)
         turn[name] = {"mib_per_s": MEBIBYTES / seconds, "cpu_s_per_gib": spent_s / MEBIBYTES * 1024, "p50_us": p50, "p99_us": p99}
     return turn
-
-
-def spread(values):
-    """As ± of the median."""
-    return (max(values) - min(values)) / 2 / statistics.median(values)
 
 
 def describe(name, turns):

@@ -15,9 +15,14 @@ import common
 from common import CONNECTIONS, NOISE, VOTERS, Signer, memory_of_roles, show_memory, show_table
 
 SECONDS = os.environ.get("BENCH_SECONDS", "5")
-ROUNDS = os.environ.get("BENCH_ROUNDS", "150")
-# Each kind of burst has so many epochs; ROUNDS must not be more.
-BURST_EPOCHS = 100_000
+# The bursts and the distinct roots, in turn; between two of them blst alone.
+TURNS = int(os.environ.get("BENCH_TURNS", "5"))
+TURN_SECONDS = max(1, int(SECONDS) // 2)
+ROUNDS = max(10, int(os.environ.get("BENCH_ROUNDS", "150")) // TURNS)
+# Blocks when there is nothing else, before each turn of each kind.
+IDLE_BLOCKS = 50
+# Epochs of a turn of a kind; far more than it uses.
+TURN_EPOCHS = 100_000
 # What bench/burst measures: a whole burst, a request of it, a block inside it, a block when there is nothing else.
 TIMES = ["wall", "request", "block", "idle"]
 # Name, mode and connections of bench/burst.
@@ -26,10 +31,7 @@ BURSTS = [
     (f"a request a key, {VOTERS} connections", "single", VOTERS),
     ("one batch", "batch", 1),
 ]
-
-
-def blst():
-    return common.blst(SECONDS)
+DISTINCT = f"distinct roots, {CONNECTIONS} connections"
 
 
 def first_signature(up):
@@ -50,15 +52,39 @@ def first_signature(up):
     assert answer.status == 200, answer.status
 
 
-def beside_blst(rates, measure):
+def beside_blst(raws, measure):
     """
-    The figures that `measure` gives, with the rate of blst alone just before (the last of `rates`) and just after it: a machine that
-    others use too is not the same for long.
+    The figures that `measure` gives, beside blst alone just before (the last of `raws`) and just after it: a machine that others use too
+    is not the same for long.
     """
     figures = measure()
-    rates.append(blst())
-    figures["raw_blst_per_second"] = sum(rates[-2:]) / 2
-    figures["is_noisy"] = max(rates[-2:]) > NOISE * min(rates[-2:])
+    raws.append(common.raw_blst(TURN_SECONDS))
+    rates = [raw["per_second"] for raw in raws[-2:]]
+    figures["raw_blst_per_second"] = sum(rates) / 2
+    figures["raw_cpu_us"] = sum(raw["cpu_us"] for raw in raws[-2:]) / 2
+    figures["is_noisy"] = max(rates) > NOISE * min(rates)
+    figures["wall_ratio"] = figures["per_second"] / figures["raw_blst_per_second"]
+    if "enclave_cpu_us" in figures:
+        figures["cpu_ratio"] = figures["raw_cpu_us"] / figures["enclave_cpu_us"]
+    return figures
+
+
+def with_cpu(signer, measure):
+    """And what all roles of the enclave spend on one signature."""
+    status = signer.status()
+    before_s = common.cpu_s_of_enclave(status)
+    figures = measure()
+    figures["enclave_cpu_us"] = (common.cpu_s_of_enclave(status) - before_s) / figures["signatures"] * 1e6
+    return figures
+
+
+def burst(signer, mode, connections, first_epoch):
+    """Blocks when there is nothing else are measured before it, and not in its processor time."""
+    idle = signer.burst(mode, connections, 1, first_epoch, IDLE_BLOCKS)
+    figures = with_cpu(signer, lambda: signer.burst(mode, connections, ROUNDS, first_epoch + TURN_EPOCHS // 2))
+    figures["idle_p50_us"], figures["idle_p99_us"] = idle["idle_p50_us"], idle["idle_p99_us"]
+    figures["per_second"] = VOTERS / figures["wall_p50_us"] * 1e6
+    figures["block_p99_ratio"] = figures["block_p99_us"] / figures["idle_p50_us"]
     return figures
 
 
@@ -66,28 +92,10 @@ def compare_burst(figures):
     """With what blst alone would take: all cores for the burst, one for a signature."""
     burst_us = VOTERS / figures["raw_blst_per_second"] * 1e6
     signature_us = os.cpu_count() / figures["raw_blst_per_second"] * 1e6
-    figures["per_second"] = VOTERS / figures["wall_p50_us"] * 1e6
-    figures["block_p50_times_idle"] = figures["block_p50_us"] / figures["idle_p50_us"]
     for name in TIMES:
         for percentile in ["p50", "p99"]:
             raw_us = burst_us if name == "wall" else signature_us
             figures[f"{name}_{percentile}_times_raw"] = figures[f"{name}_{percentile}_us"] / raw_us
-    return figures
-
-
-def with_cpu(signer, measure):
-    """
-    Processor time too: of one signature of blst alone (just before and just after), divided by what all roles of the enclave spend on one.
-    """
-    raw_us = [common.blst_cpu_us(SECONDS)]
-    status = signer.status()
-    before_s = common.cpu_s_of_enclave(status)
-    figures = measure()
-    spent_s = common.cpu_s_of_enclave(status) - before_s
-    raw_us.append(common.blst_cpu_us(SECONDS))
-    figures["enclave_cpu_us"] = spent_s / figures["signatures"] * 1e6
-    figures["raw_cpu_us"] = sum(raw_us) / 2
-    figures["raw_cpu_of_enclave_cpu"] = figures["raw_cpu_us"] / figures["enclave_cpu_us"]
     return figures
 
 
@@ -99,25 +107,33 @@ def measure(folder):
         signer.down()
 
 
+def take_turns(signer, raws):
+    """By name, the figures of every turn."""
+    turns = {name: [] for name in [*(name for name, _, _ in BURSTS), DISTINCT]}
+    epoch = TURN_EPOCHS
+    for _ in range(TURNS):
+        for name, mode, connections in BURSTS:
+            epoch += TURN_EPOCHS
+            turns[name].append(beside_blst(raws, lambda: burst(signer, mode, connections, epoch)))
+        epoch += TURN_EPOCHS
+        turns[DISTINCT].append(beside_blst(raws, lambda: with_cpu(signer, lambda: signer.load("distinct", TURN_SECONDS, epoch))))
+    return turns
+
+
 def measure_signer(signer):
-    rates = [blst()]
-    steady = [{"name": kind, **beside_blst(rates, lambda: signer.load(kind, SECONDS))} for kind in ["randao", "attestation"]]
+    raws = [common.raw_blst(TURN_SECONDS)]
+    steady = [{"name": kind, **beside_blst(raws, lambda: signer.load(kind, SECONDS))} for kind in ["randao", "attestation"]]
     roles = memory_of_roles(signer.status())
     signer.add_burst_keys()
-    bursts = []
-    for number, (name, mode, connections) in enumerate(BURSTS, 1):
-        figures = beside_blst(rates, lambda: with_cpu(
-            signer, lambda: signer.burst(mode, connections, ROUNDS, number * BURST_EPOCHS)))
-        bursts.append({"name": name, **compare_burst(figures)})
-    for figures in [*steady, *bursts]:
-        figures["of_raw_blst"] = figures["per_second"] / figures["raw_blst_per_second"]
-    return {"cores": os.cpu_count(), "raw_blst_per_second": rates, "steady": steady, "bursts": bursts,
+    turns = take_turns(signer, raws)
+    bursts = [{"name": name, **compare_burst(common.medians(turns[name]))} for name, _, _ in BURSTS]
+    distinct = {"name": DISTINCT, **common.medians(turns[DISTINCT])}
+    return {"cores": os.cpu_count(), "raw_blst": raws, "steady": steady, "bursts": bursts, "distinct": distinct, "turns": turns,
             "first_signature_s": signer.ready_s, "memory": roles}
 
 
 def throughput(figures):
-    return [figures["name"] + (" (noisy)" if figures["is_noisy"] else ""), f"{figures['per_second']:.0f}",
-            f"{figures['of_raw_blst']:.1%}"]
+    return [figures["name"] + (" (noisy)" if figures["is_noisy"] else ""), f"{figures['per_second']:.0f}", f"{figures['wall_ratio']:.1%}"]
 
 
 def milliseconds(figures, name):
@@ -125,24 +141,28 @@ def milliseconds(figures, name):
 
 
 def show(results):
-    print(f"raw blst, {results['cores']} cores: {', '.join(f'{rate:.0f}' for rate in results['raw_blst_per_second'])} signatures/s")
+    rates = [raw["per_second"] for raw in results["raw_blst"]]
+    print(f"raw blst, {results['cores']} cores: {min(rates):.0f} to {max(rates):.0f} signatures/s")
     show_table([f"steady, {CONNECTIONS} connections", "per second", "of raw blst", "p50 ms", "p99 ms"],
-               *([*throughput(figures), *milliseconds(figures, "")] for figures in results["steady"]))
-    show_table([f"{VOTERS} votes at once, {ROUNDS} times", "per second", "of raw blst", "wall p50 ms", "p99 ms", "request p50", "p99 ms"],
+               *([*throughput(figures), *milliseconds(figures, "")] for figures in [*results["steady"], results["distinct"]]))
+    show_table([f"{VOTERS} votes at once, {ROUNDS} times {TURNS}", "per second", "of raw blst", "wall p50 ms", "p99 ms", "request p50",
+                "p99 ms"],
                *([*throughput(figures), *milliseconds(figures, "wall_"), *milliseconds(figures, "request_")]
                  for figures in results["bursts"]))
-    show_table(["processor time of one signature", "blst µs", "enclave µs", "blst / enclave"],
-               *([figures["name"], f"{figures['raw_cpu_us']:.0f}", f"{figures['enclave_cpu_us']:.0f}",
-                  f"{figures['raw_cpu_of_enclave_cpu']:.2f}"] for figures in results["bursts"]))
-    show_table(["a block meanwhile", "p50 ms", "p99 ms", "alone p50", "p99 ms", "p50 / alone", "late"],
+    show_table([f"processor time, median of {TURNS}", "blst µs", "enclave µs", "blst / enclave", "spread", "wall, too", "spread"],
+               *([figures["name"], f"{figures['raw_cpu_us']:.0f}", f"{figures['enclave_cpu_us']:.0f}", f"{figures['cpu_ratio']:.2f}",
+                  f"±{figures['cpu_ratio_spread']:.0%}", f"{figures['wall_ratio']:.2f}", f"±{figures['wall_ratio_spread']:.0%}"]
+                 for figures in [*results["bursts"], results["distinct"]]))
+    show_table(["a block meanwhile", "p50 ms", "p99 ms", "alone p50", "p99 ms", "p99/alone p50", "spread", "late"],
                *([figures["name"], *milliseconds(figures, "block_"), *milliseconds(figures, "idle_"),
-                  f"{figures['block_p50_times_idle']:.1f}", str(figures["late_blocks"])] for figures in results["bursts"]))
+                  f"{figures['block_p99_ratio']:.1f}", f"±{figures['block_p99_ratio_spread']:.0%}", f"{figures['late_blocks']:.0f}"]
+                 for figures in results["bursts"]))
     percentiles = [(name, percentile) for name in TIMES for percentile in ["p50", "p99"]]
     show_table(["as multiples of blst alone", *(f"{name} {percentile}" for name, percentile in percentiles)],
                *([figures["name"], *(f"{figures[f'{name}_{percentile}_times_raw']:.1f}" for name, percentile in percentiles)]
                  for figures in results["bursts"]))
-    if any(figures["is_noisy"] for figures in [*results["steady"], *results["bursts"]]):
-        print(f"\nnoisy: blst alone was faster on one side of it than on the other, by more than {NOISE - 1:.0%}")
+    if max(rates) > NOISE * min(rates):
+        print(f"\nnoisy: blst alone differed by more than {NOISE - 1:.0%} from one turn to another")
     print(f"\n`local up` with {CONNECTIONS} keystores to first signature: {results['first_signature_s']:.2f} s")
     print("memory of each process after the steady load, MiB (PSS counts shared pages once):")
     show_memory(results["memory"])

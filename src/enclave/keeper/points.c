@@ -18,20 +18,26 @@ enum stage {
 	STAGE_TABLE,
 };
 
+struct multiples {
+	blst_p2 point;
+	struct g2_comb comb;
+};
+
+/* What is compared is not spread over all the memory of the tables: every request looks at all entries. */
 struct entry {
 	uint8_t root[32];
+	uint64_t asked; /* by the clock of requests */
 	enum stage stage;
 	unsigned users; /* threads that read or fill it */
 	unsigned requests;
-	uint64_t asked; /* by the clock of requests */
-	blst_p2 point;
-	struct g2_comb comb;
+	struct multiples *multiples;
 };
 
 struct keeper_points {
 	pthread_mutex_t lock;
 	uint64_t clock;
 	struct entry entries[KEEPER_POINTS_MAX];
+	struct multiples multiples[KEEPER_POINTS_MAX];
 };
 
 struct keeper_points *keeper_points_new(void)
@@ -39,6 +45,8 @@ struct keeper_points *keeper_points_new(void)
 	struct keeper_points *points = (struct keeper_points *)memory_allocate_zeroed(1, sizeof *points);
 
 	(void)pthread_mutex_init(&points->lock, NULL);
+	for (size_t i = 0; i < KEEPER_POINTS_MAX; i++)
+		points->entries[i].multiples = &points->multiples[i];
 	return points;
 }
 
@@ -113,9 +121,9 @@ static bool build_table(struct entry *entry, const struct bls_signing *signed_al
 	uint8_t signature[BLS_SIGNATURE_SIZE];
 	const struct bls_signing again = {signed_already->secret_key, signature};
 
-	if (!g2_comb_build(&entry->comb, &entry->point))
+	if (!g2_comb_build(&entry->multiples->comb, &entry->multiples->point))
 		return false;
-	bls_sign_comb(&entry->comb, &again, 1);
+	bls_sign_comb(&entry->multiples->comb, &again, 1);
 	return memcmp(signature, signed_already->ret_signature, sizeof signature) == 0;
 }
 
@@ -125,10 +133,10 @@ static void sign_without_table(struct keeper_points *points, struct entry *entry
 	if (stage == STAGE_HASHING)
 		return bls_sign(signing->secret_key, signing_root, signing->ret_signature);
 	if (stage == STAGE_EMPTY) {
-		bls_hash_root(signing_root, &entry->point);
+		bls_hash_root(signing_root, &entry->multiples->point);
 		set_stage(points, entry, STAGE_POINT);
 	}
-	bls_sign_point(signing->secret_key, &entry->point, signing->ret_signature);
+	bls_sign_point(signing->secret_key, &entry->multiples->point, signing->ret_signature);
 }
 
 /* Returns how many: all of them with a table, else the first one, for by the next there may be a table. */
@@ -142,7 +150,7 @@ static size_t sign_some(struct keeper_points *points, const uint8_t signing_root
 	if (!entry)
 		return bls_sign(signings->secret_key, signing_root, signings->ret_signature), 1;
 	if (stage == STAGE_TABLE) {
-		bls_sign_comb(&entry->comb, signings, count);
+		bls_sign_comb(&entry->multiples->comb, signings, count);
 	} else {
 		count = 1;
 		sign_without_table(points, entry, stage, signing_root, signings);
