@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from fleet import KEYS, TLS, UUID, FleetTest
+from fleet_tables import KEYS, TLS, UUID, FleetTest
 from signer import Connection, run, wait_for
 
 ADDRESS = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"

@@ -18,7 +18,7 @@ import unittest
 import urllib.parse
 
 import certificates
-from fleet import TLS, FleetTest
+from fleet_tables import TLS, FleetTest
 from signer import PROGRAMS, Connection, randao, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
