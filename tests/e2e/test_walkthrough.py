@@ -180,8 +180,8 @@ class Story(SignerTest):
             first, _, rest = block.partition("\n")
             return [first, lambda: self.shell.run(f"SIGNER=https://localhost:{self.balancer.port}", shown=False), lambda: self.wait_healthy(2), rest]
         if "terminate-instance" in block:
-            name, kill, rest = block.strip().split("\n")
-            return [name, kill, self.fail_over, rest]
+            name, kill, *rest = block.strip().split("\n")
+            return [name, kill, self.fail_over, "\n".join(rest)]
         if "--image next.eif" in block:
             head, _, deploy = block.strip().rpartition("\n")
             return [head, deploy, self.roll]

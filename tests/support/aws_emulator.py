@@ -129,7 +129,10 @@ def run_command(folder, instance, line, invocation):
 
 
 def begin_command(self, *arguments, **named):
+    given = list(named.get("instance_ids") or [])
     known_command(self, *arguments, **named)
+    if not self.targets:  # moto takes none for all
+        self.instance_ids = given
     folder = settings().get("instances")
     self.runs = {instance: {"Status": "Pending", "output": ""} for instance in self.instance_ids}
     for instance, invocation in self.runs.items():
