@@ -18,7 +18,7 @@ demo: build        # seal keys, boot an attested enclave, sign, be refused; unde
 test:              # everything: unit, integration, end to end, sanitizers; says "N passed, N failed" last
 	scripts/test
 
-bench: build       # signatures, bursts, start-up, loading, memory; what slashing protection costs; six minutes
+bench: build       # signatures, bursts, start-up, memory, slashing protection, relay, TLS; docs/performance.md; ten minutes
 	bench/run
 
 chaos:             # clients race conflicting duties while everything fails; a referee reads every signature

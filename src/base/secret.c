@@ -104,7 +104,7 @@ bool secret_equal(struct view a, struct view b)
 
 void secret_wipe(void *data, size_t size)
 {
-	OPENSSL_cleanse(data, size);
+	explicit_bzero(data, size);
 }
 
 void buffer_wipe_done(struct buffer *buffer)

@@ -4,6 +4,8 @@
 #include <blst.h>
 #include <openssl/rand.h>
 
+#include "crypto/g1_base.h"
+
 /* The IETF draft asks for at least 32 bytes of key material; more adds nothing to a 255-bit key. */
 #define KEY_MATERIAL_SIZE 32
 
@@ -57,6 +59,20 @@ bool bls_public_key_derive(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], uint8_
 	blst_sk_to_pk_in_g1(&point, &scalar);
 	blst_p1_compress(ret_public_key, &point);
 	return true;
+}
+
+bool bls_public_key_matches(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
+{
+	AUTO_SCALAR blst_scalar scalar;
+	uint8_t derived[BLS_PUBLIC_KEY_SIZE];
+	blst_p1 point;
+
+	blst_scalar_from_bendian(&scalar, secret_key);
+	if (!blst_sk_check(&scalar))
+		return false;
+	g1_base_multiply(&scalar, &point);
+	blst_p1_compress(derived, &point);
+	return memcmp(derived, public_key, sizeof derived) == 0;
 }
 
 void bls_hash_root(const uint8_t signing_root[32], blst_p2 *ret_point)

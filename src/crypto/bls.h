@@ -20,6 +20,11 @@ MUST_USE bool bls_secret_key_generate(struct secret *ret_secret_key, struct erro
 /* ERROR_INPUT when the secret key is 0 or not below r. */
 MUST_USE bool bls_public_key_derive(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], uint8_t ret_public_key[BLS_PUBLIC_KEY_SIZE],
 				    struct error *error);
+/*
+ * Whether it is what the secret key gives; false for a key that is none, too. Half the time of deriving it (crypto/g1_base.h). Who is told no
+ * derives it, which decides.
+ */
+MUST_USE bool bls_public_key_matches(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t public_key[BLS_PUBLIC_KEY_SIZE]);
 /* Signs a 32-byte signing root. The key must be valid (checked at load). */
 void bls_sign(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t signing_root[32],
 	      uint8_t ret_signature[BLS_SIGNATURE_SIZE]);

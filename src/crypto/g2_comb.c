@@ -53,6 +53,8 @@ static void add_all(const struct addition *additions, size_t count)
 	blst_fp2 differences[ADDITIONS_MAX];
 	struct scratch scratch;
 
+	if (count == 0)
+		return;
 	blst_fp2_sub(&products[0], &additions[0].b->x, &additions[0].a->x);
 	for (size_t i = 1; i < count; i++) {
 		blst_fp2_sub(&differences[i], &additions[i].b->x, &additions[i].a->x);

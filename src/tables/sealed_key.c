@@ -17,11 +17,14 @@ static bool check_public_key(const struct secret *secret_key, const char *pubkey
 {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	char hex[2 * BLS_PUBLIC_KEY_SIZE + 1];
+	bool is_known;
 
 	if (secret_key->size != BLS_SECRET_KEY_SIZE)
 		return error_set(error, ERROR_INPUT, "pubkey %s: the secret key is %zu bytes long, not %d", pubkey,
 				 secret_key->size, BLS_SECRET_KEY_SIZE);
-	if (!bls_public_key_derive(secret_key->data, public_key, error))
+	is_known = strlen(pubkey) == sizeof hex - 1 && hex_decode(view_of_text(pubkey), public_key, sizeof public_key) &&
+		   bls_public_key_matches(secret_key->data, public_key);
+	if (!is_known && !bls_public_key_derive(secret_key->data, public_key, error))
 		return error_prefix(error, "pubkey %s", pubkey);
 	hex_encode(view_of(public_key, sizeof public_key), hex);
 	if (strcmp(hex, pubkey) != 0)

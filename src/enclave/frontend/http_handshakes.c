@@ -13,6 +13,10 @@
 /* The table of descriptors grows by so many at a time. */
 #define DESCRIPTORS_PER_STEP 1024u
 
+struct place {
+	struct MHD_Connection *mhd; /* NULL: this descriptor's does not wait */
+};
+
 struct http_handshakes {
 	int epoll_fd;
 	int wake_fd;
@@ -22,8 +26,8 @@ struct http_handshakes {
 	/* Held while a connection is suspended or resumed, so that neither can come between the other and the table. */
 	pthread_mutex_t lock;
 	bool is_closing;
-	struct MHD_Connection **waiting; /* by descriptor; NULL: that one does not */
-	size_t waiting_size;
+	struct place *places; /* by descriptor */
+	size_t place_count;
 };
 
 /* ---- the table; the lock is held ---- */
@@ -31,30 +35,30 @@ struct http_handshakes {
 static bool make_room(struct http_handshakes *handshakes, int fd)
 {
 	size_t size = ((size_t)fd / DESCRIPTORS_PER_STEP + 1) * DESCRIPTORS_PER_STEP;
-	struct MHD_Connection **grown;
+	struct place *grown;
 
-	if ((size_t)fd < handshakes->waiting_size)
+	if ((size_t)fd < handshakes->place_count)
 		return true;
-	grown = (struct MHD_Connection **)realloc(handshakes->waiting, size * sizeof *grown);
+	grown = (struct place *)realloc(handshakes->places, size * sizeof *grown);
 	if (!grown)
 		return false;
-	memset(grown + handshakes->waiting_size, 0, (size - handshakes->waiting_size) * sizeof *grown);
-	handshakes->waiting = grown;
-	handshakes->waiting_size = size;
+	memset(grown + handshakes->place_count, 0, (size - handshakes->place_count) * sizeof *grown);
+	handshakes->places = grown;
+	handshakes->place_count = size;
 	return true;
 }
 
 static bool is_waiting(const struct http_handshakes *handshakes, size_t fd)
 {
-	return fd < handshakes->waiting_size && handshakes->waiting[fd];
+	return fd < handshakes->place_count && handshakes->places[fd].mhd;
 }
 
 static void resume(struct http_handshakes *handshakes, size_t fd)
 {
 	if (!is_waiting(handshakes, fd))
 		return;
-	MHD_resume_connection(handshakes->waiting[fd]);
-	handshakes->waiting[fd] = NULL;
+	MHD_resume_connection(handshakes->places[fd].mhd);
+	handshakes->places[fd].mhd = NULL;
 }
 
 /* Once; and once more, if the descriptor is there already. */
@@ -126,7 +130,7 @@ void http_handshakes_close(struct http_handshakes *handshakes)
 
 	(void)pthread_mutex_lock(&handshakes->lock);
 	handshakes->is_closing = true;
-	for (size_t fd = 0; fd < handshakes->waiting_size; fd++)
+	for (size_t fd = 0; fd < handshakes->place_count; fd++)
 		resume(handshakes, fd);
 	(void)pthread_mutex_unlock(&handshakes->lock);
 	written = write(handshakes->wake_fd, &one, sizeof one);
@@ -147,7 +151,7 @@ void http_handshakes_free(struct http_handshakes *handshakes)
 	if (handshakes->epoll_fd >= 0)
 		(void)close(handshakes->epoll_fd);
 	(void)pthread_mutex_destroy(&handshakes->lock);
-	free(handshakes->waiting);
+	free(handshakes->places);
 	free(handshakes);
 }
 
@@ -157,7 +161,7 @@ void http_handshakes_wait(struct http_handshakes *handshakes, struct MHD_Connect
 	(void)pthread_mutex_lock(&handshakes->lock);
 	if (!handshakes->is_closing && make_room(handshakes, fd) && !is_waiting(handshakes, (size_t)fd)) {
 		MHD_suspend_connection(mhd);
-		handshakes->waiting[fd] = mhd;
+		handshakes->places[fd].mhd = mhd;
 		if (!watch(handshakes, fd))
 			resume(handshakes, (size_t)fd);
 	}
@@ -167,8 +171,8 @@ void http_handshakes_wait(struct http_handshakes *handshakes, struct MHD_Connect
 void http_handshakes_forget(struct http_handshakes *handshakes, int fd)
 {
 	(void)pthread_mutex_lock(&handshakes->lock);
-	if ((size_t)fd < handshakes->waiting_size)
-		handshakes->waiting[fd] = NULL;
+	if ((size_t)fd < handshakes->place_count)
+		handshakes->places[fd].mhd = NULL;
 	(void)pthread_mutex_unlock(&handshakes->lock);
 	(void)epoll_ctl(handshakes->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }

@@ -296,16 +296,27 @@ static void stage(struct keeper_keys *keys, size_t number)
 	push(&keys->staged, number);
 }
 
-bool keeper_keys_stage(struct keeper_keys *keys, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
-		       const uint8_t secret_key[BLS_SECRET_KEY_SIZE], struct error *error)
+static bool check_public_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], const uint8_t secret_key[BLS_SECRET_KEY_SIZE],
+			     struct error *error)
 {
 	uint8_t derived[BLS_PUBLIC_KEY_SIZE];
-	size_t number;
 
+	if (bls_public_key_matches(secret_key, public_key))
+		return true;
 	if (!bls_public_key_derive(secret_key, derived, error))
 		return false;
 	if (memcmp(derived, public_key, sizeof derived) != 0)
 		return error_set(error, ERROR_CRYPTO, "the secret key belongs to another public key");
+	return true;
+}
+
+bool keeper_keys_stage(struct keeper_keys *keys, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE],
+		       const uint8_t secret_key[BLS_SECRET_KEY_SIZE], struct error *error)
+{
+	size_t number;
+
+	if (!check_public_key(public_key, secret_key, error))
+		return false;
 	if (!keeper_keys_find_record(keys, public_key, &number) && !add_record(keys, public_key, &number, error))
 		return false;
 	if (!may_stage(keys, record_at(keys, number), error) || !keep_secret(keys, record_at(keys, number), secret_key, error))

@@ -86,7 +86,7 @@ static void wait_for_batch(struct keeper_queue *queue, uint64_t job_us, struct b
 	share = lanes_count(&queue->lanes, LANE_COUNT - 1) / (queue->thread_count ? queue->thread_count : 1);
 	if (!queue->stopping)
 		take_job(queue, ret_batch);
-	while (!queue->stopping && ret_batch->count < share && ret_batch->count < G2_COMB_BATCH_MAX &&
+	while (ret_batch->count > 0 && ret_batch->count < share && ret_batch->count < G2_COMB_BATCH_MAX &&
 	       next_is_alike(queue, ret_batch))
 		take_job(queue, ret_batch);
 	(void)pthread_mutex_unlock(&queue->lock);

@@ -7,6 +7,7 @@
 #include <valgrind/memcheck.h>
 
 #include "crypto/bls.h"
+#include "crypto/g1_base.h"
 
 #define SKIPPED 77
 
@@ -45,6 +46,15 @@ static void careful_together(const blst_scalar *scalar, blst_p2 *ret_point)
 	*ret_point = products[0];
 }
 
+/* The generator of G1, for public keys. */
+static void careful_in_g1(const blst_scalar *scalar, blst_p2 *ret_point)
+{
+	blst_p1 product;
+
+	(void)ret_point;
+	g1_base_multiply(scalar, &product);
+}
+
 static unsigned errors_of(void (*multiply)(const blst_scalar *scalar, blst_p2 *ret_point))
 {
 	blst_scalar scalar = {{0x17, 0x2a, 0x99}};
@@ -59,7 +69,7 @@ static unsigned errors_of(void (*multiply)(const blst_scalar *scalar, blst_p2 *r
 int main(void)
 {
 	static const uint8_t root[32] = {1};
-	unsigned by_address, by_branch, carefully, together;
+	unsigned by_address, by_branch, carefully, together, in_g1;
 	blst_p2 point;
 
 	if (!RUNNING_ON_VALGRIND)
@@ -71,7 +81,8 @@ int main(void)
 	by_branch = errors_of(leaky_by_branch);
 	carefully = errors_of(careful);
 	together = errors_of(careful_together);
-	(void)printf("dependencies on the secret: address %u, branch %u, comb %u, batch %u\n", by_address, by_branch, carefully,
-		     together);
-	return by_address > 0 && by_branch > 0 && carefully == 0 && together == 0 ? 0 : 1;
+	in_g1 = errors_of(careful_in_g1);
+	(void)printf("dependencies on the secret: address %u, branch %u, comb %u, batch %u, G1 %u\n", by_address, by_branch,
+		     carefully, together, in_g1);
+	return by_address > 0 && by_branch > 0 && carefully == 0 && together == 0 && in_g1 == 0 ? 0 : 1;
 }

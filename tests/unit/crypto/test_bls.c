@@ -182,6 +182,57 @@ static void test_own_signing_vectors(void **state)
 	}
 }
 
+/* The fast way says yes to the right one only: small and large secrets, powers of two and their neighbours, random ones. */
+static void assert_matches(const uint8_t key[BLS_SECRET_KEY_SIZE])
+{
+	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
+	struct error error;
+
+	assert_ok(bls_public_key_derive(key, public_key, &error), &error);
+	assert_true(bls_public_key_matches(key, public_key));
+	public_key[47] ^= 1;
+	assert_false(bls_public_key_matches(key, public_key));
+}
+
+static void test_public_key_matches(void **state)
+{
+	static const uint8_t zero[BLS_SECRET_KEY_SIZE];
+	uint8_t key[BLS_SECRET_KEY_SIZE], public_key[BLS_PUBLIC_KEY_SIZE] = {0};
+
+	(void)state;
+	assert_false(bls_public_key_matches(zero, public_key));
+	assert_false(bls_public_key_matches(ORDER, public_key));
+	for (unsigned small = 1; small < 300; small++) {
+		memset(key, 0, sizeof key);
+		key[30] = (uint8_t)(small >> 8);
+		key[31] = (uint8_t)small;
+		assert_matches(key);
+	}
+	for (unsigned below = 1; below < 100; below++) {
+		memcpy(key, ORDER, sizeof key);
+		key[30] = (uint8_t)(key[30] - (below > key[31]));
+		key[31] = (uint8_t)(key[31] - below);
+		if (below <= ORDER[31])
+			assert_matches(key);
+	}
+	for (unsigned bit = 1; bit < 254; bit++) {
+		memset(key, 0, sizeof key);
+		key[31 - bit / 8] = (uint8_t)(1u << bit % 8);
+		assert_matches(key);
+		for (unsigned i = 0; i < bit / 8; i++)
+			key[31 - i] = 0xff;
+		assert_matches(key);
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		struct secret random = {0};
+		struct error error;
+
+		assert_ok(bls_secret_key_generate(&random, &error), &error);
+		assert_matches(random.data);
+		secret_done(&random);
+	}
+}
+
 static void test_secret_key_range(void **state)
 {
 	uint8_t key[32] = {0};
@@ -379,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_public_verify_vectors),
 		cmocka_unit_test(test_public_deserialization_vectors),
 		cmocka_unit_test(test_own_signing_vectors),
+		cmocka_unit_test(test_public_key_matches),
 		cmocka_unit_test(test_secret_key_range),
 		cmocka_unit_test(test_derive_refuses_and_leaves_output),
 		cmocka_unit_test(test_generate),
