@@ -104,7 +104,9 @@ bool secret_equal(struct view a, struct view b)
 
 void secret_wipe(void *data, size_t size)
 {
-	explicit_bzero(data, size);
+	/* An empty one may have no memory. */
+	if (size > 0)
+		explicit_bzero(data, size);
 }
 
 void buffer_wipe_done(struct buffer *buffer)

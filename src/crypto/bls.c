@@ -88,6 +88,7 @@ void bls_sign_point(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const blst_p2
 	blst_scalar_from_bendian(&scalar, secret_key);
 	blst_sign_pk_in_g1(&product, point, &scalar);
 	blst_p2_compress(ret_signature, &product);
+	secret_wipe(&product, sizeof product);
 }
 
 void bls_sign_comb(const struct g2_comb *comb, const struct bls_signing *signings, size_t count)
@@ -104,6 +105,8 @@ void bls_sign_comb(const struct g2_comb *comb, const struct bls_signing *signing
 	for (size_t i = 0; i < count; i++)
 		blst_p2_affine_compress(signings[i].ret_signature, &affine[i]);
 	secret_wipe(scalars, count * sizeof *scalars);
+	/* Their third coordinates, unlike the signatures, are not public. */
+	secret_wipe(products, count * sizeof *products);
 }
 
 void bls_sign(const uint8_t secret_key[BLS_SECRET_KEY_SIZE], const uint8_t signing_root[32],
