@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "crypto/table_select.h"
 
 #define WINDOW_BITS 6
 #define WINDOWS 43
@@ -34,30 +35,12 @@ static void make_table(void)
 	free(points);
 }
 
-/* What any processor of 64 bits has registers for. */
-typedef uint64_t vector __attribute__((vector_size(16), aligned(8)));
-
 static void look_up(const blst_p1_affine entries[ENTRIES], uint64_t digit, blst_p1_affine *ret_point)
 {
-	enum { PARTS = sizeof(blst_p1_affine) / sizeof(vector) };
 	uint64_t is_negative = ~(digit >> (WINDOW_BITS - 1)) & 1;
-	uint64_t index = (digit ^ (0 - is_negative)) & (ENTRIES - 1);
-	vector selected[PARTS] = {{0}};
 
-	for (uint64_t i = 0; i < ENTRIES; i++) {
-		const vector *parts = (const vector *)(const void *)&entries[i];
-		uint64_t mask = ((i ^ index) - 1) >> 63; /* 1 for the one */
-
-		/* The compiler must not know that it is 0 or 1, or it could choose to branch. */
-		__asm__("" : "+r"(mask));
-		mask = 0 - mask;
-#pragma GCC unroll 6
-		for (size_t j = 0; j < PARTS; j++)
-			selected[j] |= parts[j] & mask;
-	}
-#pragma GCC unroll 6
-	for (size_t j = 0; j < PARTS; j++)
-		((vector *)(void *)ret_point)[j] = selected[j];
+	table_select(entries, sizeof *entries / sizeof(table_vector), ENTRIES, (digit ^ (0 - is_negative)) & (ENTRIES - 1),
+		     ret_point);
 	blst_fp_cneg(&ret_point->y, &ret_point->y, is_negative);
 }
 

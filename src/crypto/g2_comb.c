@@ -2,6 +2,7 @@
 #include "crypto/g2_comb.h"
 
 #include "base/secret.h"
+#include "crypto/table_select.h"
 
 #define WORDS 4
 #define WORD_BITS 64
@@ -175,32 +176,6 @@ static void split(const blst_scalar *scalar, uint64_t words[WORDS])
 
 /* ---- the product ---- */
 
-/* What any processor of 64 bits has registers for. */
-typedef uint64_t vector __attribute__((vector_size(16), aligned(8)));
-
-/* The first `count` entries are read, whichever is wanted. */
-static void select_entry(const blst_p2_affine *entries, uint64_t count, uint64_t index, blst_p2_affine *ret_point)
-{
-	enum { PARTS = sizeof(blst_p2_affine) / sizeof(vector) };
-	vector selected[PARTS] = {{0}};
-
-	for (uint64_t i = 0; i < count; i++) {
-		const vector *parts = (const vector *)(const void *)&entries[i];
-		uint64_t mask = ((i ^ index) - 1) >> 63; /* 1 for the one */
-
-		/* The compiler must not know that it is 0 or 1, or it could choose to branch. */
-		__asm__("" : "+r"(mask));
-		mask = 0 - mask;
-		/* Unrolled, all of them stay in registers, and none is left on the stack. */
-#pragma GCC unroll 12
-		for (size_t j = 0; j < PARTS; j++)
-			selected[j] |= parts[j] & mask;
-	}
-#pragma GCC unroll 12
-	for (size_t j = 0; j < PARTS; j++)
-		((vector *)(void *)ret_point)[j] = selected[j];
-}
-
 /* Bits b3 b2 b1 b0 stand for ±8 ±4 ±2 ±1; with the top one clear the digit is the negative of what the other way round it would be. */
 static void look_up(const struct g2_comb *comb, size_t window, uint64_t word, blst_p2_affine *ret_point)
 {
@@ -209,7 +184,8 @@ static void look_up(const struct g2_comb *comb, size_t window, uint64_t word, bl
 	uint64_t digit = word >> (window * G2_COMB_WINDOW_BITS) & (2 * count - 1);
 	uint64_t is_negative = ~(digit >> (bits - 1)) & 1;
 
-	select_entry(comb->table[window], count, (digit ^ (0 - is_negative)) & (count - 1), ret_point);
+	table_select(comb->table[window], sizeof *ret_point / sizeof(table_vector), count,
+		     (digit ^ (0 - is_negative)) & (count - 1), ret_point);
 	blst_fp2_cneg(&ret_point->y, &ret_point->y, is_negative);
 }
 

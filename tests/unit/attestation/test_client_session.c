@@ -2,10 +2,9 @@
 /* A server that shows documents of the simulator's authority, each wrong in its own way. */
 #include "attestation/client_session.h"
 
-#include <ftw.h>
-
 #include "base/clock.h"
 #include "http_test_server.h"
+#include "remove_tree.h"
 #include "sim/authority.h"
 #include "vectors.h"
 
@@ -20,14 +19,6 @@ struct fixture {
 	struct test_certificate certificate;
 	struct client_statement statement;
 };
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
 
 static int setup(void **state)
 {
@@ -51,7 +42,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *fixture = (struct fixture *)*state;
-	int result = nftw(fixture->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	int result = remove_tree(fixture->folder);
 
 	authority_free(fixture->authority);
 	test_certificate_done(&fixture->certificate);

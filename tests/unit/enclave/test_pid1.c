@@ -2,13 +2,13 @@
 /* What init checks as PID 1, against the simulator's NSM and a launcher of the test's; that it boots is tests/system's business. */
 #include "enclave/init/pid1.h"
 
-#include <ftw.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "image/machine.h"
 #include "net/frame.h"
+#include "remove_tree.h"
 #include "sim/nsm_session.h"
 #include "vectors.h"
 
@@ -18,14 +18,6 @@
 
 static char folder[64];
 static struct authority *authority;
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
 
 static int setup(void **state)
 {
@@ -44,7 +36,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	authority_done(&authority);
-	return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(folder);
 }
 
 /* ---- the NSM ---- */

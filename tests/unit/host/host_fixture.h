@@ -2,7 +2,6 @@
 /* A folder with everything an ensign-host wants: tables with two keys, folders, a fake enclave and its configuration. */
 #pragma once
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include "base/secret.h"
 #include "host/launcher.h"
 #include "host/settings.h"
+#include "remove_tree.h"
 #include "tables/key_table.h"
 #include "tables/tls_table.h"
 #include "vectors.h"
@@ -121,29 +121,11 @@ static inline int set_up(void **state)
 	return 0;
 }
 
-static inline void remove_tree(const char *path)
-{
-	DIR *folder = opendir(path);
-
-	for (struct dirent *entry; folder && (entry = readdir(folder));) {
-		AUTO_FREE char *inside = memory_format("%s/%s", path, entry->d_name);
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (entry->d_type == DT_DIR)
-			remove_tree(inside);
-		(void)unlink(inside);
-	}
-	if (folder)
-		(void)closedir(folder);
-	(void)rmdir(path);
-}
-
 static inline int tear_down(void **state)
 {
 	struct host_fixture *fixture = *state;
 
-	remove_tree(fixture->folder);
+	(void)remove_tree(fixture->folder);
 	free(fixture);
 	return 0;
 }

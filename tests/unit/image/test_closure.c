@@ -2,30 +2,22 @@
 /* A small system in a folder of its own: programs and libraries that need each other. */
 #include "vectors.h"
 
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "elf_maker.h"
 #include "image/closure.h"
+#include "remove_tree.h"
 
 #define LOADER "/lib64/ld.so"
 #define MULTIARCH "/lib/x86_64-linux-gnu"
 
 static char root[] = "/tmp/ensign-closure-XXXXXX";
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-	(void)status;
-	(void)kind;
-	(void)place;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	(void)state;
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(root);
 }
 
 static int setup(void **state)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vectors.h"
 
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include <openssl/x509v3.h>
@@ -9,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
+#include "remove_tree.h"
 #include "sim/authority.h"
 
 #define REGION "us-east-1"
@@ -19,14 +19,6 @@
 
 static char folder[64];
 static uint64_t now_ms;
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
 
 static int setup(void **state)
 {
@@ -39,7 +31,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(folder);
 }
 
 static struct authority *open_authority(void)

@@ -9,7 +9,6 @@
 #include <openssl/evp.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +21,7 @@
 #include "base/secret.h"
 #include "machine_maker.h"
 #include "net/frame.h"
+#include "remove_tree.h"
 #include "sim/nsm_server.h"
 #include "sim/nsm_session.h"
 #include "sim/peer_measurement.h"
@@ -109,14 +109,6 @@ static char folder[64];
 static struct authority *authority;
 static struct nsm_server *server;
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
 static bool start_server(const struct address *address, const char *role_arn, const char *machine_folder,
 			 struct nsm_server **ret_server, struct error *error)
 {
@@ -153,7 +145,7 @@ static int teardown(void **state)
 	nsm_server_stop(server);
 	server = NULL;
 	authority_done(&authority);
-	return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(folder);
 }
 
 static void attest(struct nsm *nsm, struct buffer *ret_bytes, struct attestation_document *ret_document)
