@@ -81,15 +81,16 @@ class ServiceTest(SignerTest):
 
 class Service(ServiceTest):
     def test_life(self):
-        one = self.instance("i-1")
-        wait_for(lambda: one.said("READY=1"), "READY=1")
-        wait_for(lambda: one.said(f"STATUS=waiting for the start flag {FLAG}"), "it waits")
-        self.assertEqual(one.get("/healthz"), (503, f"waiting for the start flag {FLAG}\n"))
+        drain_s = 8  # all that is checked while it drains has to fit, on a busy machine
+        one = self.instance("i-1", drain_s=drain_s)
+        one.wait_said("READY=1")
+        one.wait_said(f"STATUS=waiting for the start flag {FLAG}")
+        self.wait_health(one, 503, f"waiting for the start flag {FLAG}\n")
         self.assertEqual(one.status()["enclave_pid"], None)
         self.flag("true")
         one.wait_state("serving")
-        self.assertTrue(one.said("STATUS=serving 2 keys"))
-        self.assertEqual(one.get("/healthz"), (200, "serving 2 keys\n"))
+        one.wait_said("STATUS=serving 2 keys")
+        self.wait_health(one, 200, "serving 2 keys\n")
         self.assertEqual(one.status()["pcr0"], self.pcr0)
         with Connection(self.up_of(one.port)) as kept:
             self.assertEqual(kept.sign(self.public_keys[0], randao(1))[0], 200)
@@ -99,7 +100,7 @@ class Service(ServiceTest):
             one.restarts = False
             one.host.terminate()
             wait_for(lambda: one.status()["state"] == "draining", "it drains")
-            self.assertTrue(one.said("STOPPING=1"))
+            one.wait_said("STOPPING=1")
             wait_for(lambda: self.upcheck(one) == 503, "its health check fails")
             self.assertEqual(kept.sign(self.public_keys[0], randao(2))[0], 200)
             self.assertEqual(one.get("/healthz")[0], 503)
@@ -107,8 +108,12 @@ class Service(ServiceTest):
             status, headers, _ = fresh.request("GET", "/api/v1/eth2/publicKeys")
             self.assertEqual((status, headers["Connection"]), (200, "close"))
         self.assertEqual(one.host.wait(30), 0)
-        self.assertGreaterEqual(time.monotonic() - begun, 4)
+        self.assertGreaterEqual(time.monotonic() - begun, drain_s)
         self.assertEqual(one.status()["state"], "stopped")
+
+    def wait_health(self, instance, *answer):
+        """The host's word to systemd, on /healthz and in its status file come one after the other."""
+        wait_for(lambda: instance.get("/healthz") == answer, f"/healthz says {answer}")
 
     def upcheck(self, instance):
         try:

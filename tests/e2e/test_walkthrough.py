@@ -130,7 +130,7 @@ class Story(SignerTest):
         wanted = self.group()
         for name in wanted - set(self.instances):
             self.boot(name, image)
-            wait_for(lambda: self.instances[name].said("READY=1"), f"{name} is up")
+            self.instances[name].wait_said("READY=1")
         for name in set(self.instances) - wanted:
             self.instances.pop(name).terminate()
 

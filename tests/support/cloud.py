@@ -298,6 +298,9 @@ PATH={folder}/bin:$PATH exec bash -c "$line"
     def said(self, text):
         return any(text in message for _, message in self.messages)
 
+    def wait_said(self, text):
+        wait_for(lambda: self.said(text), f"{self.name} says {text}")
+
     def launch(self):
         env = {**self.environment, "PATH": os.environ["PATH"], "RUNTIME_DIRECTORY": str(self.folder / "run"), "STATE_DIRECTORY": str(self.folder / "store"),
                "NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "2000000",
