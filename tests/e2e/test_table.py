@@ -59,6 +59,7 @@ class Fleet(TableTest):
         self.assertIn("10", answer["message"])
         self.assertEqual(self.sign(second, self.keys[1], block(100))[0], 200)
         self.assertEqual(self.sign(first, self.keys[1], block(100, OTHER_ROOT))[0], 412)
+        self.assertEqual(self.sign(first, self.keys[1], block(100))[0], 200, "what was refused is not in the way of what the other one signed")
         self.assertEqual(self.sign(first, self.keys[1], block(101))[0], 200)
         row = self.emulator.rows()[self.keys[1]]
         self.assertEqual((row["block_slot"], row["genesis_validators_root"][:8]), ("101", "4b363db9"))
@@ -138,7 +139,7 @@ class Fleet(TableTest):
         self.assertEqual(self.emulator.rows()[self.keys[0]]["origin"], "fresh")
 
     def test_one_of_two_wins(self):
-        """Both are asked at the same moment for what contradicts: one signature each time, and now and then the second's."""
+        """Both are asked at the same moment for what contradicts: one signature each time, which both repeat, and nothing else."""
         ups = [self.signer("first"), self.signer("second")]
         won = [0, 0]
 
@@ -148,14 +149,18 @@ class Fleet(TableTest):
             def ask(number, body):
                 statuses[number] = self.sign(ups[number], self.keys[0], body)[0]
 
-            threads = [threading.Thread(target=ask, args=(number, attestation(target, root="0x" + f"{number + 1:02x}" * 32)))
-                       for number in range(2)]
+            votes = [attestation(target, root="0x" + f"{number + 1:02x}" * 32) for number in range(2)]
+            threads = [threading.Thread(target=ask, args=(number, votes[number])) for number in range(2)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
             self.assertEqual(sorted(statuses), [200, 412], target)
-            won[statuses.index(200)] += 1
+            winner = statuses.index(200)
+            won[winner] += 1
+            for up in ups:
+                self.assertEqual(self.sign(up, self.keys[0], votes[winner])[0], 200, target)
+                self.assertEqual(self.sign(up, self.keys[0], votes[1 - winner])[0], 412, target)
         self.assertEqual(sum(won), 30)
 
     def test_sealed_credentials(self):

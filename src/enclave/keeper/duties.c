@@ -25,7 +25,7 @@ bool duty_is_above(const struct high_watermark *high, const struct message_commi
 	return slashing_is_attestation_above(high, commit->source_epoch, commit->target_epoch);
 }
 
-void duty_record(struct watermark *watermark, const struct message_commit *commit)
+static void record(struct watermark *watermark, const struct message_commit *commit)
 {
 	if (commit->duty == DUTY_BLOCK)
 		slashing_record_block(watermark, commit->slot, commit->signing_root);
@@ -62,4 +62,44 @@ void duty_merge(struct watermark *ours, const struct watermark *stored)
 	if (!ours->has_attestation || stored->target_epoch > ours->target_epoch)
 		later = *stored;
 	slashing_record_attestation(ours, source_epoch, later.target_epoch, later.attestation_root);
+}
+
+/*
+ * A duty that passes one of the two as a repeat may still be in the way of the other. While nothing is asked for, what was asked last means
+ * nothing.
+ */
+enum slashing_verdict duty_memory_check(const struct duty_memory *memory, const struct message_commit *commit,
+					const struct watermark **ret_last)
+{
+	enum slashing_verdict verdict = duty_check(&memory->known, commit);
+
+	*ret_last = &memory->known;
+	if (verdict > SLASHING_REPEAT || memory->asked_count == 0)
+		return verdict;
+	*ret_last = &memory->asked;
+	return duty_check(&memory->asked, commit);
+}
+
+void duty_memory_ask(struct duty_memory *memory, const struct message_commit *commit)
+{
+	if (memory->asked_count++ == 0)
+		memory->asked = (struct watermark){0};
+	if (duty_check(&memory->asked, commit) == SLASHING_SAFE)
+		record(&memory->asked, commit);
+}
+
+/* By maxima and without a root where two differ: answers may come in any order, and histories in between. */
+void duty_memory_add(struct duty_memory *memory, const struct message_commit *commit)
+{
+	struct watermark signed_now = {0};
+
+	record(&signed_now, commit);
+	slashing_raise(&memory->known, &signed_now);
+}
+
+void duty_memory_answered(struct duty_memory *memory, const struct message_commit *commit, bool is_signed)
+{
+	memory->asked_count--;
+	if (is_signed)
+		duty_memory_add(memory, commit);
 }

@@ -127,7 +127,7 @@ static void merge(struct keeper_histories *histories, const struct keeper_histor
 		return;
 	if (answer->status == HISTORY_OK && histories->network->genesis_validators_root_known &&
 	    keeper_keys_find_record(histories->keys, history->public_key, &number))
-		slashing_raise(keeper_keys_watermark(histories->keys, number), &answer->watermark);
+		slashing_raise(&keeper_keys_memory(histories->keys, number)->known, &answer->watermark);
 }
 
 /* The ledger's word on it. Where it has none, what was asked to stop stays stopped, and what is stopped does not begin. */

@@ -111,30 +111,31 @@ static void refuse(struct keeper *keeper, struct keeper_job *job, uint32_t statu
 }
 
 /*
- * The memory watermark is raised before the ledger is asked: a second, conflicting request that arrives meanwhile is refused here.
+ * Memory counts the duty from before the ledger is asked: a second, conflicting request that arrives meanwhile is refused here.
  * A repeat goes to the ledger as well, behind the first, so its answer too means "durable". While learning, memory is left alone and
  * the ledger, which judges in order, decides alone: a request of another chain must not spend the key's slots and epochs on ours. It is
  * left alone too for what will be refused by the high watermark, if the ledger's is still the one that we know.
  */
 static void submit_duty(struct keeper *keeper, struct keeper_job *job)
 {
-	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
-	enum slashing_verdict verdict = duty_check(watermark, &job->commit);
+	struct duty_memory *memory = keeper_keys_memory(keeper->keys, job->key_index);
+	const struct watermark *last;
+	enum slashing_verdict verdict = duty_memory_check(memory, &job->commit, &last);
 
 	if (keeper_commits_is_hopeless(&keeper->commits, job->lane)) {
 		metrics_add(METRIC_JOBS_SHED, (size_t)job->lane, 0, 1);
 		refuse(keeper, job, SIGN_OVERLOADED);
 		return;
 	}
-	if (verdict != SLASHING_SAFE && verdict != SLASHING_REPEAT) {
+	if (verdict > SLASHING_REPEAT) {
 		job->result.verdict = verdict;
-		duty_fill_numbers(&job->result, &job->commit, watermark);
+		duty_fill_numbers(&job->result, &job->commit, last);
 		refuse(keeper, job, SIGN_SLASHABLE);
 		return;
 	}
-	job->is_remembered = !is_learning(keeper) && !duty_is_above(&keeper->high_watermark, &job->commit);
-	if (verdict == SLASHING_SAFE && job->is_remembered)
-		duty_record(watermark, &job->commit);
+	job->is_in_memory = !is_learning(keeper) && !duty_is_above(&keeper->high_watermark, &job->commit);
+	if (job->is_in_memory)
+		duty_memory_ask(memory, &job->commit);
 	keeper_queue_submit(keeper->queue, job, true);
 	keeper_commits_submit(&keeper->commits, job);
 }
@@ -252,22 +253,23 @@ static void learn_from_answer(struct keeper *keeper, struct keeper_job *job, con
 		return;
 	learn_root(keeper, job->commit.genesis_validators_root);
 	/* Commits that were sent while learning are not in memory yet. */
-	duty_merge(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
+	duty_merge(&keeper_keys_memory(keeper->keys, job->key_index)->known, &answer->watermark);
 }
 
 /* The second line holds for what memory did not know yet, too: a store that lies gets no two signatures out of it. */
 static void remember_late(struct keeper *keeper, struct keeper_job *job)
 {
-	struct watermark *watermark = keeper_keys_watermark(keeper->keys, job->key_index);
-	enum slashing_verdict verdict = duty_check(watermark, &job->commit);
+	struct duty_memory *memory = keeper_keys_memory(keeper->keys, job->key_index);
+	const struct watermark *last;
+	enum slashing_verdict verdict = duty_memory_check(memory, &job->commit, &last);
 
-	if (verdict == SLASHING_SAFE)
-		duty_record(watermark, &job->commit);
-	if (verdict == SLASHING_SAFE || verdict == SLASHING_REPEAT)
+	if (verdict <= SLASHING_REPEAT) {
+		duty_memory_add(memory, &job->commit);
 		return;
+	}
 	job->result.status = SIGN_SLASHABLE;
 	job->result.verdict = verdict;
-	duty_fill_numbers(&job->result, &job->commit, watermark);
+	duty_fill_numbers(&job->result, &job->commit, last);
 }
 
 static void explain_high(const struct keeper *keeper, struct keeper_job *job)
@@ -290,13 +292,16 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 
 	if (!job)
 		return false;
+	if (job->is_in_memory)
+		duty_memory_answered(keeper_keys_memory(keeper->keys, job->key_index), &job->commit,
+				     answer->status == COMMIT_DURABLE || answer->status == COMMIT_FAILED);
 	if (answer->status == COMMIT_CONFLICT) {
 		verdict = duty_check(&answer->watermark, &job->commit);
 		job->result.status = verdict > SLASHING_REPEAT ? SIGN_SLASHABLE : SIGN_LEDGER_FAILED;
 		job->result.verdict = verdict;
 		duty_fill_numbers(&job->result, &job->commit, &answer->watermark);
 		if (!is_learning(keeper))
-			duty_merge(keeper_keys_watermark(keeper->keys, job->key_index), &answer->watermark);
+			duty_merge(&keeper_keys_memory(keeper->keys, job->key_index)->known, &answer->watermark);
 	}
 	if (answer->status != COMMIT_DURABLE && answer->status != COMMIT_CONFLICT)
 		job->result.status = keeper_commits_refusal(answer->status);
@@ -304,7 +309,7 @@ static bool handle_commit_result(struct keeper *keeper, const union message *mes
 		job->result.quiet_left_ms = quiet_left_ms(keeper, job);
 	if (answer->status == COMMIT_ABOVE_HIGH)
 		explain_high(keeper, job);
-	if (answer->status == COMMIT_DURABLE && !job->is_remembered)
+	if (answer->status == COMMIT_DURABLE && !job->is_in_memory)
 		remember_late(keeper, job);
 	learn_from_answer(keeper, job, answer);
 	keeper_queue_part_done(keeper->queue, job);

@@ -16,7 +16,7 @@
 
 struct key_record {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
-	struct watermark watermark;
+	struct duty_memory memory;
 	uint32_t place;     /* of the secret, + 1; 0: it has none */
 	uint64_t staged;    /* the load that has it; loads are counted from 1 */
 	uint64_t loaded_ms; /* monotonic */
@@ -162,9 +162,9 @@ uint64_t keeper_keys_loaded_ms(const struct keeper_keys *keys, size_t number)
 	return record_at(keys, number)->loaded_ms;
 }
 
-struct watermark *keeper_keys_watermark(struct keeper_keys *keys, size_t number)
+struct duty_memory *keeper_keys_memory(struct keeper_keys *keys, size_t number)
 {
-	return &record_at(keys, number)->watermark;
+	return &record_at(keys, number)->memory;
 }
 
 /* ---- secrets ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keeper's keys. A record (public key, watermark) is made when a key is first loaded and stays as long as the keeper lives: a key
+ * The keeper's keys. A record (public key, memory of its duties) is made when a key is first loaded and stays as long as the keeper lives: a key
  * that is taken out and comes back is held to what it signed before. Whether it signs now is a matter of the last load.
  *
  * A load gathers the set that is to sign next beside the one that signs: keeper_keys_begin(), any number of keeper_keys_stage() and
@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "enclave/messages.h"
+#include "enclave/keeper/duties.h"
 
 /* That sign at one time: a hundred thousand is the largest operator in the load tables. */
 #define KEEPER_KEYS_MAX 100000
@@ -40,7 +40,7 @@ MUST_USE bool keeper_keys_find_record(const struct keeper_keys *keys, const uint
 				      size_t *ret_number);
 /* When the load that it signs since ended; monotonic. */
 uint64_t keeper_keys_loaded_ms(const struct keeper_keys *keys, size_t number);
-struct watermark *keeper_keys_watermark(struct keeper_keys *keys, size_t number);
+struct duty_memory *keeper_keys_memory(struct keeper_keys *keys, size_t number);
 
 /* The secret of a key that signs now; it stays where it is until as many releases as holds. Release is for any thread. */
 const uint8_t *keeper_keys_hold(struct keeper_keys *keys, size_t number);

@@ -15,7 +15,7 @@ struct keeper_job {
 	enum lane lane;
 	bool is_with_ledger;               /* the keeper's main thread only: sent to the ledger, not yet answered, */
 	uint64_t sent_us;                  /* and when; monotonic */
-	bool is_remembered;                /* likewise: the key's watermark in memory was raised by it, or was there already */
+	bool is_in_memory;                 /* likewise: duty_memory_ask() was told of it */
 	struct message_commit commit;      /* when a duty is to be made durable */
 	struct message_sign_result result; /* the signature goes in here; wiped unless status is SIGN_OK at the end */
 	unsigned parts_left;               /* atomic */

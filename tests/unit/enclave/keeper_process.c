@@ -295,3 +295,42 @@ struct message_health_result ask_health(struct keeper_process *keeper)
 	assert_int_equal(health.header.id, keeper->next_id);
 	return health;
 }
+
+struct message_sign_result sign_durably(struct keeper_process *keeper, const struct message_sign *request)
+{
+	struct message_commit commit;
+
+	send_request(keeper, request);
+	commit = receive_commit(keeper);
+	answer_commit(keeper, &commit, COMMIT_DURABLE, NULL);
+	return receive_result(keeper);
+}
+
+void assert_signed(const struct message_sign *request, const struct message_sign_result *result)
+{
+	assert_int_equal(result->status, SIGN_OK);
+	assert_int_equal(result->header.id, request->header.id);
+	assert_true(bls_verify(request->public_key, view_of(result->signing_root, ROOT_SIZE), result->signature));
+}
+
+struct keeper_process start_devnet_keeper(bool learns_root, bool slashing_protection)
+{
+	struct network devnet = {.name = "devnet",
+				 .genesis_validators_root_known = !learns_root,
+				 .genesis_validators_root_learned = learns_root,
+				 .genesis_validators_root = {[0] = learns_root ? 0 : 7},
+				 .slots_per_epoch = 32};
+	struct keeper_process keeper = start_keeper_with(&devnet, slashing_protection);
+
+	begin_load(&keeper);
+	load_key(&keeper, secret_key, NULL);
+	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
+	return keeper;
+}
+
+struct message_sign on_chain(uint8_t chain, struct message_sign request)
+{
+	memset(request.fork_info.genesis_validators_root, 0, ROOT_SIZE);
+	request.fork_info.genesis_validators_root[0] = chain;
+	return request;
+}

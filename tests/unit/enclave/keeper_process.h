@@ -36,6 +36,8 @@ void load_key(struct keeper_process *keeper, const uint8_t secret[BLS_SECRET_KEY
 struct message_load_result end_load_with(struct keeper_process *keeper, uint64_t count, uint64_t failed_count);
 struct message_load_result end_load(struct keeper_process *keeper, uint64_t count);
 struct keeper_process start_loaded_keeper(void);
+/* A keeper with a key, on a devnet whose forks come at epochs of its own and whose genesis_validators_root starts with 7, or is to be learned. */
+struct keeper_process start_devnet_keeper(bool learns_root, bool slashing_protection);
 struct message_sign new_request(struct keeper_process *keeper, enum artifact_type type);
 struct message_sign attestation_request(struct keeper_process *keeper, uint64_t source, uint64_t target, uint8_t salt);
 struct message_sign block_request(struct keeper_process *keeper, uint64_t slot, uint8_t salt);
@@ -45,6 +47,11 @@ struct message_commit receive_commit(struct keeper_process *keeper);
 void answer_commit(struct keeper_process *keeper, const struct message_commit *commit, enum commit_status status,
 		   const struct watermark *watermark);
 struct message_sign_result sign_at_once(struct keeper_process *keeper, const struct message_sign *request);
+/* Ask, have the ledger say "durable" when it is asked, and return the result. */
+struct message_sign_result sign_durably(struct keeper_process *keeper, const struct message_sign *request);
+/* The same request, of the network whose genesis_validators_root starts with this byte. */
+struct message_sign on_chain(uint8_t chain, struct message_sign request);
+void assert_signed(const struct message_sign *request, const struct message_sign_result *result);
 void assert_no_signature(const struct message_sign_result *result);
 void nothing_is_readable(int fd);
 void keep_key(struct keeper_process *keeper, const uint8_t secret[BLS_SECRET_KEY_SIZE]);

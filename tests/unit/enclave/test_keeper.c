@@ -9,24 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Ask, have the ledger say "durable" when it is asked, and return the result. */
-static struct message_sign_result sign_durably(struct keeper_process *keeper, const struct message_sign *request)
-{
-	struct message_commit commit;
-
-	send_request(keeper, request);
-	commit = receive_commit(keeper);
-	answer_commit(keeper, &commit, COMMIT_DURABLE, NULL);
-	return receive_result(keeper);
-}
-
-static void assert_signed(const struct message_sign *request, const struct message_sign_result *result)
-{
-	assert_int_equal(result->status, SIGN_OK);
-	assert_int_equal(result->header.id, request->header.id);
-	assert_true(bls_verify(request->public_key, view_of(result->signing_root, ROOT_SIZE), result->signature));
-}
-
 static bool is_slashable(enum artifact_type type)
 {
 	return type == ARTIFACT_ATTESTATION || type == ARTIFACT_BLOCK;
@@ -112,92 +94,6 @@ static void nothing_leaves_before_it_is_durable(void **state)
 	(void)stop_keeper(&keeper);
 }
 
-static void refuses_what_is_slashable(void **state)
-{
-	struct keeper_process keeper = start_loaded_keeper();
-	struct message_sign first = attestation_request(&keeper, 5, 10, 1);
-	struct message_sign other_vote = attestation_request(&keeper, 5, 10, 2);
-	struct message_sign surrounded = attestation_request(&keeper, 4, 11, 1);
-	struct message_sign inverted = attestation_request(&keeper, 12, 11, 1);
-	struct message_sign again = attestation_request(&keeper, 5, 10, 1);
-	struct message_sign_result result;
-
-	(void)state;
-	result = sign_durably(&keeper, &first);
-	assert_signed(&first, &result);
-	result = sign_at_once(&keeper, &other_vote);
-	assert_int_equal(result.status, SIGN_SLASHABLE);
-	assert_int_equal(result.verdict, SLASHING_TARGET_TOO_LOW);
-	assert_int_equal(result.asked_target, 10);
-	assert_int_equal(result.last_target, 10);
-	assert_no_signature(&result);
-	result = sign_at_once(&keeper, &surrounded);
-	assert_int_equal(result.verdict, SLASHING_SOURCE_TOO_LOW);
-	result = sign_at_once(&keeper, &inverted);
-	assert_int_equal(result.verdict, SLASHING_SOURCE_AFTER_TARGET);
-	/* The very same vote again is allowed, and waits for the ledger like the first. */
-	result = sign_durably(&keeper, &again);
-	assert_signed(&again, &result);
-	(void)stop_keeper(&keeper);
-}
-
-static void conflicting_requests_in_flight_get_one_signature(void **state)
-{
-	struct keeper_process keeper = start_loaded_keeper();
-	struct message_sign first = block_request(&keeper, 100, 1);
-	struct message_sign second = block_request(&keeper, 100, 2);
-	struct message_sign_result result;
-	struct message_commit commit;
-
-	(void)state;
-	send_request(&keeper, &first);
-	send_request(&keeper, &second);
-	result = receive_result(&keeper); /* the refusal does not wait for the ledger */
-	assert_int_equal(result.header.id, second.header.id);
-	assert_int_equal(result.status, SIGN_SLASHABLE);
-	commit = receive_commit(&keeper);
-	nothing_is_readable(keeper.ledger);
-	answer_commit(&keeper, &commit, COMMIT_DURABLE, NULL);
-	result = receive_result(&keeper);
-	assert_signed(&first, &result);
-	(void)stop_keeper(&keeper);
-}
-
-static void believes_the_ledger(void **state)
-{
-	const struct watermark stored = {.has_block = true, .block_slot = 200};
-	struct keeper_process keeper = start_loaded_keeper();
-	struct message_sign low = block_request(&keeper, 150, 1);
-	struct message_sign still_low = block_request(&keeper, 199, 1);
-	struct message_sign in_doubt = block_request(&keeper, 201, 1);
-	struct message_sign in_doubt_again = block_request(&keeper, 201, 2);
-	struct message_sign_result result;
-	struct message_commit commit;
-
-	(void)state;
-	send_request(&keeper, &low);
-	commit = receive_commit(&keeper);
-	answer_commit(&keeper, &commit, COMMIT_CONFLICT, &stored);
-	result = receive_result(&keeper);
-	assert_int_equal(result.status, SIGN_SLASHABLE);
-	assert_int_equal(result.verdict, SLASHING_BLOCK_TOO_LOW);
-	assert_int_equal(result.last_slot, 200);
-	assert_no_signature(&result);
-	/* From now on memory knows. */
-	result = sign_at_once(&keeper, &still_low);
-	assert_int_equal(result.status, SIGN_SLASHABLE);
-	/* In doubt means no, and the slot is spent: the ledger may have written it. */
-	send_request(&keeper, &in_doubt);
-	commit = receive_commit(&keeper);
-	answer_commit(&keeper, &commit, COMMIT_FAILED, NULL);
-	result = receive_result(&keeper);
-	assert_int_equal(result.status, SIGN_LEDGER_FAILED);
-	assert_no_signature(&result);
-	result = sign_at_once(&keeper, &in_doubt_again);
-	assert_int_equal(result.status, SIGN_SLASHABLE);
-	(void)stop_keeper(&keeper);
-}
-
 static void says_why_it_does_not_sign(void **state)
 {
 	struct keeper_process keeper = start_loaded_keeper();
@@ -221,115 +117,6 @@ static void says_why_it_does_not_sign(void **state)
 	foreign.fork_info.genesis_validators_root[0] ^= 1;
 	assert_int_equal(sign_at_once(&keeper, &foreign).status, SIGN_WRONG_NETWORK);
 	assert_int_equal(sign_at_once(&keeper, &nonsense).status, SIGN_BAD_REQUEST);
-	nothing_is_readable(keeper.ledger);
-	(void)stop_keeper(&keeper);
-}
-
-/* A keeper with a key, on a devnet whose forks come at epochs of its own. */
-static struct keeper_process start_devnet_keeper(bool learns_root, bool slashing_protection)
-{
-	struct network devnet = {.name = "devnet",
-				 .genesis_validators_root_known = !learns_root,
-				 .genesis_validators_root_learned = learns_root,
-				 .genesis_validators_root = {[0] = learns_root ? 0 : 7},
-				 .slots_per_epoch = 32};
-	struct keeper_process keeper = start_keeper_with(&devnet, slashing_protection);
-
-	begin_load(&keeper);
-	load_key(&keeper, secret_key, NULL);
-	assert_int_equal(end_load(&keeper, 1).status, LOAD_OK);
-	return keeper;
-}
-
-static struct message_sign on_chain(uint8_t chain, struct message_sign request)
-{
-	memset(request.fork_info.genesis_validators_root, 0, ROOT_SIZE);
-	request.fork_info.genesis_validators_root[0] = chain;
-	return request;
-}
-
-static void answer_wrong_network(struct keeper_process *keeper, const struct message_commit *commit, uint8_t learned_chain)
-{
-	struct message_commit_result answer;
-	struct error error = {0};
-
-	message_init(&answer, MESSAGE_COMMIT_RESULT, commit->header.id);
-	answer.status = COMMIT_WRONG_NETWORK;
-	answer.genesis_validators_root[0] = learned_chain;
-	assert_ok(message_send(keeper->ledger, &answer, &error), &error);
-}
-
-static void assert_wrong_network(const struct message_sign_result *result, uint8_t learned_chain)
-{
-	const uint8_t learned[ROOT_SIZE] = {learned_chain};
-
-	assert_int_equal(result->status, SIGN_WRONG_NETWORK);
-	assert_memory_equal(result->genesis_validators_root, learned, sizeof learned);
-	assert_no_signature(result);
-}
-
-static void the_first_durable_root_is_the_networks(void **state)
-{
-	struct keeper_process keeper = start_devnet_keeper(true, true);
-	struct message_sign first = on_chain(7, attestation_request(&keeper, 1, 2, 1));
-	struct message_sign foreign = on_chain(8, attestation_request(&keeper, 2, 3, 1));
-	struct message_sign_result result;
-
-	(void)state;
-	result = sign_durably(&keeper, &first);
-	assert_signed(&first, &result);
-	result = sign_at_once(&keeper, &foreign);
-	assert_wrong_network(&result, 7);
-	nothing_is_readable(keeper.ledger);
-	foreign = on_chain(8, new_request(&keeper, ARTIFACT_RANDAO_REVEAL)); /* nothing slashable, as with a configured root */
-	result = sign_at_once(&keeper, &foreign);
-	assert_signed(&foreign, &result);
-	(void)stop_keeper(&keeper);
-}
-
-/* After a restart the ledger knows and the keeper does not: what the ledger refuses must not count as signed on our chain. */
-static void another_chain_spends_nothing_while_learning(void **state)
-{
-	struct keeper_process keeper = start_devnet_keeper(true, true);
-	struct message_sign foreign = on_chain(8, attestation_request(&keeper, 100, 200, 1));
-	struct message_sign ours = on_chain(7, attestation_request(&keeper, 1, 2, 1));
-	struct message_sign twice = on_chain(7, attestation_request(&keeper, 1, 2, 2));
-	const struct watermark stored = {
-		.has_attestation = true, .source_epoch = 1, .target_epoch = 2, .attestation_root = {[0] = 9}};
-	struct message_sign_result result;
-	struct message_commit first, second;
-
-	(void)state;
-	send_request(&keeper, &foreign);
-	first = receive_commit(&keeper);
-	send_request(&keeper, &ours);
-	second = receive_commit(&keeper);
-	answer_wrong_network(&keeper, &first, 7);
-	result = receive_result(&keeper);
-	assert_wrong_network(&result, 7);
-	answer_commit(&keeper, &second, COMMIT_DURABLE, &stored);
-	result = receive_result(&keeper);
-	assert_signed(&ours, &result);
-	/* Now memory knows what the ledger wrote. */
-	result = sign_at_once(&keeper, &twice);
-	assert_int_equal(result.status, SIGN_SLASHABLE);
-	foreign.header.id = ++keeper.next_id;
-	result = sign_at_once(&keeper, &foreign);
-	assert_wrong_network(&result, 7);
-	(void)stop_keeper(&keeper);
-}
-
-static void without_protection_nothing_is_learned(void **state)
-{
-	struct keeper_process keeper = start_devnet_keeper(true, false);
-
-	(void)state;
-	for (uint8_t chain = 7; chain < 9; chain++) {
-		struct message_sign request = on_chain(chain, attestation_request(&keeper, 1, 2, chain));
-		struct message_sign_result result = sign_at_once(&keeper, &request);
-
-		assert_signed(&request, &result);
-	}
 	nothing_is_readable(keeper.ledger);
 	(void)stop_keeper(&keeper);
 }
@@ -696,14 +483,8 @@ int main(void)
 		cmocka_unit_test(signs_each_type),
 		cmocka_unit_test(refuses_types_that_no_rule_allows),
 		cmocka_unit_test(nothing_leaves_before_it_is_durable),
-		cmocka_unit_test(refuses_what_is_slashable),
-		cmocka_unit_test(conflicting_requests_in_flight_get_one_signature),
-		cmocka_unit_test(believes_the_ledger),
 		cmocka_unit_test(says_why_it_does_not_sign),
 		cmocka_unit_test(without_protection_signs_everything),
-		cmocka_unit_test(the_first_durable_root_is_the_networks),
-		cmocka_unit_test(another_chain_spends_nothing_while_learning),
-		cmocka_unit_test(without_protection_nothing_is_learned),
 		cmocka_unit_test(domains_follow_the_request),
 		cmocka_unit_test(checks_what_it_loads),
 		cmocka_unit_test(a_load_takes_the_place_of_the_last),
