@@ -15,9 +15,9 @@
 void duty_fill_commit(struct message_commit *commit, const struct message_sign *request, enum duty duty,
 		      const uint8_t signing_root[ROOT_SIZE], uint64_t id);
 struct duty_memory {
-	struct watermark known;  /* released, or in doubt, or known of elsewhere */
-	struct watermark asked;  /* means something while asked_count > 0; not below what any of those asks for */
-	uint32_t asked_count;    /* the ledger owes so many answers on this key */
+	struct watermark known; /* released, or in doubt, or known of elsewhere */
+	struct watermark asked; /* means something while asked_count > 0; not below what any of those asks for */
+	uint32_t asked_count;   /* the ledger owes so many answers on this key */
 };
 
 /* Against a watermark. */

@@ -321,8 +321,7 @@ static bool contradict(const struct message_commit *a, const struct message_comm
 		return false;
 	if (a->duty == DUTY_BLOCK)
 		return a->slot == b->slot;
-	return a->target_epoch == b->target_epoch ||
-	       (a->source_epoch < b->source_epoch && b->target_epoch < a->target_epoch) ||
+	return a->target_epoch == b->target_epoch || (a->source_epoch < b->source_epoch && b->target_epoch < a->target_epoch) ||
 	       (b->source_epoch < a->source_epoch && a->target_epoch < b->target_epoch);
 }
 
