@@ -8,20 +8,8 @@
 #include "host/host_reporter.h"
 #include "host/worker.h"
 
-/* A microVM under software emulation boots within ten seconds on a busy machine; Nitro within a few. */
-#define LAUNCH_TIMEOUT_MS 60000u
 /* nitro-cli takes seconds to start an enclave. */
 #define UP_POLL_MS 50u
-/* Asking costs the enclave nothing, and a client of its key manager or of /reload waits for the host to ask. */
-#define POLL_INTERVAL_MS 1000u
-/* Above the 5 s after which the enclave takes places on the control channel from connections that idle. */
-#define POLL_TIMEOUT_MS 8000u
-#define POLL_MISSES 3u
-/* The enclave has nothing to save: every watermark is durable before its signature leaves. */
-#define GRACE_MS 3000u
-#define BACKOFF_FIRST_MS 1000u
-#define BACKOFF_MAX_MS 30000u
-#define QUIET_MS 60000u
 /* When an enclave dies, its sockets close a little before its end is known; its end is the better explanation. */
 #define SETTLE_MS 250u
 #define HOW_SIZE ERROR_MESSAGE_SIZE
@@ -398,24 +386,6 @@ static void launch(struct supervisor *supervisor)
 
 /* ---- the object ---- */
 
-static void set_default(unsigned *value, unsigned default_value)
-{
-	if (*value == 0)
-		*value = default_value;
-}
-
-static void set_timing_defaults(struct supervisor_timing *timing)
-{
-	set_default(&timing->launch_timeout_ms, LAUNCH_TIMEOUT_MS);
-	set_default(&timing->poll_interval_ms, POLL_INTERVAL_MS);
-	set_default(&timing->poll_timeout_ms, POLL_TIMEOUT_MS);
-	set_default(&timing->poll_misses, POLL_MISSES);
-	set_default(&timing->grace_ms, GRACE_MS);
-	set_default(&timing->backoff_first_ms, BACKOFF_FIRST_MS);
-	set_default(&timing->backoff_max_ms, BACKOFF_MAX_MS);
-	set_default(&timing->quiet_ms, QUIET_MS);
-}
-
 static void stop_now(struct supervisor *supervisor)
 {
 	supervisor->stopping = true;
@@ -440,7 +410,7 @@ struct supervisor *supervisor_new(const struct supervisor_options *options, stru
 	struct supervisor *supervisor = memory_allocate_zeroed(1, sizeof *supervisor);
 
 	supervisor->options = *options;
-	set_timing_defaults(&supervisor->options.timing);
+	supervisor_timing_complete(&supervisor->options.timing);
 	supervisor->reporter =
 		(struct host_reporter){.path = options->status_path, .changed = options->changed, .context = options->context};
 	supervisor->backoff.first_ms = supervisor->options.timing.backoff_first_ms;

@@ -11,6 +11,8 @@
  *       ▲                     │ refused               │ died, or silent
  *       └────── BACKOFF ◄─────┴───────────────────────┘
  *
+ * When it is stopped, it goes from SERVING by DRAINING to STOPPED, from anywhere else at once.
+ *
  * Runs on the caller's event loop and never blocks it: what blocks is done by a worker thread (host/worker.h).
  */
 #pragma once
@@ -20,26 +22,15 @@
 #include "host/host_status.h"
 #include "host/launcher.h"
 #include "host/settings.h"
-
-/* Zero in any of these means the default, in supervisor.c. */
-struct supervisor_timing {
-	unsigned launch_timeout_ms; /* from start to the first answer */
-	unsigned poll_interval_ms;
-	unsigned poll_timeout_ms;
-	unsigned poll_misses; /* so many in a row are an enclave that has died without saying so */
-	unsigned grace_ms;    /* from SIGTERM to SIGKILL */
-	unsigned backoff_first_ms;
-	unsigned backoff_max_ms;
-	unsigned quiet_ms; /* after so long in service the next failure counts as the first */
-};
+#include "host/supervisor_timing.h"
 
 struct supervisor_options {
 	struct event_base *base;
 	const struct settings *settings;
 	struct launcher *launcher;
-	struct address control;  /* of the enclave */
-	const char *status_path; /* of status.json */
-	struct supervisor_timing timing;
+	struct address control;          /* of the enclave */
+	const char *status_path;         /* of status.json */
+	struct supervisor_timing timing; /* zero in any of them: the default */
 	unsigned drain_ms; /* supervisor_stop() lets a serving enclave sign for so long while clients are told to go; 0: not */
 	bool is_held;      /* nothing is launched until supervisor_hold(…, false) */
 	void (*changed)(void *context); /* the status is another; NULL: nobody asks */
