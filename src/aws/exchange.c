@@ -130,7 +130,7 @@ bool aws_signed_init(struct aws_signed *signed_request, const struct aws_exchang
 		.via = endpoint->via,
 		.ca_pem = endpoint->ca_pem,
 		.headers = signed_request->lines,
-		.wanted_headers = {exchange->wanted_header ? exchange->wanted_header : "x-amzn-RequestId"},
+		.wanted_headers = {exchange->wanted_header ? exchange->wanted_header : "x-amzn-RequestId", "x-amzn-ErrorType"},
 		.body = exchange->body,
 		.max_response_size = exchange->max_response_size,
 		.timeout_ms = endpoint->timeout_ms,
@@ -201,16 +201,17 @@ static const char *member_text(json_t *object, const char *name)
 static bool read_failure(const struct http_response *response, json_t *object, struct aws_failure *failure, struct error *error)
 {
 	const char *type = member_text(object, "__type");
+	const char *header_type = response->wanted_values[1]; /* of REST services */
 	const char *message = member_text(object, "message");
 	enum error_code code;
 
 	if (!message)
 		message = member_text(object, "Message");
 	failure->status = response->status;
-	if (type)
-		take_name(type, failure->name);
+	take_name(type ? type : header_type, failure->name);
 	if (failure->name[0] == 0)
-		return error_set(error, ERROR_AWS, "status %ld without the name of an error", response->status);
+		return error_set(error, ERROR_AWS, "status %ld without the name of an error%s%.*s", response->status,
+				 message ? ": " : "", MESSAGE_MAX_SIZE, message ? message : "");
 	code = strcmp(failure->name, "AccessDeniedException") == 0 ? ERROR_POLICY : ERROR_AWS;
 	return error_set(error, code, "%s%s%.*s%s%s%s", failure->name, message ? ": " : "", MESSAGE_MAX_SIZE,
 			 message ? message : "", response->wanted_values[0][0] ? " (request id " : "", response->wanted_values[0],

@@ -5,7 +5,7 @@
 
 static const struct command_help help = {
 	.usage = "ensign policy write (--pcr0 HEX[,HEX] | --pcr8 HEX) (--outputs F | --role ARN [--key ARN]) [--keygen-role ARN] "
-		 "[--apply]",
+		 "[--lambda-role ARN] [--apply]",
 	.description =
 		"Writes the policy of the KMS key that seals validator keys: only enclaves of these images, on instances of this "
 		"role, may\n"
@@ -32,6 +32,7 @@ struct request {
 	const char *role;
 	const char *admin;
 	const char *keygen;
+	const char *lambda;
 	bool apply;
 };
 
@@ -40,15 +41,17 @@ struct request {
 /* Words of the command line come first. */
 static bool fill_from_outputs(struct request *request, struct outputs *outputs, struct error *error)
 {
-	const char *key, *role;
+	const char *key, *role, *lambda;
 
 	if (!request->outputs)
 		return true;
 	if (!outputs_read(request->outputs, outputs, error) || !outputs_need(outputs, "KMSKeyARN", &key, error) ||
-	    !outputs_need(outputs, "EC2InstanceRoleARN", &role, error))
+	    !outputs_need(outputs, "EC2InstanceRoleARN", &role, error) ||
+	    !outputs_need(outputs, "LambdaExecutionArn", &lambda, error))
 		return false;
 	request->place.key = request->place.key ? request->place.key : key;
 	request->role = request->role ? request->role : role;
+	request->lambda = request->lambda ? request->lambda : lambda;
 	return true;
 }
 
@@ -69,7 +72,8 @@ static bool make_pinning(const struct request *request, const char *root_arn, st
 {
 	struct key_pinning *pinning = ret_pinning;
 
-	*pinning = (struct key_pinning){.role_arn = request->role, .keygen_arn = request->keygen};
+	*pinning =
+		(struct key_pinning){.role_arn = request->role, .keygen_arn = request->keygen, .tls_sealer_arn = request->lambda};
 	pinning->admin_arn = request->admin ? request->admin : root_arn;
 	return (!request->pcr0 || add_images(pinning, request->pcr0, error)) &&
 	       (!request->pcr8 || key_pinning_set_pcr8(pinning, request->pcr8, error) || error_prefix(error, "--pcr8"));
@@ -123,10 +127,12 @@ int policy_write_main(int argc, char **argv)
 	const struct option options[] = {
 		{"pcr0", OPTION_TEXT, &request.pcr0, "HEX,HEX", "measurements of the images that may use the key"},
 		{"pcr8", OPTION_TEXT, &request.pcr8, "HEX", "or of the certificate that they are signed with"},
-		{"outputs", OPTION_TEXT, &request.outputs, "F", "the stack's outputs: key and role"},
+		{"outputs", OPTION_TEXT, &request.outputs, "F", "the stack's outputs: key, roles of instances and Lambda"},
 		{"role", OPTION_TEXT, &request.role, "ARN", "of the instances"},
 		{"admin", OPTION_TEXT, &request.admin, "ARN", "who administers the key; default the account's root"},
 		{"keygen-role", OPTION_TEXT, &request.keygen, "ARN", "who may seal new keys; default nobody else"},
+		{"lambda-role", OPTION_TEXT, &request.lambda, "ARN",
+		 "who may seal TLS keys; default the Lambda of --outputs, or nobody"},
 		{"apply", OPTION_FLAG, &request.apply, NULL, "put the policy, do not just print it"},
 		POLICY_PLACE_OPTIONS(request.place),
 	};

@@ -11,6 +11,7 @@
 #define SID_USES SID_PREFIX "TheseImagesUseIt"
 #define SID_DENIES SID_PREFIX "NobodyElseDecrypts"
 #define SID_SEALS SID_PREFIX "SealsNewKeys"
+#define SID_SEALS_TLS SID_PREFIX "SealsTLSKeys"
 
 #define ATTESTATION_PREFIX "kms:RecipientAttestation:"
 #define IMAGE_KEY ATTESTATION_PREFIX "ImageSha384"
@@ -26,6 +27,7 @@ static const char *const admin_actions[] = {
 /* What takes an attestation document. */
 static const char *const enclave_actions[] = {"kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyPair"};
 static const char *const seal_actions[] = {"kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"};
+static const char *const seal_tls_actions[] = {"kms:Encrypt"};
 static const char *const deny_actions[] = {"kms:Decrypt"};
 
 /* ---- measurements ---- */
@@ -168,6 +170,9 @@ json_t *key_pinning_to_policy(const struct key_pinning *pinning, json_t *before,
 	if (pinning->keygen_arn)
 		(void)json_array_append_new(
 			list, statement_of(SID_SEALS, "Allow", pinning->keygen_arn, seal_actions, ARRAY_SIZE(seal_actions)));
+	if (pinning->tls_sealer_arn)
+		(void)json_array_append_new(list, statement_of(SID_SEALS_TLS, "Allow", pinning->tls_sealer_arn, seal_tls_actions,
+							       ARRAY_SIZE(seal_tls_actions)));
 	return append_others(before, list, error) ? json_pack("{s:s, s:O}", "Version", "2012-10-17", "Statement", list) : NULL;
 }
 
@@ -203,18 +208,22 @@ static const char *value_at(json_t *element, size_t index)
 	return text ? text : "";
 }
 
+static const char *who_of(json_t *statement)
+{
+	return json_string_value(json_object_get(json_object_get(statement, "Principal"), "AWS"));
+}
+
 bool key_pinning_of_policy(json_t *policy, struct key_pinning *ret_pinning, struct error *error)
 {
 	json_t *statement = find_ours(policy, SID_USES);
 	json_t *conditions = json_object_get(json_object_get(statement, "Condition"), "StringEqualsIgnoreCase");
 	json_t *images = json_object_get(conditions, IMAGE_KEY);
 	json_t *signer = json_object_get(conditions, SIGNER_KEY);
-	json_t *seals = find_ours(policy, SID_SEALS);
-	json_t *administers = find_ours(policy, SID_ADMINISTERS);
 	struct key_pinning pinning = {
-		.role_arn = json_string_value(json_object_get(json_object_get(statement, "Principal"), "AWS")),
-		.keygen_arn = json_string_value(json_object_get(json_object_get(seals, "Principal"), "AWS")),
-		.admin_arn = json_string_value(json_object_get(json_object_get(administers, "Principal"), "AWS")),
+		.role_arn = who_of(statement),
+		.keygen_arn = who_of(find_ours(policy, SID_SEALS)),
+		.tls_sealer_arn = who_of(find_ours(policy, SID_SEALS_TLS)),
+		.admin_arn = who_of(find_ours(policy, SID_ADMINISTERS)),
 	};
 
 	if (!pinning.role_arn || (!images && !signer))
@@ -284,6 +293,12 @@ static char *principal_of(json_t *statement)
 	return memory_format("%zu principals", value_count(aws));
 }
 
+/* Unique ids of roles and users (IAM User Guide, "IAM identifiers"). */
+static bool is_gone(const char *principal)
+{
+	return strncmp(principal, "AROA", 4) == 0 || strncmp(principal, "AIDA", 4) == 0;
+}
+
 json_t *key_pinning_review(json_t *policy)
 {
 	struct error ignored;
@@ -297,6 +312,12 @@ json_t *key_pinning_review(json_t *policy)
 		const char *effect = json_string_value(json_object_get(statement, "Effect"));
 		AUTO_FREE char *principal = principal_of(statement);
 
+		if (is_gone(principal))
+			(void)json_array_append_new(
+				warnings,
+				json_sprintf("Statement[%zu]: %.200s is what a role or user that was deleted leaves behind, and "
+					     "KMS refuses a policy that has it; take the statement out by hand",
+					     index, principal));
 		if (is_ours(statement) || !effect || strcmp(effect, "Allow") != 0)
 			continue;
 		for (size_t i = 0; i < ARRAY_SIZE(dangers); i++) {

@@ -21,6 +21,7 @@ struct key_pinning {
 	const char *admin_arn;                                /* NULL: nobody is added who could change the policy */
 	const char *role_arn;                                 /* of the instances; its digest is PCR3 of their enclaves */
 	const char *keygen_arn;                               /* may seal new keys; NULL: nobody is added */
+	const char *tls_sealer_arn;                           /* may seal TLS keys, of a stack its Lambda's role; NULL: nobody is added */
 	char pcr0[KEY_PINNING_IMAGES_MAX][NSM_PCR_TEXT_SIZE]; /* lower case */
 	size_t pcr0_count;
 	char pcr8[NSM_PCR_TEXT_SIZE]; /* of who signs the images; "": images are pinned by PCR0 */
@@ -38,6 +39,6 @@ MUST_USE json_t *key_pinning_to_policy(const struct key_pinning *pinning, json_t
 MUST_USE bool key_pinning_of_policy(json_t *policy, struct key_pinning *ret_pinning, struct error *error);
 /*
  * What is wrong with statements that are not ours, as texts in a new array: who may decrypt or make data keys without attestation, who may
- * change the policy.
+ * change the policy. And who is gone: KMS puts an id in the place of a role or user that was deleted, and refuses a policy that has one.
  */
 json_t *key_pinning_review(json_t *policy);

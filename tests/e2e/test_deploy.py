@@ -59,7 +59,7 @@ class Template(unittest.TestCase):
                     self.assertFalse([action for action in listed(statement["Action"]) if "*" in action])
                     self.assertEqual(statement["Resource"] == "*", statement["Sid"] in bare)
         for statement in statements("InstanceRole"):
-            if "ValidatorKeysTable" in json.dumps(statement["Resource"]) and statement["Sid"] != "StoresKeysOfTheKeyManager":
+            if "ValidatorKeysTable" in json.dumps(statement["Resource"]) and statement["Sid"] != "StoresWhatItsEnclaveSeals":
                 self.assertEqual(statement["Action"], "dynamodb:Query")
             self.assertFalse([action for action in listed(statement["Action"]) if action.startswith("kms:")])
         self.assertEqual(TEMPLATE["Parameters"]["HostStoresKeys"]["Default"], "no")
@@ -85,6 +85,9 @@ class Template(unittest.TestCase):
         for table in tables.values():
             self.assertTrue(table["Properties"]["SSESpecification"]["SSEEnabled"])
             self.assertTrue(table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
+            self.assertEqual(table["Properties"]["DeletionProtectionEnabled"], {"!If": ["ProtectsTables", True, False]})
+        # CloudFormation takes back what a first run has made, and cannot delete a table that is protected.
+        self.assertEqual(TEMPLATE["Conditions"]["ProtectsTables"], {"!And": [{"!Condition": "IsProduction"}, {"!Condition": "HasImage"}]})
         self.assertFalse(of_type("AWS::S3::Bucket"))
 
     def test_rolling(self):
@@ -93,7 +96,7 @@ class Template(unittest.TestCase):
         self.assertTrue(rolling["WaitOnResourceSignals"])
         self.assertEqual(rolling["MinInstancesInService"], int(group["Properties"]["DesiredCapacity"]))
         self.assertLess(rolling["MinInstancesInService"], int(group["Properties"]["MaxSize"]))
-        self.assertEqual(group["Properties"]["HealthCheckType"], {"!If": ["IsStarted", "ELB", "EC2"]})
+        self.assertEqual(group["Properties"]["HealthCheckType"], "EC2", "a host that drains or waits is no reason to end its machine")
         self.assertEqual(RESOURCES["LambdaFunction"]["Properties"]["Runtime"], "provided.al2023")
         self.assertLessEqual(SAMPLE_OUTPUTS, set(TEMPLATE["Outputs"]))
 
@@ -127,7 +130,7 @@ class UserData(unittest.TestCase):
             (folder / "bin" / name).chmod(0o755)
         script = RESOURCES["LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]["Fn::Base64"]["!Sub"][0]
         sha = sha or subprocess.run(["sha256sum", folder / "file"], check=True, capture_output=True, text=True).stdout.split()[0]
-        values = {"TarballSha256": sha, "ImageSha256": sha, "EnclaveMemoryMiB": "1024", "EnclaveCpuCount": "2", "AWS::StackName": "fleet"}
+        values = {"TarballSha256": sha, "ImageSha256": sha, "HostSettings": '"metrics_listen": "tcp:0.0.0.0:9001"', "EnclaveMemoryMiB": "1024", "EnclaveCpuCount": "2", "AWS::StackName": "fleet"}
         script = re.sub(r"\$\{([A-Za-z:0-9]+)\}", lambda found: values.get(found[1], found[1].replace("::", "")), script)
         script = script.replace("/etc/", f"{folder}/etc/").replace("/opt/", f"{folder}/opt/")
         done = subprocess.run(["bash", "-c", script], env={"PATH": f"{folder}/bin:{os.environ['PATH']}"}, capture_output=True, timeout=30)
@@ -139,10 +142,12 @@ class UserData(unittest.TestCase):
         self.assertLess(calls.index("elbv2 wait"), calls.index("--status SUCCESS"), "clients reach it before the next one goes")
         self.assertEqual((folder / "etc/nitro_enclaves/allocator.yaml").read_text(), "memory_mib: 1024\ncpu_count: 2\n")
         environment = (folder / "etc/ensign/environment").read_text()
+        self.assertEqual(json.loads((folder / "etc/ensign/host.json").read_text()), {"metrics_listen": "tcp:0.0.0.0:9001"})
         for line in ["CF_STACK_NAME=fleet", "ENCLAVE_CPU_COUNT=2", "ENCLAVE_MEMORY_MIB=1024"]:
             self.assertIn(f"\n{line}\n", environment)
         names = re.findall(r"^ \*   (\w+)", (TOP / "src/host/instance_settings.h").read_text(), re.MULTILINE)
-        self.assertLessEqual({line.partition("=")[0] for line in environment.split()}, set(names), "the host knows all of them")
+        known = {*names, "ENSIGN_HOST_OPTIONS"}  # which is the unit's
+        self.assertLessEqual({line.partition("=")[0] for line in environment.splitlines()}, known, "the host knows all of them")
         self.assertTrue((folder / "etc/systemd/system/ensign-host.service").exists())
         code, calls, _ = self.run_script("false", None)
         self.assertEqual(code, 0)
@@ -205,7 +210,7 @@ class Deployed(unittest.TestCase):
         self.assertTrue(self.aws("kms", "get-key-rotation-status", "--key-id", key)["KeyRotationEnabled"])
         policy = self.aws("kms", "get-key-policy", "--key-id", key, "--policy-name", "default")["Policy"]
         policy = policy if isinstance(policy, dict) else json.loads(policy)  # moto keeps a template's as it is there
-        self.assertEqual([one["Sid"] for one in policy["Statement"] if one], ["EnsignAdministers", "EnsignNobodyElseDecrypts", "LambdaSeals"])
+        self.assertEqual([one["Sid"] for one in policy["Statement"] if one], ["EnsignAdministers", "EnsignNobodyElseDecrypts", "EnsignSealsTLSKeys"])
         for output, keys in [("ValidatorKeysTableName", ["web3signer_uuid", "pubkey"]), ("TLSKeysTableName", ["key_id"]), ("SlashingTableName", ["pubkey"])]:
             table = self.aws("dynamodb", "describe-table", "--table-name", self.outputs[output])["Table"]
             self.assertEqual([one["AttributeName"] for one in table["KeySchema"]], keys)

@@ -65,7 +65,8 @@ class KeyPolicy(SignerTest):
 
     def test_outputs_and_mistakes(self):
         outputs = self.folder / "output.json"
-        outputs.write_text(json.dumps({"Stack": {"KMSKeyARN": self.key, "EC2InstanceRoleARN": self.endpoints["role_arn"]}}))
+        outputs.write_text(json.dumps({"Stack": {"KMSKeyARN": self.key, "EC2InstanceRoleARN": self.endpoints["role_arn"],
+                                                 "LambdaExecutionArn": self.endpoints["operator_arn"]}}))
         done = self.policy("--outputs", outputs, "--pcr0", self.pcr0, *self.at_kms[2:])
         sids = [one.get("Sid") for one in json.loads(done.stdout)["Statement"]]
         self.assertEqual(sids[:3], ["EnsignAdministers", "EnsignTheseImagesUseIt", "EnsignNobodyElseDecrypts"])

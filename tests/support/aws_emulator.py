@@ -122,7 +122,9 @@ def run_command(folder, instance, line, invocation):
         return
     try:
         done = subprocess.run([shell, line], capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, stdin=subprocess.DEVNULL)
-        output = done.stdout + (f"\n----------ERROR-------\n{done.stderr}" if done.stderr else "")
+        # As the agent has it (amazon-ssm-agent, runscript and iohandler): its own word on the exit code is among the errors.
+        errors = done.stderr + (f"failed to run commands: exit status {done.returncode}" if done.returncode else "")
+        output = done.stdout + (f"\n----------ERROR-------\n{errors}" if errors else "")
         invocation.update(Status="Success" if done.returncode == 0 else "Failed", output=output[:OUTPUT_SIZE])
     except subprocess.TimeoutExpired:
         invocation.update(Status="TimedOut")

@@ -60,9 +60,17 @@ static void what_goes_wrong_is_told(void **state)
 		 ERROR_PEER,
 		 "no reason given"},
 		{{.status = 200, .body = "OK"}, ERROR_PEER, "malformed JSON"},
+		/* As Lambda has it: the name in a header, a Type that is something else, a Message. */
+		{{.status = 403,
+		  .body = "{\"Type\":\"User\",\"Message\":\"not authorized to invoke it\"}",
+		  .header_name = "x-amzn-ErrorType",
+		  .header_value = "AccessDeniedException:http://internal.amazon.com/coral/com.amazon.coral.service/"},
+		 ERROR_POLICY,
+		 "AccessDeniedException: not authorized to invoke it"},
 		{{.status = 403, .body = "{\"__type\":\"AccessDeniedException\",\"Message\":\"no\"}"},
 		 ERROR_POLICY,
 		 "AccessDeniedException"},
+		{{.status = 409, .body = "{\"Message\":\"is being updated\"}"}, ERROR_AWS, "is being updated"},
 		{{.status = 500, .body = ""}, ERROR_AWS, "status 500"},
 	};
 

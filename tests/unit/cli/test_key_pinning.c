@@ -9,6 +9,7 @@
 #define ROLE "arn:aws:iam::111122223333:role/signer"
 #define OTHER_ROLE "arn:aws:iam::111122223333:role/other"
 #define KEYGEN "arn:aws:iam::111122223333:role/keygen"
+#define LAMBDA "arn:aws:iam::111122223333:role/lambda"
 /* In a key policy it stands for everybody in the account that IAM lets. */
 #define ROOT "arn:aws:iam::111122223333:root"
 #define ADMIN "arn:aws:iam::111122223333:user/admin"
@@ -56,7 +57,7 @@ static enum key_policy_decision decide(json_t *policy, const struct ask *ask)
 
 static struct key_pinning pinning_of(const char *first, const char *second)
 {
-	struct key_pinning pinning = {.admin_arn = ADMIN, .role_arn = ROLE, .keygen_arn = KEYGEN};
+	struct key_pinning pinning = {.admin_arn = ADMIN, .role_arn = ROLE, .keygen_arn = KEYGEN, .tls_sealer_arn = LAMBDA};
 	struct error error = {0};
 
 	assert_ok(key_pinning_add_pcr0(&pinning, first, &error), &error);
@@ -93,6 +94,9 @@ static void only_these_images_on_this_role(void **state)
 		{{KEYGEN, "kms:Encrypt", NULL, NULL, NULL}, KEY_POLICY_ALLOWED},
 		{{KEYGEN, "kms:GenerateDataKey", NULL, NULL, NULL}, KEY_POLICY_ALLOWED},
 		{{KEYGEN, "kms:Decrypt", NULL, NULL, NULL}, KEY_POLICY_DENIED},
+		{{LAMBDA, "kms:Encrypt", NULL, NULL, NULL}, KEY_POLICY_ALLOWED},
+		{{LAMBDA, "kms:GenerateDataKey", NULL, NULL, NULL}, KEY_POLICY_NOT_ALLOWED},
+		{{LAMBDA, "kms:Decrypt", NULL, NULL, NULL}, KEY_POLICY_DENIED},
 		{{ADMIN, "kms:PutKeyPolicy", NULL, NULL, NULL}, KEY_POLICY_ALLOWED},
 		{{ADMIN, "kms:Decrypt", NULL, NULL, NULL}, KEY_POLICY_DENIED},
 		{{ADMIN, "kms:CreateGrant", NULL, NULL, NULL}, KEY_POLICY_NOT_ALLOWED},
@@ -146,7 +150,7 @@ static void others_statements_stay_and_are_told_of(void **state)
 	struct error error = {0};
 
 	(void)state;
-	assert_int_equal(json_array_size(json_object_get(policy, "Statement")), 8);
+	assert_int_equal(json_array_size(json_object_get(policy, "Statement")), 9);
 	/* root: decrypt, re-encrypt, grant, change; keygen: decrypt. */
 	assert_int_equal(json_array_size(warnings), 5);
 	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), ROOT " may decrypt"));
@@ -157,7 +161,28 @@ static void others_statements_stay_and_are_told_of(void **state)
 	assert_string_equal(read.pcr0[0], PCR_A);
 	assert_string_equal(read.role_arn, ROLE);
 	assert_string_equal(read.keygen_arn, KEYGEN);
+	assert_string_equal(read.tls_sealer_arn, LAMBDA);
 	assert_string_equal(read.admin_arn, ADMIN);
+}
+
+/* Its Lambda's statement is ours, so that the next stack's takes its place; somebody else's is told of. */
+static void who_was_deleted_is_told_of(void **state)
+{
+	static const char before_text[] =
+		"{\"Version\":\"2012-10-17\",\"Statement\":["
+		"{\"Sid\":\"EnsignSealsTLSKeys\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"AROAEXAMPLELAMBDA0001\"},"
+		"\"Action\":\"kms:Encrypt\",\"Resource\":\"*\"},"
+		"{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"AIDAEXAMPLEUSER000001\"},\"Action\":\"kms:Encrypt\",\"Resource\":"
+		"\"*\"}]}";
+	AUTO_JSON json_t *before = json_parse(view_of_text(before_text), "before", NULL);
+	struct key_pinning pinning = pinning_of(PCR_A, NULL);
+	AUTO_JSON json_t *policy = policy_of(&pinning, before);
+	AUTO_JSON json_t *warnings = key_pinning_review(policy);
+
+	(void)state;
+	assert_int_equal(json_array_size(warnings), 1);
+	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), "AIDAEXAMPLEUSER000001 is what a role or user"));
+	assert_int_equal(decide(policy, &(struct ask){LAMBDA, "kms:Encrypt", NULL, NULL, NULL}), KEY_POLICY_ALLOWED);
 }
 
 static void bad_wishes_are_refused(void **state)
@@ -201,6 +226,7 @@ int main(void)
 		cmocka_unit_test(only_these_images_on_this_role),
 		cmocka_unit_test(a_signer_of_images_may_be_pinned),
 		cmocka_unit_test(others_statements_stay_and_are_told_of),
+		cmocka_unit_test(who_was_deleted_is_told_of),
 		cmocka_unit_test(bad_wishes_are_refused),
 	};
 
