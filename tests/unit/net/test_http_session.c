@@ -184,7 +184,7 @@ static void a_lost_answer_is_transient(void **state)
 
 static void a_slow_one_does_not_hold_up_the_others(void **state)
 {
-	static const struct test_answer answers[] = {{.status = 200, .body = "hello", .delay_ms = 1000},
+	static const struct test_answer answers[] = {{.status = 200, .body = "hello", .delay_ms = 3000},
 						     {.status = 200, .body = "hello"}};
 	AUTO_SERVER struct test_server *server = test_server_new(&certificate, &address, answers, ARRAY_SIZE(answers));
 	AUTO_HTTP_SESSION struct http_session *session = new_session();
@@ -192,13 +192,13 @@ static void a_slow_one_does_not_hold_up_the_others(void **state)
 	struct http_finished finished;
 
 	(void)state;
-	request.timeout_ms = 600;
+	request.timeout_ms = 1500;
 	begin(session, &request, NULL);
 	assert_false(http_session_next(session, 300, &finished));
 	request.timeout_ms = TIMEOUT_MS;
 	begin(session, &request, &request);
 	assert_ptr_equal(succeed(session), &request);
-	assert_true(fail_for(session, "timed out after 600 ms"));
+	assert_true(fail_for(session, "timed out after 1500 ms"));
 	/* The one that timed out took its connection with it; the other one's is still good. */
 	begin(session, &request, &request);
 	assert_ptr_equal(succeed(session), &request);
@@ -219,11 +219,10 @@ static size_t open_descriptors(void)
 
 static void what_is_cancelled_is_gone(void **state)
 {
-	/* So late that it has not come yet, however long it takes to begin on a busy machine. */
-	static const struct test_answer answers[] = {{.status = 200, .body = "hello", .delay_ms = 3000},
-						     {.status = 200, .body = "hello"}};
+	/* So late that none has come yet, however long it takes to begin on a busy machine. */
+	static const struct test_answer late = {.status = 200, .body = "hello", .delay_ms = 3000};
 	size_t before = open_descriptors();
-	struct test_server *server = test_server_new(&certificate, &address, answers, ARRAY_SIZE(answers));
+	struct test_server *server = test_server_new(&certificate, &address, &late, 1);
 	struct http_request request = request_for(url);
 	struct http_session *session = new_session();
 	struct http_finished finished;
