@@ -34,6 +34,7 @@ reproduce:         # build image and archive twice, in different surroundings; t
 	scripts/reproduce
 
 dist: build        # a release, in dist/; CONFIG=enclave.json: with the enclave's image (docs/dist.md)
+	scripts/get-kernel
 	scripts/dist
 
 clean:

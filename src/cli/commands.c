@@ -99,6 +99,7 @@ static const struct command tls_commands[] = {
 	{"create", "make the first key and certificate", tls_create_main},
 	{"rotate", "make the next one, and have it serve when clients know it", tls_rotate_main},
 	{"show", "names, dates and fingerprints", tls_show_main},
+	{"clients", "the clients that a fleet's signers let in", tls_clients_main},
 };
 
 static const struct command_group tls_group = {
@@ -159,6 +160,7 @@ static const struct command slashing_commands[] = {
 	{"raise", "sign nothing at or below a slot and an epoch any more", slashing_raise_main},
 	{"high-watermark", "sign nothing from a slot and an epoch on", slashing_high_watermark_main},
 	{"prune", "drop what protects nothing, and give its space back", slashing_prune_main},
+	{"credentials", "seal credentials of a fleet's slashing table for its enclaves", slashing_credentials_main},
 };
 
 static const struct command_group slashing_group = {

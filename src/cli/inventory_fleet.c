@@ -105,6 +105,19 @@ bool inventory_fleet_new_data_key(const struct inventory_fleet *fleet, struct se
 	return true;
 }
 
+bool inventory_fleet_encrypt(const struct inventory_fleet *fleet, struct view plaintext, struct buffer *ret_b64,
+			     struct error *error)
+{
+	AUTO_BUFFER struct buffer ciphertext = {0};
+	struct kms_client kms;
+
+	if (!find_kms(fleet, &kms, error) ||
+	    !kms_encrypt(&kms, fleet->place->kms_key, (struct kms_context){0}, plaintext, &ciphertext, error))
+		return false;
+	base64_encode(buffer_view(&ciphertext), ret_b64);
+	return true;
+}
+
 bool inventory_fleet_control(const struct inventory_fleet *fleet, struct address *ret_control, struct error *error)
 {
 	if (!fleet->place->control)

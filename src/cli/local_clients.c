@@ -228,7 +228,7 @@ bool local_setup_known_clients(const struct local_setup *setup, const struct loc
 		free(row.known_clients_data_key_b64);
 		row.known_clients_sealed_b64 = row.known_clients_data_key_b64 = NULL;
 	}
-	return tls_table_put(table, &row, error);
+	return tls_table_put_companions(table, &row, error);
 }
 
 char *local_clients_describe(const struct local_clients *clients)

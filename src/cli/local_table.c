@@ -97,7 +97,7 @@ static bool put_credentials(const struct local_setup *setup, const char *path, s
 		return false;
 	free(row.slashing_credentials_b64);
 	row.slashing_credentials_b64 = memory_copy_text(buffer_text(&b64));
-	return tls_table_put(table, &row, error);
+	return tls_table_put_companions(table, &row, error);
 }
 
 bool local_setup_table(const struct local_setup *setup, const struct table_options *options, struct error *error)

@@ -37,14 +37,28 @@ static bool check_identity(const struct tls_row *row, struct error *error)
 	return true;
 }
 
+static bool check_companions(const struct tls_row *row, struct error *error)
+{
+	return !row->known_clients_sealed_b64 == !row->known_clients_data_key_b64 ||
+	       error_set(error, ERROR_INPUT, "TLS table: %s: missing",
+			 row->known_clients_sealed_b64 ? "known_clients_data_key_b64" : "known_clients_sealed_b64");
+}
+
 bool tls_table_put(struct tls_table *table, const struct tls_row *row, struct error *error)
 {
-	if (!check_identity(row, error))
+	return check_identity(row, error) && check_companions(row, error) &&
+	       (table->operations->put(table, row, error) || error_prefix(error, "TLS table"));
+}
+
+bool tls_table_put_companions(struct tls_table *table, const struct tls_row *row, struct error *error)
+{
+	bool found;
+
+	if (!check_companions(row, error))
 		return false;
-	if (!row->known_clients_sealed_b64 != !row->known_clients_data_key_b64)
-		return error_set(error, ERROR_INPUT, "TLS table: %s: missing",
-				 row->known_clients_sealed_b64 ? "known_clients_data_key_b64" : "known_clients_sealed_b64");
-	return table->operations->put(table, row, error) || error_prefix(error, "TLS table");
+	if (!table->operations->put_companions(table, row, &found, error))
+		return error_prefix(error, "TLS table");
+	return found || error_set(error, ERROR_NOT_FOUND, "TLS table: key_id %llu: is not there", (unsigned long long)row->key_id);
 }
 
 bool tls_table_put_identity(struct tls_table *table, const struct tls_row *row, struct error *error)

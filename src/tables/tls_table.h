@@ -47,5 +47,10 @@ MUST_USE bool tls_table_put(struct tls_table *table, const struct tls_row *row, 
  * none.
  */
 MUST_USE bool tls_table_put_identity(struct tls_table *table, const struct tls_row *row, struct error *error);
-/* The same where the table has no identity under that key_id. *ret_added false: it has one, which stays, were it a moment old. */
+/*
+ * And the other way round: what is beside the identity alone, the list of known clients and the credentials of the slashing table, NULL for what is to
+ * go. ERROR_NOT_FOUND when there is no such row.
+ */
+MUST_USE bool tls_table_put_companions(struct tls_table *table, const struct tls_row *row, struct error *error);
+/* As tls_table_put_identity() where the table has no identity under that key_id. *ret_added false: it has one, which stays, were it a moment old. */
 MUST_USE bool tls_table_add_identity(struct tls_table *table, const struct tls_row *row, bool *ret_added, struct error *error);

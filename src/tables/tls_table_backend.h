@@ -10,6 +10,7 @@ struct tls_table_operations {
 	/* *ret_done false: `replaces` is, too, and there is an identity, which was left alone. */
 	bool (*put_identity)(struct tls_table *table, const struct tls_row *row, bool replaces, bool *ret_done,
 			     struct error *error);
+	bool (*put_companions)(struct tls_table *table, const struct tls_row *row, bool *ret_found, struct error *error);
 	void (*free)(struct tls_table *table);
 };
 

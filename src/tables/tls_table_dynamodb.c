@@ -12,8 +12,8 @@ struct dynamodb_tls_table {
 
 static const struct column {
 	const char *name;
-	size_t offset; /* of the char * in struct tls_row */
-	bool is_wanted;
+	size_t offset;  /* of the char * in struct tls_row */
+	bool is_wanted; /* of the identity; what is not is a companion of it */
 } columns[] = {
 	{"encrypted_tls_key_b64", offsetof(struct tls_row, encrypted_tls_key_b64), true},
 	{"cert_pem", offsetof(struct tls_row, cert_pem), true},
@@ -102,7 +102,9 @@ static bool put(struct tls_table *base, const struct tls_row *row, struct error 
 	return dynamodb_write(table->client, &item, 1, deadline_after(table->deadline_ms), error);
 }
 
-static bool put_identity(struct tls_table *base, const struct tls_row *row, bool replaces, bool *ret_done, struct error *error)
+/* Of one kind of columns; `condition` NULL: in any case. *ret_done false: it does not hold. */
+static bool put_some(struct tls_table *base, const struct tls_row *row, bool of_identity, const char *condition, bool *ret_done,
+		     struct error *error)
 {
 	const struct dynamodb_table *table = table_of(base);
 	CLEANUP(dynamodb_item_done) struct dynamodb_item item = {0};
@@ -112,15 +114,26 @@ static bool put_identity(struct tls_table *base, const struct tls_row *row, bool
 	if (!check_sizes(row, error))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-		if (columns[i].is_wanted)
-			values[count++] = (struct dynamodb_attribute){columns[i].name, dynamodb_text(value_of(row, &columns[i]))};
+		if (columns[i].is_wanted == of_identity)
+			values[count++] =
+				(struct dynamodb_attribute){columns[i].name, dynamodb_table_text(value_of(row, &columns[i]))};
 	}
-	item.request = dynamodb_update(table->name, key_of(row->key_id), values, count, replaces ? NULL : NO_IDENTITY);
+	item.request = dynamodb_update(table->name, key_of(row->key_id), values, count, condition);
 	/* A transaction is applied once, however often it is sent: its own first attempt does not make it refused. */
 	if (!dynamodb_transact(table->client, &item, 1, deadline_after(table->deadline_ms), error))
 		return false;
 	*ret_done = item.fate == DYNAMODB_DONE;
 	return true;
+}
+
+static bool put_identity(struct tls_table *base, const struct tls_row *row, bool replaces, bool *ret_done, struct error *error)
+{
+	return put_some(base, row, true, replaces ? NULL : NO_IDENTITY, ret_done, error);
+}
+
+static bool put_companions(struct tls_table *base, const struct tls_row *row, bool *ret_found, struct error *error)
+{
+	return put_some(base, row, false, "attribute_exists(key_id)", ret_found, error);
 }
 
 static void free_table(struct tls_table *base)
@@ -131,7 +144,7 @@ static void free_table(struct tls_table *base)
 
 struct tls_table *tls_table_open_dynamodb(const struct tls_table_dynamodb_options *options, struct error *error)
 {
-	static const struct tls_table_operations operations = {get, put, put_identity, free_table};
+	static const struct tls_table_operations operations = {get, put, put_identity, put_companions, free_table};
 	struct dynamodb_tls_table *table = (struct dynamodb_tls_table *)memory_allocate_zeroed(1, sizeof *table);
 
 	table->base.operations = &operations;

@@ -84,6 +84,27 @@ static bool put_identity(struct tls_table *table, const struct tls_row *row, boo
 	return true;
 }
 
+static bool put_companions(struct tls_table *table, const struct tls_row *row, bool *ret_found, struct error *error)
+{
+	static const char sql[] = "UPDATE TLSKeys SET known_clients_sealed_b64 = ?2, known_clients_data_key_b64 = ?3, "
+				  "slashing_credentials_b64 = ?4 WHERE key_id = ?1";
+	sqlite3 *database = database_of(table);
+	AUTO_STATEMENT sqlite3_stmt *statement = sqlite_store_prepare(database, sql, error);
+
+	if (!statement)
+		return false;
+	if (sqlite3_bind_int64(statement, 1, (sqlite3_int64)row->key_id) != SQLITE_OK)
+		return sqlite_store_error(database, "cannot bind a value", error);
+	if (!sqlite_store_bind_text(statement, 2, row->known_clients_sealed_b64, error) ||
+	    !sqlite_store_bind_text(statement, 3, row->known_clients_data_key_b64, error) ||
+	    !sqlite_store_bind_text(statement, 4, row->slashing_credentials_b64, error))
+		return false;
+	if (sqlite3_step(statement) != SQLITE_DONE)
+		return sqlite_store_error(database, "cannot write beside the TLS key", error);
+	*ret_found = sqlite3_changes(database) > 0;
+	return true;
+}
+
 static void free_table(struct tls_table *table)
 {
 	sqlite_store_close(database_of(table));
@@ -92,7 +113,7 @@ static void free_table(struct tls_table *table)
 
 struct tls_table *tls_table_open_sqlite(const char *path, struct error *error)
 {
-	static const struct tls_table_operations operations = {get, put, put_identity, free_table};
+	static const struct tls_table_operations operations = {get, put, put_identity, put_companions, free_table};
 	sqlite3 *database = sqlite_store_open(path, error);
 	struct sqlite_tls_table *table;
 

@@ -22,21 +22,24 @@ KEYS, TLS = "ValidatorKeys", "TLSKeys"
 class FleetTest(SignerTest):
     """A local signer lends its image, its KMS and its instance metadata; the fleet's host is another one."""
 
+    def lender_options(self):
+        return []
+
     def setUp(self):
         needs_emulator()
         super().setUp()
-        self.lender = self.up("lender")
-        self.lent = self.folder / "lender"
-        self.endpoints = json.loads((self.lent / "sim/endpoints.json").read_text())
         self.emulator = Emulator()
         self.addCleanup(self.emulator.stop)
         self.create(KEYS, web3signer_uuid="S", pubkey="S")
         self.create(TLS, key_id="N")
-        ca = certificates.authority(self.folder / "tls", "ca")
-        self.door = Door(self.emulator, certificates.server(self.folder / "tls", "server", ca))
+        self.table_ca = certificates.authority(self.folder / "tls", "ca")
+        self.door = Door(self.emulator, certificates.server(self.folder / "tls", "server", self.table_ca))
         self.addCleanup(self.door.stop)
+        self.lender = self.up("lender", *self.lender_options())
+        self.lent = self.folder / "lender"
+        self.endpoints = json.loads((self.lent / "sim/endpoints.json").read_text())
         self.ca = self.folder / "both.pem"
-        self.ca.write_text(pathlib.Path(ca.path).read_text() + pathlib.Path(self.endpoints["kms_ca_file"]).read_text())
+        self.ca.write_text(pathlib.Path(self.table_ca.path).read_text() + pathlib.Path(self.endpoints["kms_ca_file"]).read_text())
         lent = json.loads((self.lent / "local.json").read_text())
         self.pcr0 = lent["pcr0"]
         self.where = ["--table", KEYS, "--uuid", UUID, "--region", "us-east-1", "--host", f"localhost:{self.door.port}", "--ca", self.ca,

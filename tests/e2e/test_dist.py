@@ -167,7 +167,7 @@ class Dist(SignerTest):
         inside = {name.removeprefix(top + "/") for name in names}
         self.assertLessEqual({f"bin/{name}" for name in NAMES}, inside)
         self.assertLessEqual({"bin/image/ensign-enclave", LOADER, f"{LIBRARIES}/libc.so.6", f"{LIBRARIES}/libgcc_s.so.1", "deploy/template.yaml",
-                              "deploy/ensign-deploy", "deploy/systemd/ensign-host.service", "LICENSE", "README.md", "licences/libc6", "licences/common/LGPL-2.1"}, inside)
+                              "deploy/ensign-deploy", "deploy/systemd/ensign-host.service", "docs/walkthrough.md", "LICENSE", "README.md", "licences/libc6", "licences/common/LGPL-2.1"}, inside)
         self.assertEqual("bin/image/bzImage" in inside, bool(self.kernel))
         tracked = subprocess.run(["git", "-C", TOP, "ls-files", "deploy"], capture_output=True, text=True).stdout.split()
         self.assertLessEqual({name for name in tracked if (TOP / name).exists()}, inside)

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Key table and TLS table in DynamoDB: an operator who fills them from afar, and a host that serves what is in them."""
+import http.client
 import json
+import ssl
 import unittest
 
+import certificates
 from fleet_tables import KEYS, TLS, UUID, FleetTest
-from signer import Connection, run, wait_for
+from signer import Connection, attestation, run, wait_for
+from table import NAME
 
 ADDRESS = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 
@@ -101,6 +105,90 @@ class Fleet(FleetTest):
         for key in made:
             self.wait_sign(up, key, 200)
         self.assertIn("public_keys", json.loads(births.read_text()))
+
+
+class KnownClients(FleetTest):
+    """Who may connect is sealed by the operator, who never runs `ensign local up`."""
+
+    def list_of(self, name, *clients):
+        path = self.folder / name
+        path.write_text("".join(client.known for client in clients))
+        return path
+
+    def lender_options(self):
+        self.vc, self.other = (certificates.client(self.folder / "clients", name) for name in ["vc", "other"])
+        return ["--known-clients", self.list_of("lender-list", self.vc)]
+
+    def status_of(self, up, client):
+        context = ssl.create_default_context(cafile=up["ca_file"])
+        context.load_cert_chain(client.path, client.key_path)
+        try:
+            with Connection(up, context=context) as connection:
+                return connection.request("GET", "/upcheck")[0]
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def test_list(self):
+        anchors = self.folder / "anchors.pem"
+        listed = self.list_of("known", self.vc)
+        self.assertIn("ensign tls create", self.tls("clients", listed, check=1))
+        self.tls("create", "--outside", "--names", "localhost,127.0.0.1", "--ca-out", anchors)
+        self.assertEqual(self.tls("clients", listed), {"clients": 1})
+        self.keys("generate", "-n", 1, "--withdrawal-address", ADDRESS, "--mnemonic-out", self.folder / "mnemonic.txt")
+        up = self.start_host(anchors)
+        self.assertEqual((self.status_of(up, self.vc), self.status_of(up, self.other)), (200, None))
+        self.assertEqual(self.tls("clients", self.list_of("both", self.vc, self.other)), {"clients": 2})
+        wait_for(lambda: self.status_of(up, self.other) == 200, "the other one is let in")
+        self.assertEqual(self.tls("clients", self.list_of("nobody")), {"clients": 0})
+        wait_for(lambda: self.status_of(up, self.vc) is None, "nobody is")
+        broken = self.folder / "broken"
+        broken.write_text("vc 12\n")
+        self.assertIn("line 1", self.tls("clients", broken, check=2))
+        self.assertIn("give one of them", self.tls("clients", listed, "--none", check=2))
+        self.assertIn("FILE: missing", self.tls("clients", check=2))
+        self.assertIn("local up --known-clients", run("tls", "clients", listed, check=2).stderr)
+        self.assertEqual(self.tls("clients", "--none"), {"clients": 0})
+
+
+class SealedCredentials(FleetTest):
+    """The slashing table's own credentials, sealed by the operator: enclaves use them, hosts never see them."""
+
+    def credentials(self, name):
+        path = self.folder / f"{name}.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"access_key_id": f"AKIA{name.upper():0<16}", "secret_access_key": "s" * 40}))
+        return path
+
+    def lender_options(self):
+        return ["--slashing-table", NAME, "--slashing-host", f"localhost:{self.door.port}", "--slashing-ca", self.table_ca.path, "--slashing-credentials",
+                self.credentials("lender")]
+
+    def seal(self, *options, check=0):
+        where = ["--tls-table", TLS, "--credentials", self.endpoints["operator_credentials_file"], *self.where[4:]]
+        return run("slashing", "credentials", *options, *where, check=check)
+
+    def test_sealed(self):
+        anchors, path = self.folder / "anchors.pem", self.credentials("fleet")
+        self.assertIn("ensign tls create", self.seal(path, check=1).stderr)
+        self.tls("create", "--outside", "--names", "localhost,127.0.0.1", "--ca-out", anchors)
+        self.seal(path)
+        [key] = self.keys("generate", "-n", 1, "--withdrawal-address", ADDRESS, "--mnemonic-out", self.folder / "mnemonic.txt")["public_keys"]
+        run("slashing", "fresh", key, "--table", NAME, "--region", "us-east-1", "--host", f"localhost:{self.door.port}", "--ca", self.ca, "--credentials",
+            self.endpoints["operator_credentials_file"], check=0)
+        self.assertNotIn("AKIAFLEET00000000000", self.door.credentials)
+        up = self.start_host(anchors)
+        with Connection(up) as connection:
+            self.assertEqual(connection.sign(key, attestation(10))[0], 200)
+        self.assertIn("AKIAFLEET00000000000", self.door.credentials)
+        self.assertEqual(self.emulator.rows()[key]["target_epoch"], "10")
+        for one in [self.folder / "host.log", *(self.folder / "run").rglob("*")]:
+            if one.is_file():
+                self.assertNotIn(b"s" * 40, one.read_bytes(), one)
+        path.chmod(0o644)
+        self.assertIn("fleet.json", self.seal(path, check=2).stderr)
+        self.assertIn("give one of them", self.seal(path, "--none", check=2).stderr)
+        self.assertIn("local up --slashing-credentials", run("slashing", "credentials", path, check=2).stderr)
+        self.seal("--none")
 
 
 if __name__ == "__main__":

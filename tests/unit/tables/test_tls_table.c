@@ -131,6 +131,39 @@ static void put_identity_keeps_the_rest(void **state)
 	assert_string_equal(row.slashing_credentials_b64, "credentials");
 }
 
+static void put_companions_keeps_the_identity(void **state)
+{
+	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
+	AUTO_TLS_ROW struct tls_row row = {0};
+	char sealed[] = "sealed", wrapped[] = "wrapped";
+	struct tls_row beside = {.key_id = 1, .known_clients_sealed_b64 = sealed};
+	struct error error = {0};
+
+	put(table, 1, "encrypted", "pem");
+	assert_false(tls_table_put_companions(table, &beside, &error));
+	assert_message_contains(&error, "known_clients_data_key_b64: missing");
+	beside.known_clients_data_key_b64 = wrapped;
+	assert_ok(tls_table_put_companions(table, &beside, &error), &error);
+	assert_row(table, 1, "encrypted", "pem");
+	assert_ok(tls_table_get(table, 1, &row, &error), &error);
+	assert_string_equal(row.known_clients_sealed_b64, "sealed");
+	assert_null(row.slashing_credentials_b64);
+	tls_row_done(&row);
+	beside = (struct tls_row){.key_id = 1, .slashing_credentials_b64 = sealed};
+	assert_ok(tls_table_put_companions(table, &beside, &error), &error);
+	assert_ok(tls_table_get(table, 1, &row, &error), &error);
+	assert_null(row.known_clients_sealed_b64);
+	assert_string_equal(row.slashing_credentials_b64, "sealed");
+	assert_string_equal(row.encrypted_tls_key_b64, "encrypted");
+	/* Nothing is made where nothing is. */
+	beside.key_id = 7;
+	assert_false(tls_table_put_companions(table, &beside, &error));
+	assert_int_equal(error.code, ERROR_NOT_FOUND);
+	tls_row_done(&row);
+	assert_false(tls_table_get(table, 7, &row, &error));
+	assert_int_equal(error.code, ERROR_NOT_FOUND);
+}
+
 static void add_identity_never_replaces(void **state)
 {
 	AUTO_TLS_TABLE struct tls_table *table = open_tls_table(*state);
@@ -161,7 +194,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_PLACE(keeps_and_replaces_rows),     WITH_PLACE(says_what_is_not_there),
 		WITH_PLACE(refuses_incomplete_rows),     WITH_PLACE(keeps_what_may_be_absent),
-		WITH_PLACE(put_identity_keeps_the_rest), WITH_PLACE(add_identity_never_replaces),
+		WITH_PLACE(put_identity_keeps_the_rest), WITH_PLACE(put_companions_keeps_the_identity),
+		WITH_PLACE(add_identity_never_replaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
