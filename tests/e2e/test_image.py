@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 import eif
-from signer import PROGRAMS, run
+from signer import PROGRAMS, TOP, run
 
 CONFIGURATION = {
     "version": 1,
@@ -230,6 +230,20 @@ class Described(unittest.TestCase):
 
 
 class DefaultKernel(unittest.TestCase):
+    def test_documented(self):
+        """What docs/configuration.md shows is a configuration, and it names every member that there is."""
+        page = (TOP / "docs/configuration.md").read_text()
+        whole, network = (json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+        path = FOLDER / "documented.json"
+        for configuration in [whole, {**CONFIGURATION, "network": network}]:
+            path.write_text(json.dumps(configuration))
+            build(FOLDER / "documented.eif", config=path.name)
+        source = (TOP / "src/image/configuration.c").read_text()
+        members = re.findall(r'"(\w+)"', re.search(r"other_members\[\] = \{(.*?)\};", source, re.DOTALL)[1]) + re.findall(r'\{"(\w+)", offsetof', source)
+        self.assertEqual({*whole, "debug"}, set(members))
+        for member in members:
+            self.assertIn(f"`{member}`", page)
+
     def test_installed(self):
         """Beside the program; without one it is said how to get it. What a build folder has is in test_microvm.py."""
         installed = FOLDER / "installed"
