@@ -334,6 +334,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 	struct http_call *call = (struct http_call *)*call_slot;
 
 	(void)version;
+	http_tls_session_note_read(connection_of(mhd)->tls);
 	if (!call)
 		return begin((struct http_server *)context, mhd, method, path, call_slot);
 	if (*upload_size > 0) {

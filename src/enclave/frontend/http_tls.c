@@ -12,6 +12,12 @@
 
 /* Leaf, intermediates, root: longer chains do not fit TLS_IDENTITY_CHAIN_MAX_SIZE anyway. */
 #define CHAIN_MAX_LENGTH 16
+/*
+ * Bytes that a client may send without having a request read any of them: a handshake, or the headers of a request. GnuTLS keeps a handshake message
+ * until the whole of it is there, 16 MiB as it may claim to be, before it looks at it, and after the handshake too. The longest chain of a client
+ * and the longest headers (http_server.c) take half of this.
+ */
+#define UNREAD_MAX_SIZE (48u << 10)
 /* Whoever reaches the port can cause these lines. */
 #define REFUSAL_LINES_PER_SECOND 2
 
@@ -42,6 +48,7 @@ struct http_tls_session {
 	struct identity *identity; /* that GnuTLS borrows; NULL before the handshake asked for it */
 	struct http_client client;
 	struct client_admission admission;
+	size_t unread; /* bytes that came since a request had some of them */
 	enum metrics_tls_version version;
 	enum metrics_tls_outcome outcome;
 };
@@ -179,7 +186,7 @@ static void end_preamble(struct http_tls_session *session)
 	session->preamble = NULL;
 }
 
-static ssize_t refuse_preamble(const char *why)
+static ssize_t refuse_bytes(const char *why)
 {
 	static struct log_limit limit = {.per_second = REFUSAL_LINES_PER_SECOND};
 
@@ -212,7 +219,7 @@ static ssize_t receive_preamble(struct http_tls_session *session, uint8_t *ret_f
 	}
 	preamble->size += (size_t)got;
 	if (!proxy_header_missing(view_of(preamble->bytes, preamble->size), &missing, &error))
-		return refuse_preamble(error.message);
+		return refuse_bytes(error.message);
 	if (missing == 0) {
 		proxy_header_address(view_of(preamble->bytes, preamble->size), session->client.address);
 		session->client.has_address = session->client.address[0] != '\0';
@@ -243,7 +250,14 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
 		session->socket.wait(session->socket.context);
 		errno = EAGAIN;
 	}
-	return got;
+	if (got > 0)
+		session->unread += (size_t)got;
+	return session->unread <= UNREAD_MAX_SIZE ? got : refuse_bytes("too many bytes of TLS that no request is in");
+}
+
+void http_tls_session_note_read(struct http_tls_session *session)
+{
+	session->unread = 0;
 }
 
 /* ---- clients ---- */

@@ -55,6 +55,8 @@ struct http_tls_socket {
 struct http_tls_session *http_tls_session_new(struct http_tls *tls, gnutls_session_t session, const struct http_tls_socket *socket);
 /* After GnuTLS's session is gone. Accepts NULL. */
 void http_tls_session_free(struct http_tls_session *session);
+/* A request has read some of what came; on the connection's thread. Without that a client is hung up on after a few handshakes' worth of bytes. */
+void http_tls_session_note_read(struct http_tls_session *session);
 /*
  * Whether the client may make a request, after its handshake: it was let in, and the list of known clients was not replaced by
  * one without it since.

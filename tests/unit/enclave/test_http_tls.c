@@ -4,6 +4,8 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "client_certificate.h"
 #include "net/proxy_protocol.h"
@@ -338,6 +340,53 @@ static void header_that_never_ends_is_hung_up_on(void **state)
 
 /* ---- a new identity ---- */
 
+static bool send_all(int fd, const uint8_t *bytes, size_t size)
+{
+	return send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+/* A message may claim 16 MiB, and would be kept until it is whole: by thousands of connections, of whoever reaches the port. */
+static void a_handshake_without_end_is_hung_up_on(void **state)
+{
+	static uint8_t record[5 + 16384] = {0x16, 3, 1, 0x40, 0};
+	struct error error = {0};
+	size_t sent = 0;
+	int fd;
+
+	(void)state;
+	fixture_start(&fixture, &(struct fixture_options){0});
+	fd = address_connect(&fixture.address, 1000, &error);
+	assert_ok(fd >= 0, &error);
+	memcpy(record + 5, "\x01\xff\xff\xff\x03\x03", 6); /* a ClientHello of 16 MiB */
+	while (sent < (4u << 20) && send_all(fd, record, sizeof record)) {
+		sent += sizeof record;
+		memset(record + 5, 0, 6);
+		(void)usleep(10000); /* what is sent may lie in the socket for a while */
+	}
+	assert_in_range(sent, sizeof record, 1u << 20);
+	(void)close(fd);
+}
+
+/* Neither may records that hold next to nothing go on for ever; what a client sends in the course of its requests is another matter. */
+static void bytes_that_no_request_reads_are_bounded(void **state)
+{
+	static const char head[] = "POST /api/v1/eth2/sign/0x00 HTTP/1.1\r\nHost: localhost\r\nX-Padding: ";
+	AUTO_TLS_CLIENT struct tls_client client = {0};
+	size_t records = 0;
+
+	(void)state;
+	fixture_start(&fixture, &(struct fixture_options){0});
+	fixture_connect(&fixture, &client);
+	for (size_t i = 0; i < 400; i++) {
+		fixture_send_sign(&client, sign_path(0, 0), "");
+		fixture_assert_status(&client, 200);
+	}
+	assert_true(tls_client_send(&client, view_of_text(head)));
+	while (records < 10000 && tls_client_send(&client, view_of_text("a")))
+		records++;
+	assert_in_range(records, 1000, 9999);
+}
+
 static void identity_changes_under_connections(void **state)
 {
 	static const char *const names[] = {"localhost"};
@@ -432,6 +481,8 @@ int main(void)
 		with_server(what_is_no_header_is_hung_up_on),
 		with_server(header_comes_in_pieces),
 		with_server(header_that_never_ends_is_hung_up_on),
+		with_server(a_handshake_without_end_is_hung_up_on),
+		with_server(bytes_that_no_request_reads_are_bounded),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
