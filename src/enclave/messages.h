@@ -269,7 +269,7 @@ enum history_action {
 	HISTORY_READ = 1,  /* what it has signed */
 	HISTORY_RAISE,     /* take over what it signed elsewhere; never lowers anything */
 	HISTORY_RETIRE,    /* stop signing with it, at once, and durably before the answer */
-	HISTORY_ENABLE,    /* undo RETIRE */
+	HISTORY_ENABLE,    /* undo RETIRE, and BEGIN unless known_only */
 	HISTORY_BEGIN,     /* it never signed anything: let it begin. What is known of it stays */
 	HISTORY_NEXT,      /* READ of the first key above this one that has any history */
 	HISTORY_READ_HIGH, /* the high watermark, which is not of one key */
@@ -283,14 +283,14 @@ struct message_history {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* RAISE: of the imported data. Else zero: that of this signer's network */
 	struct watermark watermark;                 /* RAISE */
-	uint8_t known_only; /* 0 or 1; RETIRE, the keeper says so of a key that it does not hold: leave one without history alone */
+	uint8_t known_only; /* 0 or 1: leave a key without history so. RETIRE: the keeper says it of one that it does not hold; ENABLE: who asks */
 	struct high_watermark high_watermark; /* SET_HIGH */
 };
 
 enum history_status {
 	HISTORY_OK = 0,
-	HISTORY_UNKNOWN,       /* READ, NEXT: there is none. RETIRE: neither loaded nor any history */
-	HISTORY_FAILED,        /* the store is in doubt; RETIRE: it signs no more in this enclave's life, but that is not durable */
+	HISTORY_UNKNOWN, /* READ, NEXT: there is none. RETIRE: neither loaded nor any history. ENABLE: none, and none was begun */
+	HISTORY_FAILED,  /* the store is in doubt; RETIRE: it signs no more in this enclave's life, but that is not durable */
 	HISTORY_WRONG_NETWORK, /* RAISE: genesis_validators_root says which is ours */
 	HISTORY_OVERLOADED,    /* too many at one time; try again */
 	HISTORY_STATUS_COUNT,
@@ -411,6 +411,7 @@ enum import_status {
 	IMPORT_OK = 0,    /* stored, and it signs */
 	IMPORT_DUPLICATE, /* it signed before */
 	IMPORT_FAILED,    /* message says why */
+	IMPORT_STORED,    /* the same, but the parent has its row, and may have it loaded later */
 	IMPORT_STATUS_COUNT,
 };
 

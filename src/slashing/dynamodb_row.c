@@ -24,13 +24,14 @@ bool dynamodb_row_read(json_t *item, struct dynamodb_row *ret_row, struct error 
 {
 	struct dynamodb_row row = {0};
 	const char *origin;
-	bool has_retired;
+	bool has_retired, has_edits;
 
 	if (!dynamodb_read_hex(item, "genesis_validators_root", &row.has_root, row.genesis_validators_root, ROOT_SIZE, error) ||
 	    !read_watermark(item, &row.watermark, error) ||
 	    !dynamodb_read_flag(item, "retired", &has_retired, &row.is_retired, error) ||
 	    !dynamodb_read_number(item, "begun_at", &row.is_begun, &row.begun_s, error) ||
-	    !dynamodb_read_text(item, "origin", &origin, error))
+	    !dynamodb_read_text(item, "origin", &origin, error) ||
+	    !dynamodb_read_number(item, "edits", &has_edits, &row.edits, error))
 		return error_prefix(error, "row of the slashing table");
 	row.origin = origin ? history_origin_parse(origin) : ORIGIN_UNKNOWN;
 	*ret_row = row;
@@ -173,5 +174,11 @@ json_t *dynamodb_row_replace(const char *table, const uint8_t public_key[BLS_PUB
 	}
 	if (update.size == 0)
 		return NULL;
+	if (json_object_get(found, "edits"))
+		(void)json_object_set(values, ":edits", json_object_get(found, "edits"));
+	buffer_append_text(&condition,
+			   json_object_get(found, "edits") ? " AND edits = :edits" : " AND attribute_not_exists(edits)");
+	(void)json_object_set_new(values, ":edited", dynamodb_number(row->edits + 1));
+	buffer_append_text(&update, ", edits = :edited");
 	return new_update(table, public_key, buffer_text(&update), buffer_text(&condition), json_incref(values));
 }

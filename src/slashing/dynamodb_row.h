@@ -16,6 +16,7 @@ struct dynamodb_row {
 	bool is_begun;
 	uint64_t begun_s; /* seconds since 1970 */
 	enum history_origin origin;
+	uint64_t edits; /* how often dynamodb_row_replace() was applied */
 };
 
 /* An item as it was found; NULL, none, is an empty row. ERROR_PEER when it is malformed: nothing may be signed by it. */
@@ -29,7 +30,8 @@ MUST_USE json_t *dynamodb_row_key(const uint8_t public_key[BLS_PUBLIC_KEY_SIZE])
 MUST_USE json_t *dynamodb_row_commit(const char *table, const struct store_commit *commit);
 /*
  * The Update of `found` (NULL: there is none) to `row`, under the condition that it is still just what was found. Attributes that are
- * not ours stay. NULL: they are the same.
+ * not ours stay. NULL: they are the same. It counts as an edit, so that a copy of the request that somebody kept is refused even where the row
+ * has come back to just what was found.
  */
 MUST_USE json_t *dynamodb_row_replace(const char *table, const uint8_t public_key[BLS_PUBLIC_KEY_SIZE], json_t *found,
 				      const struct dynamodb_row *row);

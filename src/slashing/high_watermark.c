@@ -17,6 +17,18 @@ json_t *high_watermark_to_json(const struct high_watermark *high)
 	return object;
 }
 
+void high_watermark_write(const struct high_watermark *high, struct buffer *ret_text)
+{
+	buffer_append_byte(ret_text, '{');
+	if (high->has_epoch)
+		buffer_append_format(ret_text, "\"epoch\":\"%llu\"", (unsigned long long)high->epoch);
+	if (high->has_epoch && high->has_slot)
+		buffer_append_byte(ret_text, ',');
+	if (high->has_slot)
+		buffer_append_format(ret_text, "\"slot\":\"%llu\"", (unsigned long long)high->slot);
+	buffer_append_byte(ret_text, '}');
+}
+
 static bool read_number(json_t *object, const char *name, uint8_t *ret_there, uint64_t *ret_number, struct error *error)
 {
 	*ret_there = json_object_get(object, name) != NULL;

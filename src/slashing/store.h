@@ -46,7 +46,7 @@ enum store_action {
 	STORE_READ = 1,
 	STORE_RAISE, /* slashing_raise() by the watermark, which may be empty; begins a history (ORIGIN_IMPORTED); a retired key stays retired */
 	STORE_RETIRE, /* with or without any history */
-	STORE_ENABLE, /* undoes RETIRE, and BEGINs */
+	STORE_ENABLE, /* undoes RETIRE, and BEGINs unless known_only */
 	STORE_BEGIN,  /* it never signed: begins a history (ORIGIN_FRESH) if there is none, else changes nothing */
 	STORE_NEXT, /* READ of the next known key after public_key (all zero: of the first), in the store's own order, which is fixed */
 	STORE_READ_HIGH, /* the high watermark, which is not of one key */
@@ -58,12 +58,12 @@ struct store_history {
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* RAISE: of the watermark */
 	struct watermark watermark;                 /* RAISE */
-	bool known_only;                            /* RETIRE: leave a key without any history alone (STORE_UNKNOWN) */
+	bool known_only;                            /* RETIRE, ENABLE: leave a key without any history so (STORE_UNKNOWN) */
 	struct high_watermark high;                 /* SET_HIGH */
 };
 
 struct store_history_result {
-	enum store_outcome outcome; /* DURABLE, UNKNOWN (READ, RETIRE, NEXT), WRONG_NETWORK (RAISE) or FAILED */
+	enum store_outcome outcome; /* DURABLE, UNKNOWN (READ, RETIRE, ENABLE, NEXT), WRONG_NETWORK (RAISE) or FAILED */
 	uint8_t public_key[BLS_PUBLIC_KEY_SIZE];
 	bool is_new;                /* RAISE, ENABLE, BEGIN: there was no history before */
 	bool is_retired;            /* after the action */

@@ -248,8 +248,11 @@ static enum store_outcome act(const struct dynamodb_store *store, const struct s
 		row->is_retired = true;
 		return STORE_DURABLE;
 	case STORE_ENABLE:
+		if (is_unknown && asked->known_only)
+			return STORE_UNKNOWN;
 		row->is_retired = false;
-		begin_fresh(store, row, ret_is_new);
+		if (!asked->known_only)
+			begin_fresh(store, row, ret_is_new);
 		return STORE_DURABLE;
 	case STORE_BEGIN:
 		begin_fresh(store, row, ret_is_new);

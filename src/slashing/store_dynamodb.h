@@ -14,6 +14,7 @@
  *   retired                  BOOL
  *   begun_at                 N     seconds since 1970: since when there is a history, however empty
  *   origin                   S     how it began: fresh, imported, quiet
+ *   edits                    N     how often anything but a duty was written: a request that was held back cannot be applied twice
  *
  * An item of its own holds the high watermark (slashing/dynamodb_high.h).
  * Attributes that are not known are absent, and others than these are left alone. The table needs to allow dynamodb:UpdateItem,

@@ -127,12 +127,14 @@ static bool act_begin(struct sqlite_store *store, struct question *question, str
 static bool act_enable(struct sqlite_store *store, struct question *question, struct store_history_result *result,
 		       struct error *error)
 {
-	if (question->row.is_retired && question->row.has_begun) {
-		question->row.is_retired = false;
-		return store_sqlite_write_key(store, question->history->public_key, &question->row, error);
-	}
+	bool was_retired = question->row.is_retired;
+
 	question->row.is_retired = false;
-	return act_begin(store, question, result, error);
+	if (!question->row.has_begun && !question->history->known_only)
+		return act_begin(store, question, result, error);
+	if (!question->row.has_begun && !was_retired)
+		result->outcome = STORE_UNKNOWN;
+	return !was_retired || store_sqlite_write_key(store, question->history->public_key, &question->row, error);
 }
 
 static bool (*const acts[])(struct sqlite_store *store, struct question *question, struct store_history_result *result,

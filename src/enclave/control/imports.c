@@ -93,7 +93,9 @@ bool imports_expire(struct control *control, uint64_t now_ms, struct error *erro
 				: "the host was given the sealed key, but did not load it in time; see the host's log";
 
 		if (has_deadline(import) && import->deadline_ms <= now_ms)
-			ok = import_finish(import, IMPORT_FAILED, message, error) && ok;
+			ok = import_finish(import, import->state == IMPORT_WAITING ? IMPORT_FAILED : IMPORT_STORED, message,
+					   error) &&
+			     ok;
 	}
 	return ok;
 }
@@ -172,7 +174,7 @@ bool imports_end_reload(struct control *control, const struct message_job_result
 			continue;
 		if (result->code == ERROR_NONE)
 			failure = find_failure(import, result->failed_count, failures);
-		ok = import_finish(import, failure ? IMPORT_FAILED : IMPORT_OK, failure ? failure : "", error) && ok;
+		ok = import_finish(import, failure ? IMPORT_STORED : IMPORT_OK, failure ? failure : "", error) && ok;
 	}
 	return ok;
 }

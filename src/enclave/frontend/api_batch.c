@@ -278,7 +278,7 @@ void api_sign_batch(struct http_call *call, const char *identifier)
 	struct error error;
 
 	(void)identifier;
-	(void)json_budget_was_exceeded();
+	json_budget_begin(call->body.size);
 	body = json_parse_object(call->body, "body", &error);
 	if (!body || !read_identifiers(body, &identifiers, &error) || !read_request(body, &state->api->network, &message, &error)) {
 		api_count_signing(0, api_answer_bad_request(call, &error), NULL);

@@ -48,15 +48,13 @@ void api_deletion_free(struct api_deletion *job)
 static void append_export(const struct api_deletion *job, struct buffer *text)
 {
 	AUTO_BUFFER struct buffer document = {0};
-	AUTO_JSON json_t *escaped = NULL;
 
 	if (job->has_root)
 		interchange_write(job->genesis_validators_root, job->export, job->export_count, &document);
 	else
 		buffer_append_text(&document, "{\"metadata\":{\"interchange_format_version\":\"" INTERCHANGE_FORMAT_VERSION
 					      "\"},\"data\":[]}");
-	escaped = json_stringn((const char *)document.data, document.size);
-	json_write(escaped, text);
+	api_append_text(text, buffer_text(&document));
 }
 
 static void answer(struct api_deletion *job)
@@ -215,7 +213,7 @@ void api_delete_keystores(struct http_call *call, const char *identifier)
 	(void)identifier;
 	if (!api_authorize_manager(call))
 		return;
-	(void)json_budget_was_exceeded();
+	json_budget_begin(call->body.size);
 	job = (struct api_deletion *)memory_allocate_zeroed(1, sizeof *job);
 	api_call_of(call)->deletion = job;
 	job->call = call;

@@ -2,7 +2,7 @@
 /*
  * POST /eth/v1/keystores. First what the keys have signed elsewhere is made durable, then each keystore goes to control, which has it
  * opened, sealed, stored by the parent and loaded; at last a key that had been deleted here is allowed to sign again. So no key signs before
- * its history is known. The steps of one call follow each other on different threads, one at a time until the imports fan out.
+ * its history is known, and one whose import is answered as an error signs nothing later. The steps of one call follow each other on different threads, one at a time until the imports fan out.
  */
 #include "base/json.h"
 #include "enclave/frontend/api_keystores.h"
@@ -26,8 +26,9 @@ struct import_item {
 
 struct api_import {
 	struct http_call *call;
-	json_t *body;                               /* in memory that is wiped */
-	uint8_t genesis_validators_root[ROOT_SIZE]; /* of the histories */
+	json_t *body; /* in memory that is wiped */
+	bool has_document;
+	uint8_t genesis_validators_root[ROOT_SIZE]; /* of its histories */
 	size_t next;                                /* of the items whose history is to be raised */
 	size_t count;
 	struct import_item items[IMPORTS_MAX];
@@ -60,6 +61,7 @@ static void answer(struct api_import *job)
 		[IMPORT_OK] = "imported",
 		[IMPORT_DUPLICATE] = "duplicate",
 		[IMPORT_FAILED] = "error",
+		[IMPORT_STORED] = "error",
 	};
 	AUTO_BUFFER struct buffer text = {0};
 
@@ -105,7 +107,12 @@ static void on_enabled(void *context, const union message *answer, const struct 
 {
 	struct import_item *item = (struct import_item *)context;
 
-	if (!answer || answer->history_result.status != HISTORY_OK)
+	if (answer && answer->history_result.status == HISTORY_UNKNOWN)
+		finish(item, item->status,
+		       "slashing_protection does not name this key, and nothing else is known of what it signed: it signs no block "
+		       "and no vote "
+		       "before its history is imported");
+	else if (!answer || answer->history_result.status != HISTORY_OK)
 		finish(item, IMPORT_FAILED,
 		       answer ? "the key is stored, but the slashing protection store failed to let it sign; import it again"
 			      : error->message);
@@ -113,24 +120,67 @@ static void on_enabled(void *context, const union message *answer, const struct 
 		release(item->job);
 }
 
-/* On the role's main thread. A key that is there already was perhaps deleted, and came back by the table alone: it is imported now. */
+/*
+ * A key that is there already was perhaps deleted, and came back by the table alone: it is imported now. Who gives a document does not say of a key
+ * that the document leaves out that it never signed.
+ */
+static void enable(struct import_item *item)
+{
+	bool is_left_out = item->job->has_document && !item->has_history;
+	struct message_history request;
+	struct error error;
+
+	message_init(&request, MESSAGE_HISTORY, 0);
+	request.action = HISTORY_ENABLE;
+	request.known_only = is_left_out;
+	memcpy(request.public_key, item->public_key, sizeof request.public_key);
+	if (!keeper_client_send(keeper_of(item->job), &request, on_enabled, item, &error))
+		finish(item, IMPORT_FAILED, error.message);
+}
+
+/* ---- or: it never will ---- */
+
+/* On the keeper client's thread. */
+static void on_given_up(void *context, const union message *answer, const struct error *error)
+{
+	struct import_item *item = (struct import_item *)context;
+	char message[sizeof item->message];
+
+	(void)error;
+	(void)snprintf(message, sizeof message, "%.200s%s", item->message,
+		       answer && answer->history_result.status == HISTORY_OK
+			       ? "; should it be loaded later, it signs nothing until it is imported again"
+			       : "; should it be loaded later, it may sign here: delete it before you use it elsewhere");
+	finish(item, IMPORT_FAILED, message);
+}
+
+/* Its row is with the host, who may load it whenever it likes: the client hears of an error, and takes the key elsewhere. */
+static void give_up(struct import_item *item)
+{
+	struct message_history request;
+	struct error error;
+
+	message_init(&request, MESSAGE_HISTORY, 0);
+	request.action = HISTORY_RETIRE;
+	memcpy(request.public_key, item->public_key, sizeof request.public_key);
+	(void)!control_client_forget(api_call_of(item->job->call)->api->control, item->public_key, &error);
+	if (!keeper_client_send(keeper_of(item->job), &request, on_given_up, item, &error))
+		on_given_up(item, NULL, &error);
+}
+
+/* On the role's main thread. */
 static void on_imported(void *context, enum import_status status, const char *message)
 {
 	struct import_item *item = (struct import_item *)context;
-	struct message_history enable;
-	struct error error;
 
-	if (status == IMPORT_FAILED) {
-		finish(item, status, message);
-		return;
-	}
 	item->status = status;
 	(void)snprintf(item->message, sizeof item->message, "%s", message);
-	message_init(&enable, MESSAGE_HISTORY, 0);
-	enable.action = HISTORY_ENABLE;
-	memcpy(enable.public_key, item->public_key, sizeof enable.public_key);
-	if (!keeper_client_send(keeper_of(item->job), &enable, on_enabled, item, &error))
-		finish(item, IMPORT_FAILED, error.message);
+	if (status == IMPORT_FAILED)
+		release(item->job);
+	else if (status == IMPORT_STORED)
+		give_up(item);
+	else
+		enable(item);
 }
 
 static void send_imports(struct api_import *job)
@@ -275,6 +325,7 @@ static bool read_histories(struct api_import *job, struct error *error)
 		return false;
 	if (text && api_call_of(job->call)->api->slashing_protection && !interchange_parse(view_of_text(text), &document, error))
 		return error_prefix(error, "slashing_protection");
+	job->has_document = text && api_call_of(job->call)->api->slashing_protection;
 	(void)json_object_del(job->body, "slashing_protection");
 	memcpy(job->genesis_validators_root, document.genesis_validators_root, ROOT_SIZE);
 	for (size_t i = 0; i < job->count; i++)
@@ -290,7 +341,7 @@ void api_import_keystores(struct http_call *call, const char *identifier)
 	(void)identifier;
 	if (!api_authorize_manager(call))
 		return;
-	(void)json_budget_was_exceeded();
+	json_budget_begin(call->body.size);
 	job = (struct api_import *)memory_allocate_zeroed(1, sizeof *job);
 	api_call_of(call)->import = job;
 	job->call = call;

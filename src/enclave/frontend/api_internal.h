@@ -86,7 +86,7 @@ void api_append_text(struct buffer *text, const char *message);
 /* Its two halves, for an answer that has several refusals in it. */
 void api_log_refusal(const struct http_call *call, unsigned status, const char *message);
 void api_append_error(struct buffer *text, unsigned status, const char *message);
-/* 400, or 503 when it was memory that parsing lacked (clear json_budget_was_exceeded() before parsing). Returns which. */
+/* 400, or 503 when it was memory that parsing lacked (json_budget_begin() before parsing). Returns which. */
 unsigned api_answer_bad_request(struct http_call *call, const struct error *error);
 
 /* 96 hex digits, 0x or 0X optional. */

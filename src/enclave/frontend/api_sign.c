@@ -260,7 +260,7 @@ void api_sign(struct http_call *call, const char *identifier)
 	struct error error;
 
 	state->started_us = clock_monotonic_us();
-	(void)json_budget_was_exceeded();
+	json_budget_begin(call->body.size);
 	if (!sign_request_cache_parse(state->api->requests, call->body, state->public_key, &message, &error)) {
 		api_count_signing(0, api_answer_bad_request(call, &error), NULL);
 		return;

@@ -134,15 +134,13 @@ void api_check_health(struct http_call *call, const char *identifier)
 static void on_high_watermark(void *context, const union message *answer, const struct error *error)
 {
 	struct http_call *call = (struct http_call *)context;
-	AUTO_JSON json_t *object = NULL;
 	AUTO_BUFFER struct buffer body = {0};
 
 	if (!answer) {
 		api_answer_error(call, 503, error->message, NULL);
 		return;
 	}
-	object = high_watermark_to_json(&answer->health_result.high_watermark);
-	json_write(object, &body);
+	high_watermark_write(&answer->health_result.high_watermark, &body);
 	http_call_answer(call, &(struct http_answer){.status = 200, .content_type = API_JSON, .body = buffer_view(&body)});
 }
 

@@ -9,13 +9,13 @@
 
 static _Atomic size_t used;
 static _Thread_local bool was_exceeded;
+static _Thread_local size_t limit = JSON_BUDGET_SIZE;
 
 static void *budget_allocate(size_t size)
 {
 	void *memory;
 
-	if (atomic_load_explicit(&used, memory_order_relaxed) >
-	    JSON_BUDGET_SIZE - (size < JSON_BUDGET_SIZE ? size : JSON_BUDGET_SIZE)) {
+	if (atomic_load_explicit(&used, memory_order_relaxed) > limit - (size < limit ? size : limit)) {
 		was_exceeded = true;
 		return NULL;
 	}
@@ -40,10 +40,13 @@ void json_budget_init(void)
 	json_set_alloc_funcs(budget_allocate, budget_free);
 }
 
+void json_budget_begin(size_t body_size)
+{
+	limit = body_size <= JSON_BUDGET_SMALL_BODY_SIZE ? JSON_BUDGET_SIZE : JSON_BUDGET_SIZE - JSON_BUDGET_RESERVE;
+	was_exceeded = false;
+}
+
 bool json_budget_was_exceeded(void)
 {
-	bool was = was_exceeded;
-
-	was_exceeded = false;
-	return was;
+	return was_exceeded;
 }

@@ -109,7 +109,7 @@ bool keeper_histories_ask(struct keeper_histories *histories, int asker_fd, cons
 	memcpy(history->public_key, request->public_key, sizeof history->public_key);
 	message_init(ret_to_ledger, MESSAGE_HISTORY, place);
 	ret_to_ledger->action = request->action;
-	ret_to_ledger->known_only = !was_loaded;
+	ret_to_ledger->known_only = request->action == HISTORY_ENABLE ? request->known_only != 0 : !was_loaded;
 	memcpy(ret_to_ledger->public_key, request->public_key, sizeof ret_to_ledger->public_key);
 	memcpy(ret_to_ledger->genesis_validators_root, request->genesis_validators_root, ROOT_SIZE);
 	copy_watermark(&ret_to_ledger->watermark, &request->watermark);
@@ -117,17 +117,25 @@ bool keeper_histories_ask(struct keeper_histories *histories, int asker_fd, cons
 	return true;
 }
 
-/* Only what is of our network may move the watermark that its duties are judged by. */
-static void merge(struct keeper_histories *histories, const struct keeper_history *history,
-		  const struct message_history_result *answer)
+/*
+ * Only what is of our network may move the watermark that its duties are judged by. And the other way round: a store that was set back does not
+ * make the history of a key that is moved elsewhere end before the last signature of ours.
+ */
+static void merge(struct keeper_histories *histories, const struct keeper_history *history, struct message_history_result *result)
 {
+	struct duty_memory *memory;
 	size_t number;
 
 	if (history->action == HISTORY_NEXT || history->action == HISTORY_READ_HIGH || history->action == HISTORY_SET_HIGH)
 		return;
-	if (answer->status == HISTORY_OK && histories->network->genesis_validators_root_known &&
-	    keeper_keys_find_record(histories->keys, history->public_key, &number))
-		slashing_raise(&keeper_keys_memory(histories->keys, number)->known, &answer->watermark);
+	if (result->status != HISTORY_OK || !histories->network->genesis_validators_root_known ||
+	    !keeper_keys_find_record(histories->keys, history->public_key, &number))
+		return;
+	memory = keeper_keys_memory(histories->keys, number);
+	slashing_raise(&memory->known, &result->watermark);
+	slashing_raise(&result->watermark, &memory->known);
+	if (memory->asked_count > 0)
+		slashing_raise(&result->watermark, &memory->asked);
 }
 
 /* The ledger's word on it. Where it has none, what was asked to stop stays stopped, and what is stopped does not begin. */
@@ -151,10 +159,10 @@ bool keeper_histories_answer(struct keeper_histories *histories, const struct me
 	    answer->status >= HISTORY_STATUS_COUNT)
 		return error_set(error, ERROR_PEER, "the ledger answers about a history that was not asked for");
 	history = &histories->under_way[answer->header.id];
-	merge(histories, history, answer);
 	note_retirement(histories, history, answer);
 	*ret_asker_fd = history->asker_fd;
 	*ret_result = *answer;
+	merge(histories, history, ret_result);
 	ret_result->header.id = history->id;
 	ret_result->is_loaded = history->was_loaded;
 	if (histories->network->genesis_validators_root_known) {

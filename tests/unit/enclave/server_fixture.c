@@ -67,7 +67,8 @@ static bool answer_history(int fd, const struct message_header *request)
 	return message_send(fd, &result, &error);
 }
 
-void fixture_keeper(int fd, const struct fixture_options *options, struct message_sign *ret_last)
+void fixture_keeper(int fd, const struct fixture_options *options, struct message_sign *ret_last,
+		    struct message_history *ret_last_history)
 {
 	union message message;
 	struct error error;
@@ -83,6 +84,8 @@ void fixture_keeper(int fd, const struct fixture_options *options, struct messag
 			continue;
 		}
 		if (message.header.type == MESSAGE_HISTORY) {
+			if (ret_last_history)
+				*ret_last_history = message.history;
 			alive = answer_history(fd, &message.header);
 			continue;
 		}
@@ -99,7 +102,7 @@ static void *keeper_thread(void *context)
 {
 	struct fixture *fixture = (struct fixture *)context;
 
-	fixture_keeper(fixture->keeper_fds[1], &fixture->options, &fixture->last);
+	fixture_keeper(fixture->keeper_fds[1], &fixture->options, &fixture->last, &fixture->last_history);
 	return NULL;
 }
 

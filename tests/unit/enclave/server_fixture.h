@@ -42,6 +42,7 @@ struct fixture {
 	int keeper_fds[2]; /* ours, the keeper's */
 	pthread_t keeper_thread;
 	struct message_sign last; /* that the keeper got; read it after the answer */
+	struct message_history last_history;
 	struct signing_policy policy;
 	struct key_manager key_manager;
 	int control_fds[2]; /* with a key manager: ours, control's; the test is control */
@@ -59,7 +60,9 @@ void fixture_prepare(struct fixture *fixture);
 void fixture_release(struct fixture *fixture);
 
 /* The keeper's loop over its end of a pair, until it is closed. */
-void fixture_keeper(int fd, const struct fixture_options *options, struct message_sign *ret_last);
+/* `ret_last_history` may be NULL. */
+void fixture_keeper(int fd, const struct fixture_options *options, struct message_sign *ret_last,
+		    struct message_history *ret_last_history);
 
 void fixture_connect(struct fixture *fixture, struct tls_client *client);
 /* One request on a connection of its own; fails the test when no answer comes. */

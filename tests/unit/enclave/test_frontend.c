@@ -148,7 +148,7 @@ static void *keep(void *context)
 	static const struct fixture_options options = {.key_count = 3};
 	struct role *role = (struct role *)context;
 
-	fixture_keeper(role->ours[KEEPER], &options, &role->last);
+	fixture_keeper(role->ours[KEEPER], &options, &role->last, NULL);
 	return NULL;
 }
 

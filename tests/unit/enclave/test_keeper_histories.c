@@ -89,6 +89,30 @@ static void what_was_signed_elsewhere_counts(void **state)
 	(void)stop_keeper(&keeper);
 }
 
+/* A store that was set back must not give a document that ends before our last signature, nor before one that is on its way. */
+static void what_the_store_forgot_is_in_the_answer(void **state)
+{
+	struct keeper_process keeper = start_loaded_keeper();
+	const struct watermark forgotten = {.has_attestation = true, .source_epoch = 1, .target_epoch = 2};
+	struct message_sign vote = attestation_request(&keeper, 5, 6, 1);
+	struct message_sign block = block_request(&keeper, 100, 1);
+	struct message_history retire = history_request(&keeper, HISTORY_RETIRE);
+	struct message_history_result result;
+	struct message_sign_result signed_vote = sign_durably(&keeper, &vote);
+
+	(void)state;
+	send_request(&keeper, &block);
+	(void)receive_commit(&keeper);
+	result = ask_durably(&keeper, &retire, &forgotten);
+	assert_int_equal(result.status, HISTORY_OK);
+	assert_int_equal(result.watermark.source_epoch, 5);
+	assert_int_equal(result.watermark.target_epoch, 6);
+	assert_memory_equal(result.watermark.attestation_root, signed_vote.signing_root, ROOT_SIZE);
+	assert_true(result.watermark.has_block);
+	assert_int_equal(result.watermark.block_slot, 100);
+	(void)stop_keeper(&keeper);
+}
+
 static void a_retired_key_stops_at_once(void **state)
 {
 	struct keeper_process keeper = start_loaded_keeper();
@@ -412,6 +436,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_signed_elsewhere_counts),
+		cmocka_unit_test(what_the_store_forgot_is_in_the_answer),
 		cmocka_unit_test(a_retired_key_stops_at_once),
 		cmocka_unit_test(a_retired_key_signs_nothing_of_any_type),
 		cmocka_unit_test(the_ledger_may_know_of_a_retirement_first),

@@ -105,7 +105,7 @@ static const char whole_row[] =
 	"{\"pubkey\":{\"S\":\"" PUBKEY "\"},\"genesis_validators_root\":{\"S\":\"" ROOT07 "\"},\"block_slot\":{\"N\":\"10\"},"
 	"\"block_root\":{\"S\":\"" ROOT2 "\"},\"source_epoch\":{\"N\":\"4\"},\"target_epoch\":{\"N\":\"5\"},"
 	"\"attestation_root\":{\"S\":\"" ROOT0 "\"},\"retired\":{\"BOOL\":true},\"begun_at\":{\"N\":\"1000\"},"
-	"\"origin\":{\"S\":\"imported\"},\"somebody\":{\"S\":\"else\"}}";
+	"\"origin\":{\"S\":\"imported\"},\"edits\":{\"N\":\"3\"},\"somebody\":{\"S\":\"else\"}}";
 
 static void a_row_is_read(void **state)
 {
@@ -176,16 +176,17 @@ static void a_replacement_is_for_what_was_found(void **state)
 	row.watermark.block_slot = 11;
 	row.is_retired = false;
 	update = dynamodb_row_replace("t", (const uint8_t[BLS_PUBLIC_KEY_SIZE]){1}, item, &row);
-	assert_string_equal(text_of(update, "UpdateExpression"), "SET block_slot = :new1, retired = :new6");
+	assert_string_equal(text_of(update, "UpdateExpression"), "SET block_slot = :new1, retired = :new6, edits = :edited");
 	assert_string_equal(
 		text_of(update, "ConditionExpression"),
 		"attribute_exists(pubkey) AND genesis_validators_root = :old0 AND block_slot = :old1 AND block_root = :old2"
 		" AND source_epoch = :old3 AND target_epoch = :old4 AND attestation_root = :old5 AND retired = :old6"
-		" AND begun_at = :old7 AND origin = :old8");
-	assert_values(update, "{\":old0\":{\"S\":\"" ROOT07 "\"},\":old1\":{\"N\":\"10\"},\":old2\":{\"S\":\"" ROOT2 "\"},"
-			      "\":old3\":{\"N\":\"4\"},\":old4\":{\"N\":\"5\"},\":old5\":{\"S\":\"" ROOT0 "\"},"
-			      "\":old6\":{\"BOOL\":true},\":old7\":{\"N\":\"1000\"},\":old8\":{\"S\":\"imported\"},"
-			      "\":new1\":{\"N\":\"11\"},\":new6\":{\"BOOL\":false}}");
+		" AND begun_at = :old7 AND origin = :old8 AND edits = :edits");
+	assert_values(update,
+		      "{\":old0\":{\"S\":\"" ROOT07 "\"},\":old1\":{\"N\":\"10\"},\":old2\":{\"S\":\"" ROOT2 "\"},"
+		      "\":old3\":{\"N\":\"4\"},\":old4\":{\"N\":\"5\"},\":old5\":{\"S\":\"" ROOT0 "\"},"
+		      "\":old6\":{\"BOOL\":true},\":old7\":{\"N\":\"1000\"},\":old8\":{\"S\":\"imported\"},"
+		      "\":new1\":{\"N\":\"11\"},\":new6\":{\"BOOL\":false},\":edits\":{\"N\":\"3\"},\":edited\":{\"N\":\"4\"}}");
 }
 
 static void a_row_is_made_where_there_is_none(void **state)
@@ -196,14 +197,14 @@ static void a_row_is_made_where_there_is_none(void **state)
 
 	(void)state;
 	assert_null(dynamodb_row_replace("t", (const uint8_t[BLS_PUBLIC_KEY_SIZE]){1}, NULL, &nothing));
-	assert_string_equal(text_of(update, "UpdateExpression"), "SET begun_at = :new7, origin = :new8");
+	assert_string_equal(text_of(update, "UpdateExpression"), "SET begun_at = :new7, origin = :new8, edits = :edited");
 	assert_string_equal(text_of(update, "ConditionExpression"),
 			    "attribute_not_exists(pubkey) AND attribute_not_exists(genesis_validators_root) AND"
 			    " attribute_not_exists(block_slot) AND attribute_not_exists(block_root) AND"
 			    " attribute_not_exists(source_epoch) AND attribute_not_exists(target_epoch) AND"
 			    " attribute_not_exists(attestation_root) AND attribute_not_exists(retired) AND"
-			    " attribute_not_exists(begun_at) AND attribute_not_exists(origin)");
-	assert_values(update, "{\":new7\":{\"N\":\"1000\"},\":new8\":{\"S\":\"fresh\"}}");
+			    " attribute_not_exists(begun_at) AND attribute_not_exists(origin) AND attribute_not_exists(edits)");
+	assert_values(update, "{\":new7\":{\"N\":\"1000\"},\":new8\":{\"S\":\"fresh\"},\":edited\":{\"N\":\"1\"}}");
 }
 
 int main(void)

@@ -144,7 +144,18 @@ static void keys_without_history_can_be_left_alone(void **state)
 	assert_int_equal(commit(store, on_chain(7, block(2, 11, 1))).outcome, STORE_RETIRED);
 	known_only.public_key[0] = 2;
 	assert_int_equal(ask(store, known_only).outcome, STORE_DURABLE); /* that it is retired is known of it */
+	/* Enabled, and as before nothing is known of what it signed. */
+	known_only.action = STORE_ENABLE;
+	assert_int_equal(ask(store, known_only).outcome, STORE_DURABLE);
+	assert_int_equal(ask(store, known_only).outcome, STORE_UNKNOWN);
+	assert_int_equal(commit(store, known(on_chain(7, block(2, 11, 1)))).outcome, STORE_NO_HISTORY);
+	known_only.public_key[0] = 1;
+	assert_false(ask(store, known_only).is_retired);
+	assert_int_equal(commit(store, on_chain(7, block(1, 11, 1))).outcome, STORE_DURABLE);
+	known_only.public_key[0] = 3;
+	assert_int_equal(ask(store, known_only).outcome, STORE_UNKNOWN);
 	assert_int_equal(ask(store, act(3, STORE_ENABLE)).outcome, STORE_DURABLE);
+	assert_int_equal(commit(store, known(on_chain(7, block(3, 11, 1)))).outcome, STORE_DURABLE);
 }
 
 static void a_group_is_done_in_order(void **state)
