@@ -289,8 +289,10 @@ class Inside(Keys):
         self.generate("-n", 2, "--births-out", self.births)
         good = json.loads(self.births.read_text())
         self.assertIn("never left", self.verify(self.births).stdout)
-        self.assertIn("root", run("attest", "verify", self.births, check=1).stderr)
-        self.assertIn("PCR0", self.verify(self.births, "--pcr0", "00" * 48, check=1).stderr)
+        refused = run("attest", "verify", self.births, check=3).stderr
+        self.assertIn("error: attestation document: cabundle: the root is not the pinned one", refused)
+        self.assertIn("--root D/sim/attestation-root.pem", refused)
+        self.assertIn("PCR0", self.verify(self.births, "--pcr0", "00" * 48, check=3).stderr)
         document = bytearray(base64.b64decode(good["attestation_document_b64"]))
         document[len(document) // 2] ^= 1
         for name, value in [("public_keys", good["public_keys"][::-1]), ("public_keys", good["public_keys"][:1]),
@@ -300,7 +302,7 @@ class Inside(Keys):
             with self.subTest(name=name, value=value):
                 changed = self.folder / "changed.json"
                 changed.write_text(json.dumps({**good, name: value}))
-                self.verify(changed, check=1)
+                self.verify(changed, check=3)
         for value, text in [([], "empty"), ([7], "public_keys[0]"), ("x", "public_keys")]:
             changed.write_text(json.dumps({**good, "public_keys": value}))
             self.assertIn(text, self.verify(changed, check=2).stderr)
@@ -312,7 +314,7 @@ class Inside(Keys):
         new = self.folder / "new.cms"
         for options, code, text in [
             (["-n", 1001], 2, "at most 1000"), (["-n", 1, "--dry-run"], 2, "--dry-run"), (["-n", 1, "--first-index", 3], 2, "--first-index"),
-            (["-n", 1, "--mnemonic-out", new], 2, "give both or none"), (["-n", 1, "--recovery-key", weak], 2, "give both or none"),
+            (["-n", 1, "--pcr0", "zz"], 2, "--pcr0: not 96 hex digits"), (["-n", 1, "--mnemonic-out", new], 2, "give both or none"), (["-n", 1, "--recovery-key", weak], 2, "give both or none"),
             (["-n", 1, "--recovery-key", self.births, "--mnemonic-out", new], 2, "births.json"),
             (["-n", 1, "--recovery-key", weak, "--mnemonic-out", new], 2, "at least 2048 bits"),
         ]:

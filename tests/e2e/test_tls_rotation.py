@@ -153,9 +153,9 @@ class Rotation(SignerTest):
         self.up()
         for options, text in [(["--days", 0, "--names", ""], "--names: empty"), (["--days", 826], "--days"), (["--names", "a b,-"], "names["),
                               (["--outside", "--pcr0", "ab"], "--pcr0"), (["--tls-cert", "x", "--outside"], "--outside"),
-                              (["--activate", "--outside"], "--activate")]:
+                              (["--activate", "--outside"], "--activate"), (["--pcr0", "zz"], "--pcr0: not 96 hex digits")]:
             self.assertIn(text, self.tls("rotate", *options, check=2))
-        self.assertIn("PCR0", self.tls("rotate", "--pcr0", "ab" * 48, check=1))
+        self.assertIn("PCR0", self.tls("rotate", "--pcr0", "ab" * 48, check=3))
         self.assertIsNone(self.tls("show")["next"])
         self.tls("rotate", "--dry-run")
         self.assertIsNone(self.tls("show")["next"])
