@@ -91,7 +91,7 @@ static struct history_source *open_folder(const char *dir, struct error *error)
 	if (!local_folder_init(dir, &folder, error))
 		return NULL;
 	if (!file_exists(folder.settings))
-		return error_set(error, ERROR_NOT_FOUND, "there is no local signer in %s", folder.path), NULL;
+		return (void)local_folder_missing(&folder, error), NULL;
 	if (!local_settings_read(folder.settings, &settings, error))
 		return NULL;
 	control = local_control_address(&folder, &settings);

@@ -190,7 +190,8 @@ static int parse_and_run(const struct change *change, int argc, char **argv)
 	const char *to = NULL;
 	const struct option options[] = {
 		{"dry-run", OPTION_FLAG, &dry_run, NULL, "change nothing, say what would be changed"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_ANY_STATE),
+		INVENTORY_ROWS_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print one JSON object"},
 		{"to", OPTION_TEXT, &to, "UUID", "the signer that gets them"},
 	};

@@ -112,7 +112,8 @@ int keys_export_deposits_main(int argc, char **argv)
 	const struct option options[] = {
 		{"out", OPTION_TEXT, &out, "DIR", "folder for the file"},
 		{"dry-run", OPTION_FLAG, &dry_run, NULL, "check the deposits and write nothing"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_ANY_STATE),
+		INVENTORY_ROWS_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print {\"file\":\"…\",\"deposits\":N,\"dry_run\":false}"},
 	};
 	size_t count;

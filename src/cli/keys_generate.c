@@ -280,7 +280,11 @@ int keys_generate_main(int argc, char **argv)
 		{"fresh", OPTION_FLAG, &request.fresh, NULL, "keys of --mnemonic-file never signed anything, anywhere"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL,
 		 "change nothing, print the keys; of a new mnemonic they are examples"},
-		INVENTORY_PLACE_OPTIONS(request.place),
+		INVENTORY_PLACE_OPTIONS(request.place, INVENTORY_RUNNING),
+		INVENTORY_ROWS_OPTIONS(request.place),
+		INVENTORY_SEAL_OPTIONS(request.place),
+		INVENTORY_FLEET_OPTION(request.place),
+		INVENTORY_ENCLAVE_OPTION(request.place),
 		{"json", OPTION_FLAG, &request.as_json, NULL,
 		 "print {\"public_keys\":[…],\"already_present\":N,\"dry_run\":false}"},
 	};

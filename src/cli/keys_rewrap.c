@@ -229,7 +229,9 @@ int keys_rewrap_main(int argc, char **argv)
 	bool dry_run = false, as_json = false;
 	const struct option options[] = {
 		{"dry-run", OPTION_FLAG, &dry_run, NULL, "change nothing, say how many keys would be rewrapped"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_RUNNING),
+		INVENTORY_ROWS_OPTIONS(place),
+		INVENTORY_ENCLAVE_OPTION(place),
 		{"json", OPTION_FLAG, &as_json, NULL,
 		 "print {\"rewrapped\":N,\"failed\":[{\"public_key\",\"message\"}],\"dry_run\":false}"},
 	};

@@ -79,7 +79,9 @@ int tls_create_main(int argc, char **argv)
 		TLS_WISH_OPTIONS(request.wish),
 		{"ca-out", OPTION_TEXT, &request.ca_out, "F", "write what clients have to trust; default a local signer's ca.pem"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL, "change nothing"},
-		INVENTORY_PLACE_OPTIONS(request.place),
+		INVENTORY_PLACE_OPTIONS(request.place, INVENTORY_RUNNING),
+		INVENTORY_SEAL_OPTIONS(request.place),
+		INVENTORY_ENCLAVE_OPTION(request.place),
 		{"json", OPTION_FLAG, &request.as_json, NULL, "print the certificate's facts as an object"},
 	};
 	bool done;

@@ -76,12 +76,16 @@ class Fleet(FleetTest):
 
         self.assertIn("--region: missing", refused("--table", KEYS))
         self.assertIn("--uuid: missing", refused("--table", KEYS, "--region", "us-east-1"))
-        self.assertIn("only with --outputs or --table", refused("--network", "hoodi"))
+        self.assertIn("--network: only with --outputs or --table", refused("--network", "hoodi"))
+        for verb, option in [("list", "--kms-key"), ("deactivate", "--control"), ("import", "--control"), ("rewrap", "--fleet")]:
+            self.assertIn(f"unknown option {option}", refused(*self.where, option, "x", verb=verb))
+        for verb in ["create", "rotate", "show"]:
+            self.assertIn("unknown option --uuid", run("tls", verb, "--uuid", UUID, check=2).stderr)
         self.assertIn("give one of them", refused(*self.where, "--dir", self.lent))
         self.assertIn("--network", refused(*self.where, *credentials, "--network", "nowhere"))
         self.assertIn("no AWS credentials", refused(*self.where, code=1))
         self.assertIn("ResourceNotFoundException", refused("--table", "Nowhere", *self.where[2:], *credentials, code=1))
-        generate = ["-n", 1, "--withdrawal-address", ADDRESS, *self.where, *credentials]
+        generate = ["-n", 1, "--withdrawal-address", ADDRESS, *self.where, *self.sealing, *credentials]
         mnemonic = self.folder / "mnemonic.txt"
         self.assertIn("--pcr0: missing", refused(*generate, "--inside", verb="generate"))
         self.assertIn("zero", refused(*generate, "--withdrawal-address", "0x" + "0" * 40, "--mnemonic-out", mnemonic, verb="generate"))
@@ -164,7 +168,7 @@ class SealedCredentials(FleetTest):
                 self.credentials("lender")]
 
     def seal(self, *options, check=0):
-        where = ["--tls-table", TLS, "--credentials", self.endpoints["operator_credentials_file"], *self.where[4:]]
+        where = ["--tls-table", TLS, "--credentials", self.endpoints["operator_credentials_file"], *self.where[4:], *self.sealing]
         return run("slashing", "credentials", *options, *where, check=check)
 
     def test_sealed(self):

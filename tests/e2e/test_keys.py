@@ -83,7 +83,8 @@ class Table(Keys):
         self.assertFalse(self.listed()[key]["active"])
         self.keys("activate", key)
         folder, password, _ = self.keystores()
-        self.assertIn("simulator", self.keys("import", folder, "--password-file", password, check=1))
+        refused = self.keys("import", folder, "--password-file", password, check=1)
+        self.assertIn(f"start it: ensign local up --dir {self.folder / 'signer'}\n", refused)
         self.assertEqual(self.up()["public_keys"], [key])
 
     def test_assign(self):
@@ -137,7 +138,7 @@ class Table(Keys):
                 self.assertIn(text, self.keys(verb, *arguments, check=code))
         self.assertTrue(self.listed()[up["public_keys"][0]]["active"], "nothing is changed when one of them is wrong")
         done = run("keys", "list", "--dir", self.folder / "nowhere", check=1)
-        self.assertIn("no local signer", done.stderr)
+        self.assertIn(f"there is no local signer in {self.folder}/nowhere; ensign local up --dir {self.folder}/nowhere makes one", done.stderr)
 
 
 class Generate(Keys):

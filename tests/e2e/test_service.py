@@ -47,9 +47,9 @@ class ServiceTest(SignerTest):
         self.flag("false")
         self.image = self.folder / "signer.eif"
         self.pcr0 = self.build_image(self.image)
-        where = ["--region", REGION, "--kms-key", self.key, "--fleet", "fleet"]
+        where = ["--region", REGION, "--kms-key", self.key]
         made = self.cloud.ensign("keys", "generate", "-n", 2, "--withdrawal-address", ADDRESS, "--mnemonic-out", self.folder / "mnemonic", "--table", KEYS, "--uuid", UUID,
-                                 *where, "--json")
+                                 *where, "--fleet", "fleet", "--json")
         self.public_keys = json.loads(made)["public_keys"]
         self.anchors = self.folder / "anchors.pem"
         self.cloud.ensign("tls", "create", "--outside", "--names", "localhost,127.0.0.1", "--ca-out", self.anchors, "--table", TLS, *where)
