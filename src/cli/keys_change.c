@@ -38,7 +38,7 @@ static bool deactivate(struct inventory *inventory, const struct key_row *row, c
 /* Of a key that was born in the enclave its row is all that there is, so it takes two steps to lose it. */
 static bool wants_removal(const struct key_row *row, struct error *error)
 {
-	return !row->active || error_set(error, ERROR_INPUT, "0x%s: is active; deactivate it first", row->pubkey);
+	return !row->active || error_set(error, ERROR_IO, "0x%s: is active; ensign keys deactivate comes first", row->pubkey);
 }
 
 static bool remove_row(struct inventory *inventory, const struct key_row *row, const char *to, struct error *error)

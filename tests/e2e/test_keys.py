@@ -46,7 +46,7 @@ class Table(Keys):
         # One data key an import.
         self.assertEqual(len({rows[key]["data_key_id"] for key in keys}), 1)
         self.assertEqual(self.sign(up, keys[0], attestation(10))[0], 200)
-        self.assertIn("is active", self.keys("remove", keys[0], check=2))
+        self.assertIn("is active", self.keys("remove", keys[0], check=1))
         self.assertEqual(self.keys("deactivate", keys[0], "--dry-run"), {"deactivated": [keys[0]], "dry_run": True})
         self.assertEqual(self.sign(up, keys[0], randao(1))[0], 200)
         self.assertEqual(self.keys("deactivate", keys[0]), {"deactivated": [keys[0]], "dry_run": False})
@@ -86,6 +86,10 @@ class Table(Keys):
         refused = self.keys("import", folder, "--password-file", password, check=1)
         self.assertIn(f"start it: ensign local up --dir {self.folder / 'signer'}\n", refused)
         self.assertEqual(self.up()["public_keys"], [key])
+
+    def test_nothing_to_import(self):
+        self.up()
+        self.assertNotIn("goes on", self.keys("import", self.folder / "nowhere", "--password-file", self.folder / "x", check=2))
 
     def test_assign(self):
         """To another signer of the table and back; nobody signs with it meanwhile."""
@@ -197,6 +201,7 @@ class Generate(Keys):
                          (5, {*made, *again["public_keys"], *fresh}))
         self.assertEqual({one["withdrawal_credentials"][24:] for one in deposits}, {ADDRESS[2:].lower()})
         self.assertIn("has no deposit", self.keys("export-deposits", up["public_keys"][0], "--out", self.folder, check=1))
+        self.assertEqual(self.keys("export-deposits", *fresh, "--out", self.folder / "new")["file"].rpartition("/")[0], str(self.folder / "new"))
 
     def test_interrupted(self):
         up = self.up()
