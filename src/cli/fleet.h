@@ -24,7 +24,7 @@ struct fleet_place {
 		 "JSON file, or imds: the instance's role; default: where AWS's own tools find them"},                             \
 		{"timeout", OPTION_NUMBER, &(place).timeout_s, "S", "how long to wait for the instances; default 300"},            \
 	{                                                                                                                          \
-		"json", OPTION_FLAG, &(place).as_json, NULL, "print one JSON object"                                               \
+		"json", OPTION_FLAG, &(place).as_json, NULL, "print an array of objects, one for each instance"                    \
 	}
 
 struct fleet {

@@ -248,7 +248,7 @@ static void print(const struct generate_request *request, const struct generate_
 		      request->dry_run ? "would be made" : "made", outcome->present);
 	if (request->dry_run || json_array_size(outcome->made) == 0)
 		return;
-	(void)fprintf(stderr, "Their deposits: ensign keys export-deposits\n");
+	(void)fprintf(stderr, "Their deposits: ensign keys export-deposits --out DIR\n");
 	print_fresh_advice(request);
 	if (request->mnemonic_out)
 		(void)fprintf(stderr, "The mnemonic is in %s%s. Move it off this machine.\n", request->mnemonic_out,

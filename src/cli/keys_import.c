@@ -192,7 +192,9 @@ int keys_import_main(int argc, char **argv)
 	if (!check(&request, count, &error))
 		return command_fail(&error, "usage: %s", help.usage);
 	if (!run(&request, &outcome, &error))
-		return command_fail(&error, "%zu keys were imported; starting it again goes on with the others.", outcome.added);
+		return command_fail(&error,
+				    outcome.added ? "%zu keys were imported; starting it again goes on with the others." : NULL,
+				    outcome.added);
 	print(&request, &outcome);
 	return EXIT_CODE_OK;
 }
