@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/local_tls.h"
 
-#include <strings.h>
-
 #include "base/clock.h"
 #include "base/file.h"
 #include "crypto/certificate_facts.h"

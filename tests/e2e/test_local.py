@@ -3,12 +3,13 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
 import unittest
 
-from signer import PROGRAMS, Connection, SignerTest, attestation, block, processes_of, run, wait_for
+from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, block, processes_of, run, wait_for
 
 
 class Life(SignerTest):
@@ -356,6 +357,13 @@ class CommandLine(unittest.TestCase):
             page = run(*words, "--help", check=0).stdout
             self.assertIn("usage: ensign " + " ".join(words), page)
             self.assertIn("\n  ensign ", page, "no example")
+
+    def test_version(self):
+        """Of all programs that one has in one's hands, and the image's."""
+        [version] = re.findall(r"^  version: '(.*)',$", (TOP / "meson.build").read_text(), re.MULTILINE)
+        for name in ["ensign", "ensign-host", "ensign-enclave", "ensign-lambda", "ensign-sim", "image/ensign-enclave"]:
+            done = subprocess.run([PROGRAMS / name, "--version"], check=True, capture_output=True, text=True)
+            self.assertEqual(done.stdout, f"{pathlib.Path(name).name} {version}\n")
 
     def test_wrong(self):
         for words in [["nonsense"], ["local", "nonsense"], ["local", "up", "--nonsense"], ["local", "up", "extra"],
