@@ -9,6 +9,7 @@ import ssl
 import threading
 import unittest
 
+import support  # noqa: F401
 import certificates
 from signer import Connection, SignerTest, randao, run
 

@@ -5,6 +5,7 @@ import json
 import ssl
 import unittest
 
+import support  # noqa: F401
 import certificates
 from fleet_tables import KEYS, TLS, UUID, FleetTest
 from signer import Connection, attestation, run, wait_for

@@ -10,6 +10,7 @@ import subprocess
 import time
 import unittest
 
+import support  # noqa: F401
 from signer import PROGRAMS, Connection, SignerTest, attestation, randao, run
 
 OWN_VECTORS = pathlib.Path(os.environ["ENSIGN_OWN_VECTORS"])

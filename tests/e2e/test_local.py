@@ -9,6 +9,7 @@ import socket
 import subprocess
 import unittest
 
+import support  # noqa: F401
 from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, block, processes_of, run, wait_for
 
 

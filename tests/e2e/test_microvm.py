@@ -13,6 +13,7 @@ import sys
 import time
 import unittest
 
+import support  # noqa: F401
 import eif
 import signer
 from signer import TOP, Connection, SignerTest, attestation, block, run

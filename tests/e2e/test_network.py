@@ -4,6 +4,7 @@ import hashlib
 import json
 import unittest
 
+import support  # noqa: F401
 from signer import OWN_VECTORS, Connection, SignerTest, attestation, randao, run
 
 DEVNET = OWN_VECTORS / "network/devnet.yaml"

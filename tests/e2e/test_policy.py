@@ -4,6 +4,7 @@ import json
 import re
 import unittest
 
+import support  # noqa: F401
 from signer import TOP, Connection, SignerTest, attestation, block, deposit, randao, run, voluntary_exit, wait_for
 
 UNKNOWN_KEY = "0x" + "ab" * 48

@@ -4,7 +4,6 @@ which is killed, and both of which are replaced, while clients sign."""
 import http.client
 import json
 import os
-import pathlib
 import ssl
 import subprocess
 import sys
@@ -12,11 +11,10 @@ import threading
 import time
 import unittest
 
+import support  # noqa: F401
+from balancer import Balancer
+from cloud import REGION, TOP, Cloud, Instance, stub_kernel
 from signer import MAINNET_ROOT, PROGRAMS, Connection, SignerTest, attestation, randao, wait_for
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from balancer import Balancer  # noqa: E402
-from cloud import REGION, TOP, Cloud, Instance, stub_kernel  # noqa: E402
 
 ADDRESS = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 UUID = "40eec9d0-6a37-11ed-bce8-02f9df3f099e"

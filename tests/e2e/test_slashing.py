@@ -5,6 +5,7 @@ import shutil
 import time
 import unittest
 
+import support  # noqa: F401
 from signer import MAINNET_ROOT, Connection, SignerTest, attestation, block, run
 
 OTHER_ROOT = "0x" + "99" * 32

@@ -14,6 +14,7 @@ import threading
 import time
 import unittest
 
+import support  # noqa: F401
 import certificates
 from parent import ParentTest
 from signer import Connection, SignerTest, randao, run, voluntary_exit

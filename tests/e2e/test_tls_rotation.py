@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 import unittest
 
+import support  # noqa: F401
 import certificates
 from signer import Connection, SignerTest, randao, run
 

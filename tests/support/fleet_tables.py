@@ -7,13 +7,10 @@ import socket
 import sqlite3
 import ssl
 import subprocess
-import sys
 
 import certificates
 from signer import PROGRAMS, Connection, SignerTest, randao, run, wait_for
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from table import Door, Emulator, needs_emulator  # noqa: E402
+from table import Door, Emulator, needs_emulator
 
 UUID = "6b1f4e2a-0c57-4f0e-9d3c-2f4d1b6a7c10"
 KEYS, TLS = "ValidatorKeys", "TLSKeys"
