@@ -9,7 +9,7 @@
 static const struct command top_commands[] = {
 	{"local", "a whole signer on this machine: up, status, reload, logs, down", local_main},
 	{"keys", "the validator keys of a signer: generate, import, list, rewrap, remove", keys_main},
-	{"tls", "the server's key and certificate: create, rotate, show", tls_main},
+	{"tls", "the server's key and certificate: create, rotate, show; who may connect", tls_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
 	{"image", "build, sign, measure and check enclave images", image_main},
 	{"attest", "check what an enclave attests", attest_main},
