@@ -6,7 +6,7 @@ export BUILD FUZZ_SECONDS
 
 .PHONY: build setup demo test bench chaos lint fuzz reproduce dist clean help
 
-build: setup
+build: setup       # what plain `make` does: install what is missing, configure and build, into build/
 	ninja -C $(BUILD)
 
 setup:             # install what is missing (Debian packages, blst) and configure
@@ -37,7 +37,7 @@ dist: build        # a release, in dist/; CONFIG=enclave.json: with the enclave'
 	scripts/get-kernel
 	scripts/dist
 
-clean:
+clean:             # remove what was built here, dist/ too
 	rm -rf $(BUILD) build-asan build-tsan build-lint build-fuzz dist
 
 help:

@@ -10,7 +10,7 @@ import sys
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TOP / "tests/support"), str(TOP / "tests/e2e")]
+sys.path.insert(0, str(TOP / "tests/support"))
 BUILD = TOP / os.environ.get("BUILD", "build")
 os.environ.setdefault("ENSIGN_PROGRAMS", str(BUILD / "src/bin"))
 ENSIGN = BUILD / "src/bin/ensign"

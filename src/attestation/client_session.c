@@ -88,7 +88,7 @@ static bool judge(const struct client_session_request *request, struct view nonc
 {
 	if (!attestation_verify(buffer_view(&session->document), request->root, clock_realtime_ms(), &session->attested, error)) {
 		error->code = ERROR_CRYPTO; /* a document that cannot be read proves as little as one that is wrong */
-		return error_prefix(error, "attestation document");
+		return false;
 	}
 	if (attestation_is_debug(&session->attested) && !request->allows_debug)
 		return error_set(error, ERROR_CRYPTO, "the enclave is in debug mode, so whoever runs it can read its memory");

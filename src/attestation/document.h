@@ -36,6 +36,8 @@ MUST_USE bool attestation_parse(struct view bytes, struct attestation_document *
  */
 MUST_USE bool attestation_verify(struct view bytes, X509 *root, uint64_t at_ms, struct attestation_document *ret_document,
 				 struct error *error);
+/* Whether that is why attestation_verify() failed: the document leads to another root than the pinned one. */
+bool attestation_is_other_root(const struct error *error);
 /* A measurement as people pass it on: 96 hex digits of either case. ERROR_INPUT, which begins with `name`. */
 MUST_USE bool attestation_parse_pcr(const char *name, const char *hex, uint8_t ret_pcr[NSM_PCR_SIZE], struct error *error);
 /* Whether the document's PCR `index` is this one (hex). ERROR_INPUT when `hex` is none, else ERROR_CRYPTO says which it is. */

@@ -16,6 +16,14 @@ static const struct certificate_role {
 } leaf_role = {"certificate", false, KU_DIGITAL_SIGNATURE, "digitalSignature"},
   ca_role = {"cabundle", true, KU_KEY_CERT_SIGN, "keyCertSign"};
 
+static const char other_root[] = "cabundle: the root is not the pinned one";
+
+/* The message is all that an error carries besides its code. */
+bool attestation_is_other_root(const struct error *error)
+{
+	return strstr(error->message, other_root) != NULL;
+}
+
 static void store_done(X509_STORE **store)
 {
 	X509_STORE_free(*store);
@@ -71,7 +79,7 @@ static bool intermediates_parse(const struct attestation_document *document, X50
 	if (!claimed_root)
 		return false;
 	if (X509_cmp(claimed_root, root) != 0)
-		return error_set(error, ERROR_CRYPTO, "cabundle: the root is not the pinned one");
+		return error_set(error, ERROR_CRYPTO, "%s", other_root);
 	for (size_t i = 1; i < document->cabundle_count; i++) {
 		AUTO_X509 X509 *certificate = certificate_parse(document->cabundle[i], "cabundle", error);
 

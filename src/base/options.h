@@ -42,7 +42,7 @@ enum exit_code {
 	EXIT_CODE_OK = 0,
 	EXIT_CODE_FAILED = 1,  /* it was tried and did not work; stderr says why and what to do next */
 	EXIT_CODE_USAGE = 2,   /* the command line or an input file is wrong; nothing was done */
-	EXIT_CODE_REFUSED = 3, /* a rule refused it: slashing protection, key policy, attestation */
+	EXIT_CODE_REFUSED = 3, /* a rule refused it: slashing protection, signing policy, key policy, attestation */
 };
 
 /* The exit code that fits an error. */

@@ -2,7 +2,10 @@
 /* One program, seven roles: started as init, it re-executes itself with --role for the others. */
 #include "enclave/role.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
+#include "base/version.h"
 #include "crypto/openssl_memory.h"
 
 static const struct {
@@ -17,6 +20,9 @@ int main(int argc, char **argv)
 {
 	struct error error = {0};
 
+	/* To a machine's init the kernel hands what its command line has too much. */
+	if (getpid() != 1 && version_print_if_asked("ensign-enclave", argc, argv))
+		return 0;
 	if (!openssl_use_wiping_memory(&error)) {
 		log_failure(LOG_LEVEL_ERROR, "not_started", &error);
 		return 1;

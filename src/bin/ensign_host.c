@@ -4,11 +4,12 @@
 #include "base/options.h"
 #include "base/process.h"
 #include "base/secret.h"
+#include "base/version.h"
 #include "crypto/openssl_memory.h"
 #include "host/service.h"
 
 static const struct command_help help = {
-	.usage = "ensign-host --config HOST.json | --instance [--config HOST.json]",
+	.usage = "ensign-host --config HOST.json | --instance [--config HOST.json] | --version",
 	.description =
 		"The daemon beside the enclave: starts it, gives it the sealed keys of the key table, relays the validator\n"
 		"clients' connections to it and its own to KMS, and starts it anew when it dies. It moves ciphertext and\n"
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
 	size_t positional_count;
 	bool wants_help;
 
+	if (version_print_if_asked("ensign-host", argc, argv))
+		return EXIT_CODE_OK;
 	log_init("host");
 	if (!prepare(&error))
 		return fail(&error);

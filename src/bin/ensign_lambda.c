@@ -5,16 +5,17 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process.h"
+#include "base/version.h"
 #include "crypto/openssl_memory.h"
 #include "lambda/function.h"
 
 static const struct command_help help = {
-	.usage = "ensign-lambda",
-	.description =
-		"The program of the stack's Lambda, for the runtime provided.al2023: call it bootstrap. It takes no options;\n"
-		"everything is in the environment (docs/lambda.md).\n"
-		"\n"
-		"Ends with 1 when it cannot start, or when Lambda cannot be understood.",
+	.usage = "ensign-lambda [--version]",
+	.description = "The program of the stack's Lambda, for the runtime provided.al2023: call it bootstrap. All of its settings "
+		       "are in\n"
+		       "the environment (docs/lambda.md).\n"
+		       "\n"
+		       "Ends with 1 when it cannot start, or when Lambda cannot be understood.",
 };
 
 /* How much memory may be locked is Lambda's to say; there is no swap to which it could go. */
@@ -67,6 +68,8 @@ int main(int argc, char **argv)
 	size_t positional_count = 0;
 	bool wants_help = false;
 
+	if (version_print_if_asked("ensign-lambda", argc, argv))
+		return EXIT_CODE_OK;
 	log_init("lambda");
 	log_set_format(LOG_FORMAT_JSON);
 	if (!options_parse(NULL, 0, argc, argv, NULL, 0, &positional_count, &wants_help, &error)) {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/process.h"
+#include "base/version.h"
 #include "crypto/openssl_memory.h"
 #include "sim/simulator.h"
 
@@ -58,7 +59,7 @@ int main(int argc, char **argv)
 		{"function-role", OPTION_TEXT, &sim.function_role_arn, "ARN",
 		 "of a Lambda function, whose credentials are in SIM/" SIM_FUNCTION_FILE "; default: none"}};
 	static const struct command_help help = {
-		"ensign-sim --dir SIM [--machine DIR] [--images DIR] [--role ARN] [--function-role ARN]",
+		"ensign-sim --dir SIM [--machine DIR] [--images DIR] [--role ARN] [--function-role ARN] | --version",
 		"Stands in for AWS on a laptop or in tests: a KMS that checks attestation documents against\n"
 		"key policies, the NSM that issues them, and the instance metadata service. It listens on\n"
 		"127.0.0.1 and, when it serves, writes SIM/endpoints.json. SIGTERM or SIGINT ends it.\n"
@@ -67,6 +68,8 @@ int main(int argc, char **argv)
 	size_t positional_count = 0;
 	bool want_help = false;
 
+	if (version_print_if_asked("ensign-sim", argc, argv))
+		return EXIT_CODE_OK;
 	log_init("sim");
 	(void)umask(077);
 	json_use_wiping_memory();

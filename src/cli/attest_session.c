@@ -4,6 +4,7 @@
 #include "attestation/client_session.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/attested.h"
 #include "cli/commands.h"
 #include "cli/signer_options.h"
 #include "crypto/certificate_file.h"
@@ -26,7 +27,8 @@ static bool read_nonce(const char *text, uint8_t ret_nonce[CLIENT_NONCE_MAX_SIZE
 static bool check_pcr(const char *option, unsigned index, const char *hex, const struct attestation_document *document,
 		      struct error *error)
 {
-	return !hex || attestation_check_pcr(document, index, hex, error) || error_prefix(error, "%s", option);
+	return !hex || attestation_check_pcr(document, index, hex, error) || error_prefix(error, "%s", option) ||
+	       attested_refuse(error);
 }
 
 static bool verify(const struct attest_session_request *request, struct client_session *ret_session, struct error *error)
@@ -39,14 +41,17 @@ static bool verify(const struct attest_session_request *request, struct client_s
 
 	if (!root)
 		return error_prefix(error, "--root");
+	if (!attested_option_check("--pcr0", request->pcr0, error) || !attested_option_check("--pcr8", request->pcr8, error))
+		return false;
 	if (!read_nonce(request->nonce, nonce, &nonce_size, error) ||
 	    !signer_target_use_certificate(&target, request->client_cert, request->client_key, error))
 		return false;
 	session.nonce = view_of(nonce, nonce_size);
 	session.client_chain_pem = buffer_view(&target.client_chain_pem);
 	session.client_key_pem = secret_view(&target.client_key_pem);
-	return client_session_verify(&session, ret_session, error) &&
-	       check_pcr("--pcr0", 0, request->pcr0, &ret_session->attested, error) &&
+	if (!client_session_verify(&session, ret_session, error))
+		return error->code == ERROR_CRYPTO && attested_refuse(error);
+	return check_pcr("--pcr0", 0, request->pcr0, &ret_session->attested, error) &&
 	       check_pcr("--pcr8", 8, request->pcr8, &ret_session->attested, error);
 }
 
@@ -87,13 +92,17 @@ int attest_session(const struct attest_session_request *request)
 {
 	AUTO_CLIENT_SESSION struct client_session session = {0};
 	struct error error = {0};
+	const char *advice;
 
 	if (!request->pcr0 && !request->pcr8) {
 		(void)error_set(&error, ERROR_INPUT, "--pcr0 or --pcr8: missing; which image is it to be?");
 		return command_fail(&error, NULL);
 	}
-	if (!verify(request, &session, &error) ||
-	    (request->cert_out && !file_write_atomic(request->cert_out, buffer_view(&session.certificate_pem), 0644, &error)))
+	if (!verify(request, &session, &error)) {
+		advice = attested_advice(request->root, &error);
+		return command_fail(&error, advice ? "%s" : NULL, advice);
+	}
+	if (request->cert_out && !file_write_atomic(request->cert_out, buffer_view(&session.certificate_pem), 0644, &error))
 		return command_fail(&error, NULL);
 	print(request, &session);
 	return EXIT_CODE_OK;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/attest_session.h"
+#include "cli/attested.h"
 #include "cli/commands.h"
 #include "crypto/certificate_file.h"
 
@@ -16,7 +17,8 @@ static const struct command_help help = {
 		"No CA is\n"
 		"needed for that: --cert-out writes the certificate that was proven, for the validator client to trust.\n"
 		"\n"
-		"  ensign attest verify --url https://signer:8443 --pcr0 $(jq -r .PCR0 image.json) --cert-out signer.pem\n"
+		"  ensign attest verify --url https://signer:8443 --pcr0 $(jq -r .Measurements.PCR0 image.json) --cert-out "
+		"signer.pem\n"
 		"\n"
 		"With FILE, "
 		"checks where validator keys were born: FILE is what `ensign keys generate --inside --births-out FILE` wrote. The "
@@ -27,9 +29,9 @@ static const struct command_help help = {
 		"made\n"
 		"them; --pcr0 says which it has to be. A debug enclave, whose PCRs are zero, proves nothing and is refused.\n"
 		"\n"
-		"  ensign attest verify births.json --pcr0 $(jq -r .PCR0 image.json)\n"
+		"  ensign attest verify births.json --pcr0 $(jq -r .Measurements.PCR0 image.json)\n"
 		"\n"
-		"Exit code 1: it does not hold.",
+		"Exit code 3: it does not hold.",
 };
 
 /* A thousand public keys are 100 KiB. */
@@ -102,13 +104,12 @@ static bool judge(const struct births *births, const char *root_path, const char
 
 	if (!root)
 		return error_prefix(error, "--root");
-	if (!birth_statement_verify(&births->statement, buffer_view(&births->document), root, ret_document, error)) {
-		error->code = ERROR_CRYPTO; /* a document that cannot be read proves as little as one that is wrong */
-		return error_prefix(error, "attestation document");
-	}
+	if (!birth_statement_verify(&births->statement, buffer_view(&births->document), root, ret_document, error))
+		return attested_refuse(error);
 	if (attestation_is_debug(ret_document))
-		return error_set(error, ERROR_CRYPTO, "the enclave was in debug mode, so whoever ran it could read its memory");
-	return !pcr0 || attestation_check_pcr(ret_document, 0, pcr0, error) || error_prefix(error, "--pcr0");
+		return error_set(error, ERROR_POLICY, "the enclave was in debug mode, so whoever ran it could read its memory");
+	return !pcr0 || attestation_check_pcr(ret_document, 0, pcr0, error) || error_prefix(error, "--pcr0") ||
+	       attested_refuse(error);
 }
 
 static void print(const struct births *births, const struct attestation_document *document, bool as_json)
@@ -148,6 +149,7 @@ int attest_verify_main(int argc, char **argv)
 	};
 	struct attestation_document document;
 	struct error error = {0};
+	const char *advice;
 	size_t count;
 	bool done;
 	int code;
@@ -162,8 +164,12 @@ int attest_verify_main(int argc, char **argv)
 		(void)error_set(&error, ERROR_INPUT, "FILE or --url U: give one of them, with the options that are for it");
 		return command_fail(&error, "usage: %s", help.usage);
 	}
-	if (!read_births(file, &births, &error) || !judge(&births, session.root, session.pcr0, &document, &error))
+	if (!attested_option_check("--pcr0", session.pcr0, &error) || !read_births(file, &births, &error))
 		return command_fail(&error, NULL);
+	if (!judge(&births, session.root, session.pcr0, &document, &error)) {
+		advice = attested_advice(session.root, &error);
+		return command_fail(&error, advice ? "%s" : NULL, advice);
+	}
 	print(&births, &document, session.as_json);
 	return EXIT_CODE_OK;
 }

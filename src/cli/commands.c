@@ -4,11 +4,12 @@
 #include "base/cleanup.h"
 #include "base/process.h"
 #include "base/secret.h"
+#include "base/version.h"
 
 static const struct command top_commands[] = {
-	{"local", "a whole signer on this machine: up, status, logs, down", local_main},
+	{"local", "a whole signer on this machine: up, status, reload, logs, down", local_main},
 	{"keys", "the validator keys of a signer: generate, import, list, rewrap, remove", keys_main},
-	{"tls", "the server's key and certificate: create, rotate, show", tls_main},
+	{"tls", "the server's key and certificate: create, rotate, show; who may connect", tls_main},
 	{"keystore", "make EIP-2335 keystores", keystore_main},
 	{"image", "build, sign, measure and check enclave images", image_main},
 	{"attest", "check what an enclave attests", attest_main},
@@ -25,7 +26,8 @@ static const struct command top_commands[] = {
 static const struct command_group top_group = {
 	.name = "ensign",
 	.description = "Operate Ensign, the Ethereum remote signer for AWS Nitro Enclaves.\n"
-		       "Try it here, without AWS:  ensign local up",
+		       "Try it here, without AWS:  ensign local up\n"
+		       "Which release this is:     ensign --version",
 	.commands = top_commands,
 	.count = ARRAY_SIZE(top_commands),
 };
@@ -112,7 +114,7 @@ static const struct command_group tls_group = {
 };
 
 static const struct command attest_commands[] = {
-	{"verify", "check where keys were born", attest_verify_main},
+	{"verify", "check whom a client talks to, or where keys were born", attest_verify_main},
 };
 
 static const struct command_group attest_group = {
@@ -321,6 +323,8 @@ int cli_main(int argc, char **argv)
 {
 	struct error error = {0};
 
+	if (version_print_if_asked("ensign", argc, argv))
+		return EXIT_CODE_OK;
 	if (!process_harden(&error))
 		return command_fail(&error, NULL);
 	json_use_wiping_memory();

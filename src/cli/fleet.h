@@ -18,13 +18,14 @@ struct fleet_place {
 /* An instance that boots takes two minutes, an enclave with its keys some seconds. */
 #define FLEET_TIMEOUT_S 300
 
-#define FLEET_PLACE_OPTIONS(place)                                                                                                 \
+#define FLEET_JSON "print an array of objects, one for each instance"
+#define FLEET_PLACE_OPTIONS(place, json_help)                                                                                      \
 	{"outputs", OPTION_TEXT, &(place).outputs, "F", "the stack's outputs; default output.json"},                               \
 		{"credentials", OPTION_TEXT, &(place).credentials, "FROM",                                                         \
 		 "JSON file, or imds: the instance's role; default: where AWS's own tools find them"},                             \
 		{"timeout", OPTION_NUMBER, &(place).timeout_s, "S", "how long to wait for the instances; default 300"},            \
 	{                                                                                                                          \
-		"json", OPTION_FLAG, &(place).as_json, NULL, "print one JSON object"                                               \
+		"json", OPTION_FLAG, &(place).as_json, NULL, json_help                                                             \
 	}
 
 struct fleet {

@@ -76,7 +76,7 @@ int fleet_refresh_main(int argc, char **argv)
 	struct fleet_place place = {0};
 	bool only_reload = false;
 	const struct option options[] = {
-		FLEET_PLACE_OPTIONS(place),
+		FLEET_PLACE_OPTIONS(place, FLEET_JSON),
 		{"reload", OPTION_FLAG, &only_reload, NULL, "have the hosts read the tables again, without a restart"},
 	};
 	bool done;

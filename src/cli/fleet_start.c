@@ -57,7 +57,7 @@ static int turn(const struct direction *direction, const struct fleet_place *pla
 static int run(const struct direction *direction, int argc, char **argv)
 {
 	struct fleet_place place = {0};
-	const struct option options[] = {FLEET_PLACE_OPTIONS(place)};
+	const struct option options[] = {FLEET_PLACE_OPTIONS(place, FLEET_JSON)};
 	bool done;
 	int code;
 

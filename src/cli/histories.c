@@ -91,7 +91,7 @@ static struct history_source *open_folder(const char *dir, struct error *error)
 	if (!local_folder_init(dir, &folder, error))
 		return NULL;
 	if (!file_exists(folder.settings))
-		return error_set(error, ERROR_NOT_FOUND, "there is no local signer in %s", folder.path), NULL;
+		return (void)local_folder_missing(&folder, error), NULL;
 	if (!local_settings_read(folder.settings, &settings, error))
 		return NULL;
 	control = local_control_address(&folder, &settings);
@@ -104,11 +104,25 @@ static struct history_source *open_folder(const char *dir, struct error *error)
 	return open_store(folder.store, &settings.network, error);
 }
 
+static bool check_table_options(const struct history_place *place, struct error *error)
+{
+	const struct {
+		const char *option;
+		const char *value;
+	} of_tables[] = {
+		{"--region", place->region}, {"--host", place->host}, {"--ca", place->ca}, {"--credentials", place->credentials}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_tables); i++) {
+		if (of_tables[i].value && !place->table)
+			return error_set(error, ERROR_INPUT, "%s: only with --outputs or --table", of_tables[i].option);
+	}
+	return true;
+}
+
 static struct history_source *open_place(const struct history_place *place, struct error *error)
 {
-	if (!place->table && (place->region || place->host || place->ca || place->credentials))
-		return error_set(error, ERROR_INPUT, "--region, --host, --ca and --credentials: only with --outputs or --table"),
-		       NULL;
+	if (!check_table_options(place, error))
+		return NULL;
 	if (place->control)
 		return open_control(place->control, error);
 	if (place->network && !place->store && !place->table)

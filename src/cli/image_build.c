@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
+#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/image_file.h"
 #include "cli/image_make.h"
@@ -51,7 +52,7 @@ int image_build_main(int argc, char **argv)
 	AUTO_IMAGE_FILE struct image_file file = {0};
 	AUTO_JSON json_t *object = NULL;
 	const char *out = NULL;
-	struct image_inputs inputs = {.name = "ensign", .version = ENSIGN_VERSION};
+	struct image_inputs inputs = {.name = "ensign", .version = version_text()};
 	const struct option options[] = {
 		{"kernel", OPTION_TEXT, &inputs.kernel, "K",
 		 "bzImage (x86-64) or Image (AArch64); default the project's own, which scripts/get-kernel builds"},

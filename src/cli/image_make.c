@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/version.h"
 #include "cli/kernel_file.h"
 #include "cli/release.h"
 #include "crypto/certificate_file.h"
@@ -120,7 +121,7 @@ static bool write_metadata(const struct image_inputs *inputs, struct parts *part
 	struct eif_metadata metadata = {
 		.image_name = inputs->name,
 		.image_version = inputs->version,
-		.build_tool_version = ENSIGN_VERSION,
+		.build_tool_version = version_text(),
 		.operating_system = "Linux",
 		.kernel_version = parts->kernel_version,
 	};

@@ -30,17 +30,30 @@ void inventory_done(struct inventory *inventory)
 	*inventory = (struct inventory){0};
 }
 
+static bool check_local(const struct inventory_place *place, struct error *error)
+{
+	const struct {
+		const char *option;
+		const char *value;
+	} of_fleets[] = {
+		{"--region", place->region},   {"--network", place->network},   {"--host", place->host},
+		{"--ca", place->ca},           {"--kms-host", place->kms_host}, {"--credentials", place->credentials},
+		{"--kms-key", place->kms_key}, {"--fleet", place->fleet},       {"--control", place->control},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_fleets); i++) {
+		if (of_fleets[i].value)
+			return error_set(error, ERROR_INPUT, "%s: only with --outputs or --table", of_fleets[i].option);
+	}
+	return true;
+}
+
 static bool open_local(const struct inventory_place *place, struct inventory *inventory, struct error *error)
 {
-	if (place->region || place->network || place->host || place->kms_host || place->ca || place->credentials ||
-	    place->kms_key || place->fleet || place->control)
-		return error_set(error, ERROR_INPUT,
-				 "--region, --network, --host, --kms-host, --ca, --credentials, --kms-key, --fleet and --control: "
-				 "only with --outputs or --table");
-	if (!local_folder_init(place->dir, &inventory->folder, error))
+	if (!check_local(place, error) || !local_folder_init(place->dir, &inventory->folder, error))
 		return false;
 	if (!file_exists(inventory->folder.settings))
-		return error_set(error, ERROR_NOT_FOUND, "there is no local signer in %s", inventory->folder.path);
+		return local_folder_missing(&inventory->folder, error);
 	if (!local_settings_read(inventory->folder.settings, &inventory->settings, error))
 		return false;
 	inventory->web3signer_uuid = place->uuid ? place->uuid : LOCAL_UUID;
@@ -134,8 +147,9 @@ static bool find_simulator(struct inventory *inventory, struct local_endpoints *
 			   struct error *error)
 {
 	if (!local_daemon_running(inventory->folder.sim_pid, NULL))
-		return error_set(error, ERROR_NOT_FOUND, "the simulator of %s does not run, and its KMS seals new keys",
-				 inventory->folder.path);
+		return error_set(error, ERROR_NOT_FOUND,
+				 "the simulator of %s does not run, and its KMS seals new keys; start it: ensign local up%s",
+				 inventory->folder.path, inventory->folder.option);
 	return local_endpoints_read(inventory->folder.endpoints, ret_endpoints, error) &&
 	       local_kms_init(ret_kms, ret_endpoints, error);
 }
@@ -180,8 +194,9 @@ static bool find_control(struct inventory *inventory, struct address *ret_contro
 	if (inventory->fleet)
 		return inventory_fleet_control(inventory->fleet, ret_control, error);
 	if (!local_daemon_running(inventory->folder.host_pid, NULL))
-		return error_set(error, ERROR_NOT_FOUND, "the signer in %s does not run, and this is for its enclave to do",
-				 inventory->folder.path);
+		return error_set(error, ERROR_NOT_FOUND,
+				 "the signer in %s does not run, and this is for its enclave to do; start it: ensign local up%s",
+				 inventory->folder.path, inventory->folder.option);
 	return address_parse(text, ret_control, error);
 }
 

@@ -33,20 +33,46 @@ struct inventory_place {
 	const char *control;     /* control channel of an enclave; for what it does */
 };
 
-#define INVENTORY_PLACE_OPTIONS(place)                                                                                             \
-	{"dir", OPTION_TEXT, &(place).dir, "D", "folder of a local signer, up or down; default ~/.local/state/ensign/local"},      \
-		{"uuid", OPTION_TEXT, &(place).uuid, "UUID", "rows of this signer in its table; default its own"},                 \
-		{"outputs", OPTION_TEXT, &(place).outputs, "F", "a stack's outputs: its fleet, with your credentials"},            \
+/*
+ * Each command lists those that mean something to it. `state` says how a local signer has to be: INVENTORY_ANY_STATE, or running, since its simulator
+ * and its enclave do the work.
+ */
+#define INVENTORY_ANY_STATE "up or down"
+#define INVENTORY_RUNNING "which has to be up"
+
+#define INVENTORY_PLACE_OPTIONS(place, state)                                                                                      \
+	{"dir", OPTION_TEXT, &(place).dir, "D", "folder of a local signer, " state "; default ~/.local/state/ensign/local"},       \
+		INVENTORY_TABLE_OPTIONS(place)
+/* Of a fleet. */
+#define INVENTORY_TABLE_OPTIONS(place)                                                                                             \
+	{"outputs", OPTION_TEXT, &(place).outputs, "F", "a stack's outputs: its fleet, with your credentials"},                    \
 		{"table", OPTION_TEXT, &(place).table, "NAME", "or a fleet's table in DynamoDB"},                                  \
 		{"region", OPTION_TEXT, &(place).region, "R", "of the table and of KMS"},                                          \
-		{"network", OPTION_TEXT, &(place).network, "N", "of the fleet's enclaves; default mainnet"},                       \
 		{"host", OPTION_TEXT, &(place).host, "HOST", "of DynamoDB; default dynamodb.REGION.amazonaws.com"},                \
-		{"kms-host", OPTION_TEXT, &(place).kms_host, "HOST", "of KMS; default kms.REGION.amazonaws.com"},                  \
-		{"ca", OPTION_TEXT, &(place).ca, "FILE", "authorities for both, PEM; default: the system's"},                      \
-		{"credentials", OPTION_TEXT, &(place).credentials, "FROM",                                                         \
-		 "JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"},                                 \
-		{"kms-key", OPTION_TEXT, &(place).kms_key, "ARN", "that seals new keys of the fleet"},                             \
-		{"fleet", OPTION_TEXT, &(place).fleet, "NAME", "as the enclaves' configuration has it; default local"},            \
+		{"ca", OPTION_TEXT, &(place).ca, "FILE", "authorities for AWS, PEM; default: the system's"},                       \
+	{                                                                                                                          \
+		"credentials", OPTION_TEXT, &(place).credentials, "FROM",                                                          \
+			"JSON file, or imds: the instance's role; default: AWS_ACCESS_KEY_ID and so on"                            \
+	}
+/* Of the key table. */
+#define INVENTORY_ROWS_OPTIONS(place)                                                                                              \
+	{"uuid", OPTION_TEXT, &(place).uuid, "UUID", "rows of this signer in its table; default its own"},                         \
+	{                                                                                                                          \
+		"network", OPTION_TEXT, &(place).network, "N", "of the fleet's enclaves; default mainnet"                          \
+	}
+/* What seals outside the enclave. */
+#define INVENTORY_SEAL_OPTIONS(place)                                                                                              \
+	{"kms-key", OPTION_TEXT, &(place).kms_key, "ARN", "that seals new keys of the fleet"},                                     \
+	{                                                                                                                          \
+		"kms-host", OPTION_TEXT, &(place).kms_host, "HOST", "of KMS; default kms.REGION.amazonaws.com"                     \
+	}
+/* What data keys are bound to: those of validator keys and of lists of clients. */
+#define INVENTORY_FLEET_OPTION(place)                                                                                              \
+	{                                                                                                                          \
+		"fleet", OPTION_TEXT, &(place).fleet, "NAME", "as the enclaves' configuration has it; default local"               \
+	}
+/* What an enclave does. */
+#define INVENTORY_ENCLAVE_OPTION(place)                                                                                            \
 	{                                                                                                                          \
 		"control", OPTION_TEXT, &(place).control, "ADDR", "control channel of an enclave of the fleet: vsock:CID:5000"     \
 	}

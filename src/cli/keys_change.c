@@ -38,7 +38,7 @@ static bool deactivate(struct inventory *inventory, const struct key_row *row, c
 /* Of a key that was born in the enclave its row is all that there is, so it takes two steps to lose it. */
 static bool wants_removal(const struct key_row *row, struct error *error)
 {
-	return !row->active || error_set(error, ERROR_INPUT, "0x%s: is active; deactivate it first", row->pubkey);
+	return !row->active || error_set(error, ERROR_IO, "0x%s: is active; ensign keys deactivate comes first", row->pubkey);
 }
 
 static bool remove_row(struct inventory *inventory, const struct key_row *row, const char *to, struct error *error)
@@ -190,7 +190,8 @@ static int parse_and_run(const struct change *change, int argc, char **argv)
 	const char *to = NULL;
 	const struct option options[] = {
 		{"dry-run", OPTION_FLAG, &dry_run, NULL, "change nothing, say what would be changed"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_ANY_STATE),
+		INVENTORY_ROWS_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print one JSON object"},
 		{"to", OPTION_TEXT, &to, "UUID", "the signer that gets them"},
 	};

@@ -63,7 +63,8 @@ static bool collect(struct inventory *inventory, const char *const *words, size_
 		if (!add_deposit(export, row, &inventory->network, error))
 			return false;
 	}
-	return export->count > 0 || error_set(error, ERROR_NOT_FOUND, "no key in the table has a deposit");
+	return export->count > 0 ||
+	       error_set(error, ERROR_NOT_FOUND, "no key in the table has a deposit; those that ensign keys generate makes do");
 }
 
 static bool write_file(const struct export *export, const char *folder, bool dry_run, char **ret_path, struct error *error)
@@ -76,7 +77,7 @@ static bool write_file(const struct export *export, const char *folder, bool dry
 	if (file_exists(*ret_path))
 		return error_set(error, ERROR_INPUT, "%s: exists already", *ret_path);
 	deposit_file_write(export->deposits, export->count, &text);
-	return file_write_atomic(*ret_path, buffer_view(&text), 0644, error);
+	return folder_make(folder, 0755, error) && file_write_atomic(*ret_path, buffer_view(&text), 0644, error);
 }
 
 static int run(const char *const *words, size_t named, const struct inventory_place *place, const char *out, bool dry_run,
@@ -110,9 +111,10 @@ int keys_export_deposits_main(int argc, char **argv)
 	const char *out = NULL;
 	bool dry_run = false, as_json = false;
 	const struct option options[] = {
-		{"out", OPTION_TEXT, &out, "DIR", "folder for the file"},
+		{"out", OPTION_TEXT, &out, "DIR", "folder for the file, which is made if missing"},
 		{"dry-run", OPTION_FLAG, &dry_run, NULL, "check the deposits and write nothing"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_ANY_STATE),
+		INVENTORY_ROWS_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print {\"file\":\"…\",\"deposits\":N,\"dry_run\":false}"},
 	};
 	size_t count;

@@ -248,7 +248,7 @@ static void print(const struct generate_request *request, const struct generate_
 		      request->dry_run ? "would be made" : "made", outcome->present);
 	if (request->dry_run || json_array_size(outcome->made) == 0)
 		return;
-	(void)fprintf(stderr, "Their deposits: ensign keys export-deposits\n");
+	(void)fprintf(stderr, "Their deposits: ensign keys export-deposits --out DIR\n");
 	print_fresh_advice(request);
 	if (request->mnemonic_out)
 		(void)fprintf(stderr, "The mnemonic is in %s%s. Move it off this machine.\n", request->mnemonic_out,
@@ -280,7 +280,11 @@ int keys_generate_main(int argc, char **argv)
 		{"fresh", OPTION_FLAG, &request.fresh, NULL, "keys of --mnemonic-file never signed anything, anywhere"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL,
 		 "change nothing, print the keys; of a new mnemonic they are examples"},
-		INVENTORY_PLACE_OPTIONS(request.place),
+		INVENTORY_PLACE_OPTIONS(request.place, INVENTORY_RUNNING),
+		INVENTORY_ROWS_OPTIONS(request.place),
+		INVENTORY_SEAL_OPTIONS(request.place),
+		INVENTORY_FLEET_OPTION(request.place),
+		INVENTORY_ENCLAVE_OPTION(request.place),
 		{"json", OPTION_FLAG, &request.as_json, NULL,
 		 "print {\"public_keys\":[…],\"already_present\":N,\"dry_run\":false}"},
 	};

@@ -4,6 +4,7 @@
 
 #include "attestation/birth_statement.h"
 #include "base/file.h"
+#include "cli/attested.h"
 #include "crypto/certificate_file.h"
 #include "net/control_call.h"
 
@@ -47,7 +48,7 @@ bool generate_inside_check(const struct generate_request *request, struct error 
 		return error_set(error, ERROR_INPUT, "--mnemonic-out: %s exists", request->mnemonic_out);
 	if (request->births_out && file_exists(request->births_out))
 		return error_set(error, ERROR_INPUT, "--births-out: %s exists", request->births_out);
-	return true;
+	return attested_option_check("--pcr0", request->pcr0, error);
 }
 
 static json_t *ask(const struct generate_request *request, struct inventory *inventory, const struct births *births,
@@ -121,9 +122,11 @@ static bool check_attested(const struct generate_request *request, struct invent
 	struct attestation_document document;
 
 	memcpy(statement.withdrawal_credentials, plan->withdrawal_credentials, sizeof statement.withdrawal_credentials);
-	return (root && birth_statement_verify(&statement, buffer_view(&births->document), root, &document, error) &&
+	if (!root)
+		return error_prefix(error, "attestation of the new keys");
+	return (birth_statement_verify(&statement, buffer_view(&births->document), root, &document, error) &&
 		attestation_check_pcr(&document, 0, request->pcr0 ? request->pcr0 : inventory->settings.pcr0, error)) ||
-	       error_prefix(error, "attestation of the new keys");
+	       error_prefix(error, "attestation of the new keys") || attested_refuse(error);
 }
 
 /* ---- files ---- */

@@ -174,7 +174,10 @@ int keys_import_main(int argc, char **argv)
 		{"password-file", OPTION_TEXT, &request.source.password_file, "F", "one password for all"},
 		{"fresh", OPTION_FLAG, &request.fresh, NULL, "the keys never signed anything, anywhere"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL, "change nothing, say how many keys would be imported"},
-		INVENTORY_PLACE_OPTIONS(request.place),
+		INVENTORY_PLACE_OPTIONS(request.place, INVENTORY_RUNNING),
+		INVENTORY_ROWS_OPTIONS(request.place),
+		INVENTORY_SEAL_OPTIONS(request.place),
+		INVENTORY_FLEET_OPTION(request.place),
 		{"json", OPTION_FLAG, &request.as_json, NULL, "print {\"added\":N,\"already_present\":N,\"dry_run\":false}"},
 	};
 	struct outcome outcome = {0};
@@ -189,7 +192,9 @@ int keys_import_main(int argc, char **argv)
 	if (!check(&request, count, &error))
 		return command_fail(&error, "usage: %s", help.usage);
 	if (!run(&request, &outcome, &error))
-		return command_fail(&error, "%zu keys were imported; starting it again goes on with the others.", outcome.added);
+		return command_fail(&error,
+				    outcome.added ? "%zu keys were imported; starting it again goes on with the others." : NULL,
+				    outcome.added);
 	print(&request, &outcome);
 	return EXIT_CODE_OK;
 }

@@ -120,7 +120,8 @@ int keys_list_main(int argc, char **argv)
 	bool only_active = false, as_json = false;
 	const struct option options[] = {
 		{"active", OPTION_FLAG, &only_active, NULL, "leave out those that are not loaded"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_ANY_STATE),
+		INVENTORY_ROWS_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print an array of objects"},
 	};
 	struct error error = {0};
@@ -150,7 +151,8 @@ int keys_show_main(int argc, char **argv)
 	struct inventory_place place = {0};
 	bool as_json = false;
 	const struct option options[] = {
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_ANY_STATE),
+		INVENTORY_ROWS_OPTIONS(place),
 		{"json", OPTION_FLAG, &as_json, NULL, "print an array of objects"},
 	};
 	struct error error = {0};

@@ -217,7 +217,9 @@ static int run(const char *const *words, size_t named, const struct inventory_pl
 	count = choose(&rows, pubkeys, named, chosen, &keystores);
 	if (!dry_run && (!rewrap_all(&inventory, chosen, keystores, KEYSTORE_CHUNK, count, &outcome, &error) ||
 			 !rewrap_all(&inventory, chosen + keystores, count - keystores, SEALED_CHUNK, count, &outcome, &error)))
-		return command_fail(&error, "%zu keys were rewrapped before that; starting it again is safe.", outcome.rewrapped);
+		return command_fail(&error,
+				    outcome.rewrapped ? "%zu keys were rewrapped before that; starting it again is safe." : NULL,
+				    outcome.rewrapped);
 	print(&outcome, count, dry_run, as_json);
 	return json_array_size(outcome.failed) > 0 ? EXIT_CODE_FAILED : EXIT_CODE_OK;
 }
@@ -229,7 +231,9 @@ int keys_rewrap_main(int argc, char **argv)
 	bool dry_run = false, as_json = false;
 	const struct option options[] = {
 		{"dry-run", OPTION_FLAG, &dry_run, NULL, "change nothing, say how many keys would be rewrapped"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_RUNNING),
+		INVENTORY_ROWS_OPTIONS(place),
+		INVENTORY_ENCLAVE_OPTION(place),
 		{"json", OPTION_FLAG, &as_json, NULL,
 		 "print {\"rewrapped\":N,\"failed\":[{\"public_key\",\"message\"}],\"dry_run\":false}"},
 	};

@@ -58,6 +58,7 @@ void local_folder_done(struct local_folder *folder)
 	if (!folder)
 		return;
 	free(folder->path);
+	free(folder->option);
 	for (size_t i = 0; i < ARRAY_SIZE(folder_entries); i++)
 		free(*entry_of(folder, folder_entries[i].offset));
 	*folder = (struct local_folder){0};
@@ -106,6 +107,7 @@ bool local_folder_init(const char *path, struct local_folder *ret_folder, struct
 	folder.path = absolute_path(wanted, error);
 	if (!folder.path)
 		return false;
+	folder.option = path ? memory_format(" --dir %s", path) : memory_copy_text("");
 	for (size_t i = 0; i < ARRAY_SIZE(folder_entries); i++)
 		*entry_of(&folder, folder_entries[i].offset) = memory_format("%s/%s", folder.path, folder_entries[i].name);
 	*ret_folder = folder;
@@ -125,6 +127,12 @@ static bool make_parents(const char *path, struct error *error)
 		*slash = '/';
 	}
 	return true;
+}
+
+bool local_folder_missing(const struct local_folder *folder, struct error *error)
+{
+	return error_set(error, ERROR_NOT_FOUND, "there is no local signer in %s; ensign local up%s makes one", folder->path,
+			 folder->option);
 }
 
 bool local_folder_make(const struct local_folder *folder, struct error *error)

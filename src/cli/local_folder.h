@@ -7,6 +7,7 @@
 /* Absolute paths, all owned. */
 struct local_folder {
 	char *path;
+	char *option;        /* for the commands that a message names: " --dir PATH", "" where the folder is the default one */
 	char *lock;          /* held by the command that changes the folder */
 	char *settings;      /* local.json */
 	char *policy;        /* policy.json: the signing policy */
@@ -41,6 +42,8 @@ void local_folder_done(struct local_folder *folder);
 
 /* Only computes paths. `path` NULL: $XDG_STATE_HOME/ensign/local, else ~/.local/state/ensign/local. */
 MUST_USE bool local_folder_init(const char *path, struct local_folder *ret_folder, struct error *error);
+/* ERROR_NOT_FOUND: nothing was ever started in this folder. Returns false. */
+bool local_folder_missing(const struct local_folder *folder, struct error *error);
 /* Makes the folder (0700), its parents and the folders in it. */
 MUST_USE bool local_folder_make(const struct local_folder *folder, struct error *error);
 /*

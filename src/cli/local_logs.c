@@ -61,7 +61,7 @@ static off_t find_tail(int fd, off_t size, uint64_t lines)
 	return start;
 }
 
-static int print_log(const char *path, uint64_t lines, bool follow)
+static int print_log(const char *path, uint64_t lines, bool follow, const char *advice, const char *folder_option)
 {
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct error error = {0};
@@ -70,7 +70,7 @@ static int print_log(const char *path, uint64_t lines, bool follow)
 
 	if (fd < 0 || fstat(fd, &status) != 0) {
 		(void)error_set_errno(&error, ERROR_NOT_FOUND, "%s", path);
-		return command_fail(&error, "Has this signer been up? See: ensign local status");
+		return command_fail(&error, "%s%s", advice, folder_option);
 	}
 	offset = lines ? find_tail(fd, status.st_size, lines) : status.st_size;
 	do {
@@ -104,5 +104,10 @@ int local_logs_main(int argc, char **argv)
 		return code;
 	if (!local_folder_init(dir, &folder, &error))
 		return command_fail(&error, NULL);
-	return print_log(console ? folder.console : simulator ? folder.sim_log : folder.host_log, lines, follow);
+	if (console)
+		return print_log(folder.console, lines, follow,
+				 "Only a machine (--launcher qemu) has a console. What an enclave says: ensign local logs",
+				 folder.option);
+	return print_log(simulator ? folder.sim_log : folder.host_log, lines, follow,
+			 "Has this signer been up? See: ensign local status", folder.option);
 }

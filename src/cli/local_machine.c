@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/version.h"
 #include "cli/checkout.h"
 #include "cli/histories.h"
 #include "cli/image_make.h"
@@ -177,7 +178,7 @@ bool local_machine_image(const struct local_setup *setup, struct measurement *re
 		.kernel = setup->settings->kernel[0] ? setup->settings->kernel : NULL,
 		.config = setup->folder->configuration,
 		.name = "ensign",
-		.version = ENSIGN_VERSION,
+		.version = version_text(),
 	};
 	AUTO_FREE char *path = memory_format("%s/" MACHINE_IMAGE, setup->folder->machine);
 	AUTO_BUFFER struct buffer bytes = {0};

@@ -52,7 +52,9 @@ int local_reload_main(int argc, char **argv)
 	if (!local_folder_init(dir, &folder, &error))
 		return command_fail(&error, NULL);
 	if (!local_host_reload(&folder, &status, &error))
-		return command_fail(&error, "The log: ensign local logs --dir %s", folder.path);
+		return command_fail(&error,
+				    error.code == ERROR_NOT_FOUND ? "Start it: ensign local up%s" : "The log: ensign local logs%s",
+				    folder.option);
 	print_result(&status, as_json);
 	return EXIT_CODE_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "crypto/certificate_facts.h"
 #include "tables/tls_sealed.h"
 #include "tables/tls_table.h"
 
@@ -24,6 +25,24 @@ bool local_tls_is_there(const struct local_folder *folder, const struct tls_iden
 		return false;
 	base64_encode(buffer_view(&identity->chain), &chain_b64);
 	return strcmp(buffer_text(&chain_b64), row.cert_pem) == 0;
+}
+
+bool local_tls_has_name(const struct local_folder *folder, const char *name)
+{
+	AUTO_CERTIFICATE_FACTS struct certificate_facts facts = {0};
+	struct error ignored;
+	AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(folder->tables, &ignored);
+	AUTO_BUFFER struct buffer chain = {0};
+	AUTO_TLS_ROW struct tls_row row = {0};
+
+	if (!table || !tls_table_get(table, TLS_TABLE_KEY_ID, &row, &ignored) || !row.cert_pem ||
+	    !base64_decode(view_of_text(row.cert_pem), &chain) || !certificate_facts_read(buffer_view(&chain), &facts, &ignored))
+		return false;
+	for (size_t i = 0; i < facts.name_count; i++) {
+		if (strcasecmp(facts.names[i], name) == 0)
+			return true;
+	}
+	return false;
 }
 
 static bool store_tls(const struct local_setup *setup, const struct tls_identity *identity, struct error *error)

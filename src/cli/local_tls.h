@@ -17,6 +17,8 @@ size_t local_tls_names(const struct local_settings *settings, char ret_host[LOCA
  * host that the signer listens at, for clients may reach it by a load balancer's name.
  */
 MUST_USE bool local_tls_note_chosen(const struct local_folder *folder, struct local_settings *ret_settings, struct error *error);
+/* Whether the certificate in the table is for this name, in any letter case. */
+bool local_tls_has_name(const struct local_folder *folder, const char *name);
 /* Whether the table holds this identity already. */
 MUST_USE bool local_tls_is_there(const struct local_folder *folder, const struct tls_identity *identity);
 /*

@@ -199,8 +199,12 @@ static bool settle_port(struct local_settings *settings, int *ret_reserved_fd, s
 		address.port = 0;
 		fd = address_bind(&address, error);
 	}
-	if (fd < 0)
-		return error_prefix(error, "--listen %s", settings->listen);
+	if (fd < 0) {
+		const struct error cause = *error;
+
+		return error_set(error, cause.code, "--listen %s: %s; --listen 127.0.0.1:0 takes any free port", settings->listen,
+				 cause.message);
+	}
 	(void)snprintf(settings->listen, sizeof settings->listen, strchr(address.host, ':') ? "[%s]:%u" : "%s:%u", address.host,
 		       address_bound_port(fd));
 	*ret_reserved_fd = take_fd(&fd);
@@ -282,13 +286,11 @@ static bool change_tables(const struct up_options *options, struct up *up, struc
 }
 
 /* The host runs: this is only for what it may lack, and what it can be given while it does. */
-static bool resume(const struct up_options *options, struct up *up, bool changed, struct error *error)
+static bool resume(const struct up_options *options, struct up *up, struct error *error)
 {
 	const char *keystores = options->keys.keystores;
 	struct error ignored;
 
-	if (changed)
-		return error_set(error, ERROR_INPUT, "the signer in %s is up with other options", up->folder.path);
 	up->already_up = true;
 	if (!local_simulator_start(&up->folder, local_settings_is_machine(&up->settings), &up->sim_started, &up->endpoints,
 				   error) ||
@@ -371,6 +373,7 @@ static int run(const struct up_options *options, struct up *up)
 	struct error error = {0};
 	AUTO_FD int lock = -1;
 	bool changed = false;
+	bool is_running;
 	bool done;
 
 	up->started_ms = clock_monotonic_ms();
@@ -385,14 +388,16 @@ static int run(const struct up_options *options, struct up *up)
 	/* Again, for another command may have changed the settings meanwhile. */
 	if (lock < 0 || !merge_settings(options, up, &changed, &error))
 		return command_fail(&error, NULL);
+	is_running = local_daemon_running(up->folder.host_pid, NULL);
+	if (is_running && changed) {
+		(void)error_set(&error, ERROR_IO, "the signer in %s is up with other options", up->folder.path);
+		return command_fail(&error, "Stop it first: ensign local down%s", up->folder.option);
+	}
 	warn_about_slashing(&up->settings);
 	warn_about_memory(&up->settings);
 	warn_about_clients(up);
-	if (local_daemon_running(up->folder.host_pid, NULL)) {
-		if (!resume(options, up, changed, &error))
-			return up->already_up ? fail(up, &error)
-					      : command_fail(&error, "Stop it first: ensign local down --dir %s", up->folder.path);
-	}
+	if (is_running && !resume(options, up, &error))
+		return fail(up, &error);
 	if (!up->already_up && !local_machine_check(&up->folder, &up->settings, &error))
 		return command_fail(&error, "Nothing was changed.");
 	done = up->already_up || set_up(options, up, &error);

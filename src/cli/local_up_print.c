@@ -54,6 +54,42 @@ void local_up_print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 	command_print_json(object);
 }
 
+/* Of the hosts that requests may name one that the certificate has too; NULL: none. */
+static const char *name_of_both(const struct up *up)
+{
+	for (size_t i = 0; i < up->clients.settings.host_count; i++) {
+		if (local_tls_has_name(&up->folder, up->clients.settings.hosts[i]))
+			return up->clients.settings.hosts[i];
+	}
+	return NULL;
+}
+
+/* A request that the signer answers, though it may know this machine by another name. */
+static void print_next(const struct up *up, const char *url)
+{
+	static const char path[] = "/api/v1/eth2/publicKeys";
+	const struct client_settings *clients = &up->clients.settings;
+	const char *certificate = client_settings_require_certificate(clients) ? " --cert CERT --key KEY" : "";
+	const char *authority = url + strlen("https://");
+	const char *name = name_of_both(up);
+	AUTO_FREE char *shown = NULL;
+	char host[LOCAL_LISTEN_SIZE];
+	uint16_t port;
+
+	(void)printf("next: curl --cacert %s%s", up->folder.ca, certificate);
+	if (client_settings_allow_host(clients, view_of_text(authority))) {
+		(void)printf(" %s%s\n", url, path);
+		return;
+	}
+	shown = memory_format(strchr(name ? name : clients->hosts[0], ':') ? "[%s]" : "%s", name ? name : clients->hosts[0]);
+	if (!name) {
+		(void)printf(" -H 'Host: %s' %s%s\n", shown, url, path);
+		return;
+	}
+	local_settings_host(&up->settings, host, &port);
+	(void)printf(" --connect-to ::%s https://%s:%u%s\n", authority, shown, port, path);
+}
+
 void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)
 {
 	AUTO_FREE char *url = local_settings_url(&up->settings);
@@ -67,7 +103,8 @@ void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)
 	if (up->repinned)
 		(void)printf("the program or its configuration changed: measured again, and the key policy pinned to that\n");
 	(void)printf("%s %s (%.1f s)\n", up->already_up ? "already up at" : "up at", url, (double)took_ms / 1000);
-	(void)printf("  CA file      %s%s\n", up->folder.ca, up->settings.tls_is_own ? " (of the identity that you chose)" : "");
+	(void)printf("  CA file      %s%s\n", up->folder.ca,
+		     up->settings.tls_is_own ? " (of the identity that you gave, or that ensign tls made)" : "");
 	if (local_settings_is_machine(&up->settings))
 		(void)printf("  enclave      a machine of its own, under qemu; its console is in %s\n", up->folder.console);
 	(void)printf("  clients      %s\n", clients);
@@ -92,6 +129,5 @@ void local_up_print(const struct up *up, json_t *keys, uint64_t took_ms)
 	(void)printf("  public keys  %zu\n", json_array_size(keys));
 	for (size_t i = 0; i < json_array_size(keys); i++)
 		(void)printf("    %s\n", json_string_value(json_array_get(keys, i)));
-	(void)printf("next: curl --cacert %s%s %s/api/v1/eth2/publicKeys\n", up->folder.ca,
-		     client_settings_require_certificate(&up->clients.settings) ? " --cert CERT --key KEY" : "", url);
+	print_next(up, url);
 }

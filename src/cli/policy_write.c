@@ -18,7 +18,7 @@ static const struct command_help help = {
 		"they are\n"
 		"dangerous. Prints the policy; --apply puts it. All-zero measurements, those of debug enclaves, are refused.\n"
 		"\n"
-		"  ensign policy write --outputs output.json --pcr0 $(jq -r .PCR0 image.json) --apply",
+		"  ensign policy write --outputs output.json --pcr0 $(jq -r .Measurements.PCR0 image.json) --apply",
 };
 
 #define ARN_PARTITION 1

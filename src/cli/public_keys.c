@@ -34,10 +34,10 @@ int public_keys_main(int argc, char **argv)
 		return code;
 	if (!signer_target_init(url, ca, &target, &error) ||
 	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
-		return command_fail(&error, "Is a local signer up? See: ensign local status");
+		return signer_target_fail(url, &error);
 	keys = signer_public_keys(&target, SIGNER_TIMEOUT_MS, &error);
 	if (!keys)
-		return command_fail(&error, "Is it there? Try: ensign upcheck");
+		return signer_target_fail(url, &error);
 	if (as_json) {
 		command_print_json(keys);
 		return EXIT_CODE_OK;

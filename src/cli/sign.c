@@ -67,9 +67,10 @@ int sign_main(int argc, char **argv)
 		return command_fail(&error, "The file must hold one JSON object; docs/cli.md shows one.");
 	if (!signer_target_init(url, ca, &target, &error) ||
 	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
-		return command_fail(&error, "Is a local signer up? See: ensign local status");
+		return signer_target_fail(url, &error);
 	if (!signer_sign(&target, key, buffer_view(&request), signature, &error))
-		return command_fail(&error, error.code == ERROR_NOT_FOUND ? "List the keys with: ensign public-keys" : NULL);
+		return error.code == ERROR_NOT_FOUND ? command_fail(&error, "List the keys with: ensign public-keys")
+						     : signer_target_fail(url, &error);
 	(void)printf(as_json ? "{\"signature\":\"%s\"}\n" : "%s\n", signature);
 	return EXIT_CODE_OK;
 }

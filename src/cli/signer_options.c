@@ -2,6 +2,7 @@
 #include "cli/signer_options.h"
 
 #include "base/file.h"
+#include "cli/commands.h"
 #include "cli/local_folder.h"
 #include "cli/local_settings.h"
 
@@ -63,4 +64,26 @@ bool signer_target_use_certificate(struct signer_target *target, const char *cer
 				 key_file ? "cert" : "key");
 	return file_read(certificate_file, CA_FILE_MAX_SIZE, &target->client_chain_pem, error) &&
 	       file_read_secret(key_file, CLIENT_KEY_MAX_SIZE, &target->client_key_pem, error);
+}
+
+int signer_target_fail(const char *url, const struct error *error)
+{
+	static const struct {
+		enum error_code code;
+		const char *local; /* no --url */
+		const char *other;
+	} advices[] = {
+		{ERROR_NOT_FOUND, "Start one: ensign local up. Or name another signer: --url and --ca.", NULL},
+		{ERROR_PEER, "Is it up? See: ensign local status",
+		 "Is it up there? Of a local signer: ensign local status --dir D"},
+		{ERROR_CRYPTO, NULL, "--ca has to be what its certificate leads to; of a local signer it is ca.pem in its folder."},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
+		const char *advice = url ? advices[i].other : advices[i].local;
+
+		if (advices[i].code == error->code)
+			return command_fail(error, advice ? "%s" : NULL, advice);
+	}
+	return command_fail(error, NULL);
 }

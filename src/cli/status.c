@@ -74,7 +74,7 @@ int status_main(int argc, char **argv)
 	struct fleet_place fleet = {0};
 	struct host_place host = {.run = RUN, .url = URL, .metrics = METRICS};
 	const struct option options[] = {
-		FLEET_PLACE_OPTIONS(fleet),
+		FLEET_PLACE_OPTIONS(fleet, FLEET_JSON "; without --outputs one object, of this host"),
 		{"run", OPTION_TEXT, &host.run, "DIR", "run folder of the host; default " RUN},
 		{"url", OPTION_TEXT, &host.url, "URL", "of its signer; default " URL},
 		{"metrics", OPTION_TEXT, &host.metrics, "HOST:PORT", "of its metrics; default " METRICS},
@@ -92,7 +92,7 @@ int status_main(int argc, char **argv)
 int fleet_status_main(int argc, char **argv)
 {
 	struct fleet_place place = {0};
-	const struct option options[] = {FLEET_PLACE_OPTIONS(place)};
+	const struct option options[] = {FLEET_PLACE_OPTIONS(place, FLEET_JSON)};
 	bool done;
 	int code;
 

@@ -101,7 +101,9 @@ int tls_clients_main(int argc, char **argv)
 	struct request request = {0};
 	const struct option options[] = {
 		{"none", OPTION_FLAG, &request.none, NULL, "take the list away"},
-		INVENTORY_PLACE_OPTIONS(request.place),
+		INVENTORY_TABLE_OPTIONS(request.place),
+		INVENTORY_SEAL_OPTIONS(request.place),
+		INVENTORY_FLEET_OPTION(request.place),
 		{"json", OPTION_FLAG, &request.as_json, NULL, "print {\"clients\":N}"},
 	};
 	size_t count;

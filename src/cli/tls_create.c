@@ -43,7 +43,7 @@ static bool create(const struct request *request, struct inventory *inventory, s
 			return false;
 	}
 	if (!added)
-		return error_set(error, ERROR_INPUT, "TLS table: there is a key already; ensign tls rotate makes the next one");
+		return error_set(error, ERROR_IO, "TLS table: there is a key already; ensign tls rotate makes the next one");
 	return tls_rows_read(inventory->tls, ret_rows, error) &&
 	       tls_rows_write_anchors(ret_rows, inventory, request->ca_out, error) && tls_rows_note_chosen(inventory, error) &&
 	       inventory_tell_signer(inventory, &told, error);
@@ -79,8 +79,11 @@ int tls_create_main(int argc, char **argv)
 		TLS_WISH_OPTIONS(request.wish),
 		{"ca-out", OPTION_TEXT, &request.ca_out, "F", "write what clients have to trust; default a local signer's ca.pem"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL, "change nothing"},
-		INVENTORY_PLACE_OPTIONS(request.place),
-		{"json", OPTION_FLAG, &request.as_json, NULL, "print the certificate's facts as an object"},
+		INVENTORY_PLACE_OPTIONS(request.place, INVENTORY_RUNNING),
+		INVENTORY_SEAL_OPTIONS(request.place),
+		INVENTORY_ENCLAVE_OPTION(request.place),
+		{"json", OPTION_FLAG, &request.as_json, NULL,
+		 "print the certificate's facts as an object; null when --dry-run makes none"},
 	};
 	bool done;
 	int code;

@@ -2,6 +2,7 @@
 #include "cli/tls_make.h"
 
 #include "attestation/tls_statement.h"
+#include "cli/attested.h"
 #include "cli/local_tls.h"
 #include "cli/tls_births.h"
 #include "crypto/x509_cleanup.h"
@@ -33,7 +34,7 @@ bool tls_wish_check(const struct tls_wish *wish, const struct inventory_place *p
 		return error_set(error, ERROR_INPUT, "--pcr0: missing; which image is the key to be made by? (or --outside)");
 	if (wish->days > TLS_IDENTITY_DAYS_MAX)
 		return error_set(error, ERROR_INPUT, "--days: 1 to %d", TLS_IDENTITY_DAYS_MAX);
-	return true;
+	return attested_option_check("--pcr0", wish->pcr0, error);
 }
 
 struct names {
@@ -94,8 +95,11 @@ static bool check_attested(const struct tls_wish *wish, struct inventory *invent
 	AUTO_X509 X509 *root = inventory_attestation_root(inventory, wish->root, error);
 	struct attestation_document attested;
 
-	return root && tls_statement_verify(chain, document, root, &attested, error) &&
-	       attestation_check_pcr(&attested, 0, wish->pcr0 ? wish->pcr0 : inventory->settings.pcr0, error);
+	if (!root)
+		return false;
+	return (tls_statement_verify(chain, document, root, &attested, error) &&
+		attestation_check_pcr(&attested, 0, wish->pcr0 ? wish->pcr0 : inventory->settings.pcr0, error)) ||
+	       attested_refuse(error);
 }
 
 static bool make_inside(const struct tls_wish *wish, struct inventory *inventory, const struct names *names, unsigned days,

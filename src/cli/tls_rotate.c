@@ -54,7 +54,7 @@ static bool activate(const struct request *request, struct inventory *inventory,
 	bool told;
 
 	if (!rows->next.is_there)
-		return error_set(error, ERROR_NOT_FOUND, "TLS table: there is none that is to follow");
+		return error_set(error, ERROR_NOT_FOUND, "TLS table: there is none that is to follow; ensign tls rotate makes it");
 	if (request->dry_run)
 		return true;
 	return tls_sealed_put(inventory->tls, TLS_TABLE_KEY_ID, &next, error) && tls_rows_note_chosen(inventory, error) &&
@@ -105,7 +105,7 @@ static int run(const struct request *request)
 		return command_fail(&error, "usage: %s", help.usage);
 	if (!rotate(request, &inventory, &before, &after, &error))
 		return command_fail(&error, NULL);
-	shown = tls_json_of(&inventory, request->activate ? &after.current : &after.next, &error);
+	shown = tls_json_of(&inventory, request->activate && !request->dry_run ? &after.current : &after.next, &error);
 	if (!shown)
 		return command_fail(&error, NULL);
 	if (request->as_json)
@@ -126,8 +126,11 @@ int tls_rotate_main(int argc, char **argv)
 		TLS_WISH_OPTIONS(request.wish),
 		{"ca-out", OPTION_TEXT, &request.ca_out, "F", "write what clients have to trust; default a local signer's ca.pem"},
 		{"dry-run", OPTION_FLAG, &request.dry_run, NULL, "change nothing"},
-		INVENTORY_PLACE_OPTIONS(request.place),
-		{"json", OPTION_FLAG, &request.as_json, NULL, "print the certificate's facts as an object"},
+		INVENTORY_PLACE_OPTIONS(request.place, "up (with --activate: or down)"),
+		INVENTORY_SEAL_OPTIONS(request.place),
+		INVENTORY_ENCLAVE_OPTION(request.place),
+		{"json", OPTION_FLAG, &request.as_json, NULL,
+		 "print the certificate's facts as an object; null when --dry-run makes none"},
 	};
 	bool done;
 	int code;

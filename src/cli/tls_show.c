@@ -141,7 +141,7 @@ int tls_show_main(int argc, char **argv)
 	bool as_json = false;
 	const struct option options[] = {
 		{"ca-out", OPTION_TEXT, &ca_out, "F", "write the certificates that clients have to trust, PEM"},
-		INVENTORY_PLACE_OPTIONS(place),
+		INVENTORY_PLACE_OPTIONS(place, INVENTORY_ANY_STATE),
 		{"json", OPTION_FLAG, &as_json, NULL, "print {\"current\":{…},\"next\":{…}|null}"},
 	};
 	bool done;

@@ -8,7 +8,8 @@ static const struct command_help help = {
 	.usage = "ensign upcheck [--url URL --ca FILE] [--client-cert FILE --client-key FILE]",
 	.description =
 		"Asks a signer whether it is there, over HTTPS with its certificate checked. Prints OK and ends with 0, or says\n"
-		"why not and ends with 1. Without --url and --ca it asks the local signer of the default folder.\n"
+		"why not and ends with 1; with 3 when it is there and refuses this client (403). Without --url and --ca it asks\n"
+		"the local signer of the default folder.\n"
 		"\n"
 		"  ensign upcheck --url https://127.0.0.1:8443 --ca ca.pem",
 };
@@ -35,9 +36,9 @@ int upcheck_main(int argc, char **argv)
 		return code;
 	if (!signer_target_init(url, ca, &target, &error) ||
 	    !signer_target_use_certificate(&target, client_cert, client_key, &error))
-		return command_fail(&error, "Is a local signer up? See: ensign local status");
+		return signer_target_fail(url, &error);
 	if (!signer_upcheck(&target, UPCHECK_TIMEOUT_MS, NULL, &error))
-		return command_fail(&error, NULL);
+		return signer_target_fail(url, &error);
 	(void)printf("OK\n");
 	return EXIT_CODE_OK;
 }

@@ -22,7 +22,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
+sys.path.insert(0, str(HERE.parent / "support"))
 import powercut  # noqa: E402
 from fleet import SIGNERS, Fleet  # noqa: E402
 from moves import Moves  # noqa: E402

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 from signer import attestation, block  # noqa: E402
 
 SLOTS_PER_EPOCH = 32

@@ -6,7 +6,7 @@ import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
-import certificates  # noqa: E402  (tests/e2e is on the path)
+import certificates  # noqa: E402
 from table import FAULTS, NAME, Door, Emulator  # noqa: E402
 
 SIGNERS = 2

@@ -10,6 +10,7 @@ import time
 import unittest
 import warnings
 
+import support  # noqa: F401
 from signer import Connection, SignerTest, attestation, randao, role_of, wait_for
 
 KEYS_PATH = "/api/v1/eth2/publicKeys"

@@ -9,6 +9,7 @@ import ssl
 import threading
 import unittest
 
+import support  # noqa: F401
 import certificates
 from signer import Connection, SignerTest, randao, run
 
@@ -87,9 +88,11 @@ class Attestation(SignerTest):
         self.assertNotEqual(self.verify()["tls_public_key_sha256"], verdict["tls_public_key_sha256"])
 
     def test_another_image(self):
-        self.assertIn("PCR0 is not the one", self.verify(pcr0="ab" * 48, check=1))
-        self.assertIn("PCR8", self.verify("--pcr8", "ab" * 48, check=1))
-        self.assertIn("root is not the pinned one", run("attest", "verify", "--url", self.signer["url"], "--pcr0", self.pcr0, check=1).stderr)
+        self.assertIn("PCR0 is not the one", self.verify(pcr0="ab" * 48, check=3))
+        self.assertIn("PCR8", self.verify("--pcr8", "ab" * 48, check=3))
+        refused = run("attest", "verify", "--url", self.signer["url"], "--pcr0", self.pcr0, check=3).stderr
+        self.assertIn("error: attestation document: cabundle: the root is not the pinned one", refused)
+        self.assertIn("--root D/sim/attestation-root.pem", refused)
 
     def test_in_between(self):
         """Whoever relays the answer has another TLS key; whoever keeps one has another nonce."""
@@ -97,15 +100,15 @@ class Attestation(SignerTest):
             with Connection(self.signer) as connection:
                 return connection.request("GET", path)[2]
 
-        self.assertIn("another key than the attested one", self.verify(url=self.between(relay), check=1))
+        self.assertIn("another key than the attested one", self.verify(url=self.between(relay), check=3))
         _, old = self.ask("11" * 32)
-        self.assertIn("nonce", self.verify(url=self.between(lambda _: json.dumps(old).encode()), check=1))
+        self.assertIn("nonce", self.verify(url=self.between(lambda _: json.dumps(old).encode()), check=3))
         # With the very nonce it is the key that is wrong; a document that was touched is none.
-        self.assertIn("another key", self.verify("--nonce", "11" * 32, url=self.between(lambda _: json.dumps(old).encode()), check=1))
+        self.assertIn("another key", self.verify("--nonce", "11" * 32, url=self.between(lambda _: json.dumps(old).encode()), check=3))
         document = bytearray(base64.b64decode(old["attestation_document_b64"]))
         document[len(document) // 2] ^= 1
         touched = json.dumps({"attestation_document_b64": base64.b64encode(document).decode()}).encode()
-        self.assertIn("attestation document", self.verify("--nonce", "11" * 32, url=self.between(lambda _: touched), check=1))
+        self.assertIn("attestation document", self.verify("--nonce", "11" * 32, url=self.between(lambda _: touched), check=3))
         self.assertIn("answer", self.verify(url=self.between(lambda _: b"[]"), check=1))
 
     def test_requests(self):
@@ -132,8 +135,10 @@ class Attestation(SignerTest):
                               (["--url", self.signer["url"], "--pcr0", "12"], "--pcr0"), ([], "FILE or --url"),
                               (["--url", self.signer["url"], "--pcr0", self.pcr0, "--nonce", "zz"], "--nonce"),
                               (["births.json", "--url", self.signer["url"]], "FILE or --url")]:
-            options = [*options, "--root", self.root]
-            self.assertIn(text, run("attest", "verify", *options, check=2).stderr)
+            self.assertIn(text, run("attest", "verify", *options, "--root", self.root, check=2).stderr)
+        # Before the signer is asked, and before it turns out that its root is not AWS's.
+        for option in ["--pcr0", "--pcr8"]:
+            self.assertIn(f"{option}: not 96 hex digits", run("attest", "verify", "--url", "https://localhost:1", option, "null", check=2).stderr)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ import shutil
 import socket
 import stat
 import subprocess
-import sys
 import tarfile
 import tempfile
 import threading
 import unittest
 import zipfile
 
+import support  # noqa: F401
 import signer
+from lambda_runtime import RuntimeApi
 from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, run, wait_for
-
-sys.path.insert(0, str(TOP / "tests/support"))
-from lambda_runtime import RuntimeApi  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("BUILD", TOP / "build")).resolve()
 NAMES = ["ensign", "ensign-host", "ensign-enclave", "ensign-sim"]

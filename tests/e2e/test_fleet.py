@@ -5,6 +5,7 @@ import json
 import ssl
 import unittest
 
+import support  # noqa: F401
 import certificates
 from fleet_tables import KEYS, TLS, UUID, FleetTest
 from signer import Connection, attestation, run, wait_for
@@ -24,7 +25,7 @@ class Fleet(FleetTest):
         # The first key cannot be made in an enclave that has none.
         anchors = self.folder / "anchors.pem"
         first = self.tls("create", "--outside", "--names", "localhost,127.0.0.1", "--ca-out", anchors)
-        self.assertIn("there is a key already", self.tls("create", "--outside", "--names", "localhost", check=2))
+        self.assertIn("there is a key already", self.tls("create", "--outside", "--names", "localhost", check=1))
         up = self.start_host(anchors)
         with Connection(up) as connection:
             self.assertEqual(set(json.loads(connection.request("GET", "/api/v1/eth2/publicKeys")[2])), set(made_keys))
@@ -76,12 +77,16 @@ class Fleet(FleetTest):
 
         self.assertIn("--region: missing", refused("--table", KEYS))
         self.assertIn("--uuid: missing", refused("--table", KEYS, "--region", "us-east-1"))
-        self.assertIn("only with --outputs or --table", refused("--network", "hoodi"))
+        self.assertIn("--network: only with --outputs or --table", refused("--network", "hoodi"))
+        for verb, option in [("list", "--kms-key"), ("deactivate", "--control"), ("import", "--control"), ("rewrap", "--fleet")]:
+            self.assertIn(f"unknown option {option}", refused(*self.where, option, "x", verb=verb))
+        for verb in ["create", "rotate", "show"]:
+            self.assertIn("unknown option --uuid", run("tls", verb, "--uuid", UUID, check=2).stderr)
         self.assertIn("give one of them", refused(*self.where, "--dir", self.lent))
         self.assertIn("--network", refused(*self.where, *credentials, "--network", "nowhere"))
         self.assertIn("no AWS credentials", refused(*self.where, code=1))
         self.assertIn("ResourceNotFoundException", refused("--table", "Nowhere", *self.where[2:], *credentials, code=1))
-        generate = ["-n", 1, "--withdrawal-address", ADDRESS, *self.where, *credentials]
+        generate = ["-n", 1, "--withdrawal-address", ADDRESS, *self.where, *self.sealing, *credentials]
         mnemonic = self.folder / "mnemonic.txt"
         self.assertIn("--pcr0: missing", refused(*generate, "--inside", verb="generate"))
         self.assertIn("zero", refused(*generate, "--withdrawal-address", "0x" + "0" * 40, "--mnemonic-out", mnemonic, verb="generate"))
@@ -98,7 +103,7 @@ class Fleet(FleetTest):
         control = f"unix:{self.folder}/run/control.sock"
         inside = ["--inside", "-n", 2, "--withdrawal-address", ADDRESS, "--births-out", births, "--control", control,
                   "--root", self.endpoints["attestation_root_file"]]
-        message = self.keys("generate", *inside, "--pcr0", "ab" * 48, check=1, credentials=role)
+        message = self.keys("generate", *inside, "--pcr0", "ab" * 48, check=3, credentials=role)
         self.assertIn("PCR0", message)
         self.assertEqual(len(self.items()), 1)
         made = self.keys("generate", *inside, "--pcr0", self.pcr0, credentials=role)["public_keys"]
@@ -164,7 +169,7 @@ class SealedCredentials(FleetTest):
                 self.credentials("lender")]
 
     def seal(self, *options, check=0):
-        where = ["--tls-table", TLS, "--credentials", self.endpoints["operator_credentials_file"], *self.where[4:]]
+        where = ["--tls-table", TLS, "--credentials", self.endpoints["operator_credentials_file"], *self.where[4:], *self.sealing]
         return run("slashing", "credentials", *options, *where, check=check)
 
     def test_sealed(self):

@@ -15,6 +15,7 @@ import threading
 import time
 import unittest
 
+import support  # noqa: F401
 from parent import (ROLES, FalseKms, ParentTest, SigningSocket, answer_garbage, corrupt_at, cut_after, forward, http_answer, stall,
                     unix_connection)
 from signer import MAINNET_ROOT, attestation, wait_for

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 
+import support  # noqa: F401
 import eif
 from signer import PROGRAMS, TOP, run
 

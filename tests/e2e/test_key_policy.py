@@ -3,6 +3,7 @@
 import json
 import unittest
 
+import support  # noqa: F401
 from signer import Connection, SignerTest, randao, run
 
 OTHER = "ab" * 48

@@ -7,6 +7,7 @@ import pathlib
 import sqlite3
 import unittest
 
+import support  # noqa: F401
 from signer import MAINNET_ROOT, Connection, SignerTest, attestation, block, randao, run, wait_for
 
 PATH = "/eth/v1/keystores"

@@ -10,6 +10,7 @@ import subprocess
 import time
 import unittest
 
+import support  # noqa: F401
 from signer import PROGRAMS, Connection, SignerTest, attestation, randao, run
 
 OWN_VECTORS = pathlib.Path(os.environ["ENSIGN_OWN_VECTORS"])
@@ -46,7 +47,7 @@ class Table(Keys):
         # One data key an import.
         self.assertEqual(len({rows[key]["data_key_id"] for key in keys}), 1)
         self.assertEqual(self.sign(up, keys[0], attestation(10))[0], 200)
-        self.assertIn("is active", self.keys("remove", keys[0], check=2))
+        self.assertIn("is active", self.keys("remove", keys[0], check=1))
         self.assertEqual(self.keys("deactivate", keys[0], "--dry-run"), {"deactivated": [keys[0]], "dry_run": True})
         self.assertEqual(self.sign(up, keys[0], randao(1))[0], 200)
         self.assertEqual(self.keys("deactivate", keys[0]), {"deactivated": [keys[0]], "dry_run": False})
@@ -83,8 +84,13 @@ class Table(Keys):
         self.assertFalse(self.listed()[key]["active"])
         self.keys("activate", key)
         folder, password, _ = self.keystores()
-        self.assertIn("simulator", self.keys("import", folder, "--password-file", password, check=1))
+        refused = self.keys("import", folder, "--password-file", password, check=1)
+        self.assertIn(f"start it: ensign local up --dir {self.folder / 'signer'}\n", refused)
         self.assertEqual(self.up()["public_keys"], [key])
+
+    def test_nothing_to_import(self):
+        self.up()
+        self.assertNotIn("goes on", self.keys("import", self.folder / "nowhere", "--password-file", self.folder / "x", check=2))
 
     def test_assign(self):
         """To another signer of the table and back; nobody signs with it meanwhile."""
@@ -137,7 +143,7 @@ class Table(Keys):
                 self.assertIn(text, self.keys(verb, *arguments, check=code))
         self.assertTrue(self.listed()[up["public_keys"][0]]["active"], "nothing is changed when one of them is wrong")
         done = run("keys", "list", "--dir", self.folder / "nowhere", check=1)
-        self.assertIn("no local signer", done.stderr)
+        self.assertIn(f"there is no local signer in {self.folder}/nowhere; ensign local up --dir {self.folder}/nowhere makes one", done.stderr)
 
 
 class Generate(Keys):
@@ -196,6 +202,7 @@ class Generate(Keys):
                          (5, {*made, *again["public_keys"], *fresh}))
         self.assertEqual({one["withdrawal_credentials"][24:] for one in deposits}, {ADDRESS[2:].lower()})
         self.assertIn("has no deposit", self.keys("export-deposits", up["public_keys"][0], "--out", self.folder, check=1))
+        self.assertEqual(self.keys("export-deposits", *fresh, "--out", self.folder / "new")["file"].rpartition("/")[0], str(self.folder / "new"))
 
     def test_interrupted(self):
         up = self.up()
@@ -289,8 +296,10 @@ class Inside(Keys):
         self.generate("-n", 2, "--births-out", self.births)
         good = json.loads(self.births.read_text())
         self.assertIn("never left", self.verify(self.births).stdout)
-        self.assertIn("root", run("attest", "verify", self.births, check=1).stderr)
-        self.assertIn("PCR0", self.verify(self.births, "--pcr0", "00" * 48, check=1).stderr)
+        refused = run("attest", "verify", self.births, check=3).stderr
+        self.assertIn("error: attestation document: cabundle: the root is not the pinned one", refused)
+        self.assertIn("--root D/sim/attestation-root.pem", refused)
+        self.assertIn("PCR0", self.verify(self.births, "--pcr0", "00" * 48, check=3).stderr)
         document = bytearray(base64.b64decode(good["attestation_document_b64"]))
         document[len(document) // 2] ^= 1
         for name, value in [("public_keys", good["public_keys"][::-1]), ("public_keys", good["public_keys"][:1]),
@@ -300,7 +309,7 @@ class Inside(Keys):
             with self.subTest(name=name, value=value):
                 changed = self.folder / "changed.json"
                 changed.write_text(json.dumps({**good, name: value}))
-                self.verify(changed, check=1)
+                self.verify(changed, check=3)
         for value, text in [([], "empty"), ([7], "public_keys[0]"), ("x", "public_keys")]:
             changed.write_text(json.dumps({**good, "public_keys": value}))
             self.assertIn(text, self.verify(changed, check=2).stderr)
@@ -312,7 +321,7 @@ class Inside(Keys):
         new = self.folder / "new.cms"
         for options, code, text in [
             (["-n", 1001], 2, "at most 1000"), (["-n", 1, "--dry-run"], 2, "--dry-run"), (["-n", 1, "--first-index", 3], 2, "--first-index"),
-            (["-n", 1, "--mnemonic-out", new], 2, "give both or none"), (["-n", 1, "--recovery-key", weak], 2, "give both or none"),
+            (["-n", 1, "--pcr0", "zz"], 2, "--pcr0: not 96 hex digits"), (["-n", 1, "--mnemonic-out", new], 2, "give both or none"), (["-n", 1, "--recovery-key", weak], 2, "give both or none"),
             (["-n", 1, "--recovery-key", self.births, "--mnemonic-out", new], 2, "births.json"),
             (["-n", 1, "--recovery-key", weak, "--mnemonic-out", new], 2, "at least 2048 bits"),
         ]:

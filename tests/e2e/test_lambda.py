@@ -17,12 +17,11 @@ import time
 import unittest
 import urllib.parse
 
+import support  # noqa: F401
 import certificates
 from fleet_tables import TLS, FleetTest
+from lambda_runtime import RuntimeApi
 from signer import PROGRAMS, Connection, randao, wait_for
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from lambda_runtime import RuntimeApi  # noqa: E402
 
 
 class Program:

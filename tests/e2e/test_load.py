@@ -13,6 +13,7 @@ import unittest
 import urllib.request
 import warnings
 
+import support  # noqa: F401
 from signer import TEST_TOOLS, Connection, SignerTest, attestation, run, wait_for
 
 KEYS = 10_000

@@ -3,12 +3,14 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
 import unittest
 
-from signer import PROGRAMS, Connection, SignerTest, attestation, block, processes_of, run, wait_for
+import support  # noqa: F401
+from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, block, processes_of, run, wait_for
 
 
 class Life(SignerTest):
@@ -82,8 +84,11 @@ class Life(SignerTest):
 
     def test_other_options_while_up(self):
         self.up()
-        refused = run("local", "up", "--dir", self.folder / "signer", "--network", "hoodi", check=2)
-        self.assertIn("other options", refused.stderr)
+        for options in [["--network", "hoodi"], ["--slashing", "off"]]:
+            refused = run("local", "up", "--dir", self.folder / "signer", *options, check=1)
+            self.assertIn("other options", refused.stderr)
+            self.assertIn(f"ensign local down --dir {self.folder}/signer", refused.stderr)
+            self.assertNotIn("WARNING", refused.stderr)
         self.assertTrue(self.status()["signs"])
         run("local", "down", "--dir", self.folder / "signer", check=0)
         # The keys are sealed for their network.
@@ -105,13 +110,28 @@ class Life(SignerTest):
         log.unlink()
         self.up("signer", "--log-format", "text")
         self.assertRegex(log.read_text().splitlines()[0], r"^\d{4}-\d\d-\d\dT[\d:.]+Z info ")
-        self.assertIn("other options", run("local", "up", "--dir", self.folder / "signer", "--log-format", "json", check=2).stderr)
+        self.assertIn("other options", run("local", "up", "--dir", self.folder / "signer", "--log-format", "json", check=1).stderr)
+
+    def test_what_to_do_next(self):
+        nowhere = self.folder / "nowhere"
+        starts = f"ensign local up --dir {nowhere}"
+        for words, code, advice in [(["slashing", "show"], 1, starts), (["tls", "show"], 1, starts), (["local", "reload"], 1, starts),
+                                    (["local", "logs"], 1, f"ensign local status --dir {nowhere}"), (["local", "logs", "--console"], 1, "--launcher qemu")]:
+            with self.subTest(words=words):
+                self.assertIn(advice, run(*words, "--dir", nowhere, check=code).stderr)
+        authority = self.folder / "ca.pem"
+        authority.write_text(pathlib.Path(self.up("other")["ca_file"]).read_text())
+        up = self.up()
+        for verb in ["upcheck", "public-keys"]:
+            self.assertNotIn("local signer up", run(verb, "--url", "x", "--ca", authority, check=2).stderr)
+            self.assertIn("--ca has to be", run(verb, "--url", up["url"], "--ca", authority, check=1).stderr)
 
     def test_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             listen = f"127.0.0.1:{taken.getsockname()[1]}"
             failed = run("local", "up", "--dir", self.folder / "signer", "--listen", listen, check=1)
         self.assertIn(listen, failed.stderr)
+        self.assertIn("--listen 127.0.0.1:0", failed.stderr)
         self.assertEqual(processes_of(self.folder), [])
 
     def test_long_folder_name(self):
@@ -338,6 +358,13 @@ class CommandLine(unittest.TestCase):
             page = run(*words, "--help", check=0).stdout
             self.assertIn("usage: ensign " + " ".join(words), page)
             self.assertIn("\n  ensign ", page, "no example")
+
+    def test_version(self):
+        """Of all programs that one has in one's hands, and the image's."""
+        [version] = re.findall(r"^  version: '(.*)',$", (TOP / "meson.build").read_text(), re.MULTILINE)
+        for name in ["ensign", "ensign-host", "ensign-enclave", "ensign-lambda", "ensign-sim", "image/ensign-enclave"]:
+            done = subprocess.run([PROGRAMS / name, "--version"], check=True, capture_output=True, text=True)
+            self.assertEqual(done.stdout, f"{pathlib.Path(name).name} {version}\n")
 
     def test_wrong(self):
         for words in [["nonsense"], ["local", "nonsense"], ["local", "up", "--nonsense"], ["local", "up", "extra"],

@@ -10,6 +10,7 @@ import unittest
 import urllib.error
 import urllib.request
 
+import support  # noqa: F401
 from signer import PROGRAMS, TOP, Connection, SignerTest, attestation, block, randao, run, voluntary_exit, wait_for
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import unittest
 
+import support  # noqa: F401
 from signer import OWN_VECTORS, Connection, SignerTest, attestation, randao, run
 
 DEVNET = OWN_VECTORS / "network/devnet.yaml"
@@ -79,7 +80,7 @@ class Networks(SignerTest):
         self.assert_signs(up, vote(7))
         # The same options on a signer that is up are no change; others are.
         self.assertTrue(self.devnet(OURS)["already_up"])
-        run("local", "up", "--dir", self.folder / "signer", "--network-config", DEVNET, "--genesis-validators-root", "learn", check=2)
+        run("local", "up", "--dir", self.folder / "signer", "--network-config", DEVNET, "--genesis-validators-root", "learn", check=1)
         self.down()
         back = self.up()
         self.assertEqual((back["network"], back["measurement"]), (up["network"], up["measurement"]))

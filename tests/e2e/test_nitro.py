@@ -3,13 +3,13 @@
 """ensign-host with the nitro launcher: the real host and the real enclave program, and a stand-in for nitro-cli (tests/support/nitro-cli)."""
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 import time
 import unittest
 
+import support  # noqa: F401
 import signer
 from signer import PROGRAMS, TOP, Connection, SignerTest, attestation
 

@@ -11,6 +11,7 @@ import unittest
 
 import yaml
 
+import support  # noqa: F401
 from parent import read_exactly, unix_connection
 from signer import TOP, Connection, SignerTest, attestation, block, randao, role_of, voluntary_exit, wait_for
 

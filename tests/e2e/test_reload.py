@@ -10,6 +10,7 @@ import time
 import unittest
 import urllib.request
 
+import support  # noqa: F401
 from signer import Connection, SignerTest, attestation, processes_of, randao, role_of, run, wait_for
 
 ROLES = ["attester", "control", "frontend", "keeper", "ledger"]

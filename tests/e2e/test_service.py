@@ -4,7 +4,6 @@ which is killed, and both of which are replaced, while clients sign."""
 import http.client
 import json
 import os
-import pathlib
 import ssl
 import subprocess
 import sys
@@ -12,11 +11,10 @@ import threading
 import time
 import unittest
 
+import support  # noqa: F401
+from balancer import Balancer
+from cloud import REGION, TOP, Cloud, Instance, stub_kernel
 from signer import MAINNET_ROOT, PROGRAMS, Connection, SignerTest, attestation, randao, wait_for
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from balancer import Balancer  # noqa: E402
-from cloud import REGION, TOP, Cloud, Instance, stub_kernel  # noqa: E402
 
 ADDRESS = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"
 UUID = "40eec9d0-6a37-11ed-bce8-02f9df3f099e"
@@ -47,9 +45,9 @@ class ServiceTest(SignerTest):
         self.flag("false")
         self.image = self.folder / "signer.eif"
         self.pcr0 = self.build_image(self.image)
-        where = ["--region", REGION, "--kms-key", self.key, "--fleet", "fleet"]
+        where = ["--region", REGION, "--kms-key", self.key]
         made = self.cloud.ensign("keys", "generate", "-n", 2, "--withdrawal-address", ADDRESS, "--mnemonic-out", self.folder / "mnemonic", "--table", KEYS, "--uuid", UUID,
-                                 *where, "--json")
+                                 *where, "--fleet", "fleet", "--json")
         self.public_keys = json.loads(made)["public_keys"]
         self.anchors = self.folder / "anchors.pem"
         self.cloud.ensign("tls", "create", "--outside", "--names", "localhost,127.0.0.1", "--ca-out", self.anchors, "--table", TLS, *where)

@@ -5,6 +5,7 @@ import shutil
 import time
 import unittest
 
+import support  # noqa: F401
 from signer import MAINNET_ROOT, Connection, SignerTest, attestation, block, run
 
 OTHER_ROOT = "0x" + "99" * 32
@@ -212,7 +213,9 @@ class Moves(Histories):
         store = self.folder / "signer/store"
         self.assertEqual(self.sign(up, key, block(10))[0], 200)
         self.assertEqual(run("slashing", "show", "--store", store).returncode, 1)
-        self.slashing("prune", check=2)
+        self.assertIn("stop it first: ensign local down --dir", self.slashing("prune", check=1).stderr)
+        for option in ["--control", "--table", "--outputs", "--region"]:
+            self.assertIn(f"unknown option {option}", self.slashing("prune", option, "x", check=2).stderr)
         run("local", "down", "--dir", self.folder / "signer", check=0)
         self.assertEqual(self.show()[key]["block_slot"], "10")
         self.slashing("raise", "--slot", 100, "--epoch", 5)

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Histories in a DynamoDB table that several signers share: the real programs, an emulator that others made, and a door that fails."""
 import json
-import pathlib
 import subprocess
-import sys
 import threading
 import time
 import unittest
 
+import support  # noqa: F401
 import certificates
 from signer import PROGRAMS, Connection, SignerTest, attestation, block, run, wait_for
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from table import FAULTS, NAME, Door, Emulator, needs_emulator  # noqa: E402
+from table import FAULTS, NAME, Door, Emulator, needs_emulator
 
 OTHER_ROOT = "0x" + "99" * 32
 

@@ -5,13 +5,16 @@ import contextlib
 import http.client
 import json
 import re
+import shlex
 import socket
 import sqlite3
 import ssl
+import subprocess
 import threading
 import time
 import unittest
 
+import support  # noqa: F401
 import certificates
 from parent import ParentTest
 from signer import Connection, SignerTest, randao, run, voluntary_exit
@@ -124,7 +127,7 @@ class Clients(TlsTest):
         up = self.up()
         self.assertEqual(up["clients"], "any")
         self.assert_in(up, None)
-        run("local", "up", "--dir", self.folder / "signer", "--client-ca", self.ca.path, check=2)  # it runs with other options
+        run("local", "up", "--dir", self.folder / "signer", "--client-ca", self.ca.path, check=1)  # it runs with other options
         run("local", "down", "--dir", self.folder / "signer", check=0)
         with_ca = self.up("signer", "--client-ca", self.ca.path)
         self.assertNotEqual(with_ca["measurement"]["PCR0"], up["measurement"]["PCR0"])
@@ -179,6 +182,14 @@ class Sessions(TlsTest):
 
 
 class Hosts(TlsTest):
+    def next(self):
+        """Runs it."""
+        [line] = [line for line in run("local", "up", "--dir", self.folder / "signer", check=0).stdout.splitlines() if line.startswith("next: ")]
+        command = line.removeprefix("next: ")
+        answer = subprocess.run([*shlex.split(command), "-sS"], check=True, capture_output=True, text=True).stdout
+        self.assertEqual(len(json.loads(answer)), 1)
+        return command
+
     def test_only_listed_hosts(self):
         up = self.up("signer", "--host-allowlist", "signer.example,[::1]")
         self.assertEqual(up["host_allowlist"], ["::1", "signer.example"])
@@ -192,9 +203,19 @@ class Hosts(TlsTest):
                 self.assertEqual(status, 403, host)
                 self.assertTrue(json.loads(body)["message"].startswith("Host not authorized."))
                 self.assertEqual(json.loads(body)["code"], 403)
+        self.assertIn("https://[::1]:", self.next())
         run("local", "down", "--dir", self.folder / "signer", check=0)
         with connect(self.up("signer", "--host-allowlist", "all")) as connection:
             self.assertEqual(connection.request("GET", "/upcheck", headers={"Host": "evil.example"})[0], 200)
+        self.assertNotIn("Host:", self.next())
+
+    def test_next(self):
+        """By a name that the certificate does not have, and by one that it has."""
+        up = self.up("signer", "--host-allowlist", "b.example,signer.example")
+        self.assertIn("-H 'Host: b.example'", self.next())
+        for step in [["--names", "signer.example"], ["--activate"]]:
+            run("tls", "rotate", *step, "--dir", self.folder / "signer", check=0)
+        self.assertIn(f"https://signer.example:{up['url'].rpartition(':')[2]}/", self.next())
 
 
 class OwnIdentity(TlsTest):

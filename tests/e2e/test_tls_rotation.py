@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 import unittest
 
+import support  # noqa: F401
 import certificates
 from signer import Connection, SignerTest, randao, run
 
@@ -40,7 +41,7 @@ class Rotation(SignerTest):
         key = up["public_keys"][0]
         old_anchor = self.folder / "old.pem"
         old_anchor.write_bytes(pathlib.Path(up["ca_file"]).read_bytes())
-        self.assertIn("there is a key already", self.tls("create", check=2))
+        self.assertIn("there is a key already", self.tls("create", check=1))
         self.assertIn("none that is to follow", self.tls("rotate", "--activate", check=1))
         before = self.tls("show")
         self.assertIsNone(before["next"])
@@ -93,7 +94,7 @@ class Rotation(SignerTest):
         self.assertEqual(self.tls("show"), {"current": made, "next": None})
         self.check_births(up, made)
         self.assertEqual(self.fingerprint(up, up["ca_file"]), made["certificate_sha256"], "the running signer took it up")
-        self.assertIn("there is a key already", self.tls("create", "--outside", check=2))
+        self.assertIn("there is a key already", self.tls("create", "--outside", check=1))
         with Connection(up) as connection:
             self.assertEqual(connection.sign(up["public_keys"][0], randao(1))[0], 200)
 
@@ -153,12 +154,15 @@ class Rotation(SignerTest):
         self.up()
         for options, text in [(["--days", 0, "--names", ""], "--names: empty"), (["--days", 826], "--days"), (["--names", "a b,-"], "names["),
                               (["--outside", "--pcr0", "ab"], "--pcr0"), (["--tls-cert", "x", "--outside"], "--outside"),
-                              (["--activate", "--outside"], "--activate")]:
+                              (["--activate", "--outside"], "--activate"), (["--pcr0", "zz"], "--pcr0: not 96 hex digits")]:
             self.assertIn(text, self.tls("rotate", *options, check=2))
-        self.assertIn("PCR0", self.tls("rotate", "--pcr0", "ab" * 48, check=1))
+        self.assertIn("PCR0", self.tls("rotate", "--pcr0", "ab" * 48, check=3))
         self.assertIsNone(self.tls("show")["next"])
-        self.tls("rotate", "--dry-run")
+        self.assertIsNone(self.tls("rotate", "--dry-run"))
         self.assertIsNone(self.tls("show")["next"])
+        made = self.tls("rotate")
+        self.assertEqual(self.tls("rotate", "--activate", "--dry-run"), made)
+        self.assertEqual(self.tls("show")["next"], made)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import unittest
 
+import support  # noqa: F401
 from signer import OWN_VECTORS, PUBLIC_VECTORS, Connection, SignerTest
 
 # How many there are. A new case is added here too; one that is lost is missed here.

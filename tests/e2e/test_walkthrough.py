@@ -14,11 +14,10 @@ import time
 import unittest
 import zipfile
 
+import support  # noqa: F401
+from balancer import Balancer
+from cloud import REGION, Cloud, Instance, stub_kernel
 from signer import PROGRAMS, TOP, SignerTest, wait_for
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from balancer import Balancer  # noqa: E402
-from cloud import REGION, Cloud, Instance, stub_kernel  # noqa: E402
 
 PAGE = TOP / "docs/walkthrough.md"
 COMMAND_TIMEOUT_S = 120

@@ -15,10 +15,8 @@ import threading
 import time
 import unittest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/e2e"))
-import certificates  # noqa: E402
-from signer import PROGRAMS, wait_for  # noqa: E402
+import certificates
+from signer import PROGRAMS, TOP, wait_for
 
 TOOLS = TOP / ".deps/python-tools/bin"
 REGION = "us-east-1"

@@ -7,13 +7,10 @@ import socket
 import sqlite3
 import ssl
 import subprocess
-import sys
 
 import certificates
 from signer import PROGRAMS, Connection, SignerTest, randao, run, wait_for
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from table import Door, Emulator, needs_emulator  # noqa: E402
+from table import Door, Emulator, needs_emulator
 
 UUID = "6b1f4e2a-0c57-4f0e-9d3c-2f4d1b6a7c10"
 KEYS, TLS = "ValidatorKeys", "TLSKeys"
@@ -42,9 +39,8 @@ class FleetTest(SignerTest):
         self.ca.write_text(pathlib.Path(self.table_ca.path).read_text() + pathlib.Path(self.endpoints["kms_ca_file"]).read_text())
         lent = json.loads((self.lent / "local.json").read_text())
         self.pcr0 = lent["pcr0"]
-        self.where = ["--table", KEYS, "--uuid", UUID, "--region", "us-east-1", "--host", f"localhost:{self.door.port}", "--ca", self.ca,
-                      "--kms-host", self.endpoints["kms_url"].removeprefix("https://"),
-                      "--kms-key", lent["kms_key_arn"]]
+        self.where = ["--table", KEYS, "--uuid", UUID, "--region", "us-east-1", "--host", f"localhost:{self.door.port}", "--ca", self.ca]
+        self.sealing = ["--kms-host", self.endpoints["kms_url"].removeprefix("https://"), "--kms-key", lent["kms_key_arn"]]
 
     def create(self, name, **key):
         self.emulator.call("CreateTable", {
@@ -61,12 +57,13 @@ class FleetTest(SignerTest):
 
     def keys(self, verb, *options, check=0, credentials=None):
         credentials = credentials or self.endpoints["operator_credentials_file"]
-        done = run("keys", verb, *self.where, "--credentials", credentials, "--json", *options, check=check)
+        where = [*self.where, *self.sealing] if verb in ["generate", "import"] else self.where
+        done = run("keys", verb, *where, "--credentials", credentials, "--json", *options, check=check)
         return json.loads(done.stdout) if check == 0 else done.stderr
 
     def tls(self, verb, *options, check=0, credentials=None):
         credentials = credentials or self.endpoints["operator_credentials_file"]
-        where = ["--table", TLS, *self.where[4:]]
+        where = ["--table", TLS, *self.where[4:], *(self.sealing if verb in ["create", "rotate", "clients"] else [])]
         done = run("tls", verb, *where, "--credentials", credentials, "--json", *options, check=check)
         return json.loads(done.stdout) if check == 0 else done.stderr
 
