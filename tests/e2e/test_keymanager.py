@@ -83,7 +83,8 @@ class KeyManager(SignerTest):
         with Connection(up, timeout=60) as connection:
             self.assertEqual(self.listed(connection), [first])
             # They come with what they signed elsewhere; what the document says of a key that does not come is none of our business.
-            history = self.document(self.history(one, 1000, 19, 20), self.history(first, 9999999, 999999, 999999))
+            nothing = {"pubkey": two, "signed_blocks": [], "signed_attestations": []}
+            history = self.document(self.history(one, 1000, 19, 20), nothing, self.history(first, 9999999, 999999, 999999))
             self.assertEqual(self.add(connection, [(one, one_text), (two, two_text)], history=history), [("imported", "")] * 2)
             self.assertEqual(self.listed(connection), sorted([first, one, two]))
             self.assertEqual(self.rows(), {first: True, one: True, two: True})
@@ -132,6 +133,22 @@ class KeyManager(SignerTest):
         log = (self.dir / "log/host.log").read_text()
         for secret in [PASSWORD, self.token]:
             self.assertNotIn(secret, log)
+
+    def test_document_that_leaves_a_key_out(self):
+        """Nobody has said that it never signed: it waits for its history."""
+        up = self.start()
+        [(one, one_text)] = self.keystores(1)
+        with Connection(up, timeout=60) as connection:
+            [(status, message)] = self.add(connection, [(one, one_text)], history=self.document(self.history(up["public_keys"][0], 1, 1, 2)))
+            self.assertEqual(status, "imported")
+            self.assertIn("does not name this key", message)
+            self.assertEqual(connection.sign(one, randao(1))[0], 200)
+            status, answer = connection.sign(one, attestation(21))
+            self.assertEqual(status, 412)
+            self.assertIn("knows nothing of what the key signed before", answer["message"])
+            self.assertEqual(self.add(connection, [(one, one_text)], history=self.document(self.history(one, 1000, 19, 20)))[0][0], "duplicate")
+            self.assertEqual(connection.sign(one, attestation(20))[0], 412)
+            self.assertEqual(connection.sign(one, attestation(21))[0], 200)
 
     def activate_all(self):
         with contextlib.closing(sqlite3.connect(self.dir / "tables.sqlite", timeout=20)) as database:

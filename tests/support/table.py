@@ -153,7 +153,7 @@ class Door:
             handler.close_connection = True
             return
         if fault == "slow":
-            time.sleep(random.uniform(0.2, 1.5))
+            time.sleep(random.uniform(0.2, 0.7))  # of the second that an attempt has: three that take longer would be a failure
         if fault in REFUSALS:
             self.answer(handler, *REFUSALS[fault])
             return
