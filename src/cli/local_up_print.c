@@ -54,14 +54,18 @@ void local_up_print_json(const struct up *up, json_t *keys, uint64_t took_ms)
 	command_print_json(object);
 }
 
-/* Of the hosts that requests may name one that the certificate has too; NULL: none. */
-static const char *name_of_both(const struct up *up)
+/* Of the hosts that requests may name one that the certificate has too, or else the first; NULL: they may name any. */
+static const char *host_to_name(const struct up *up, bool *ret_is_in_certificate)
 {
-	for (size_t i = 0; i < up->clients.settings.host_count; i++) {
-		if (local_tls_has_name(&up->folder, up->clients.settings.hosts[i]))
-			return up->clients.settings.hosts[i];
+	const struct client_settings *clients = &up->clients.settings;
+
+	*ret_is_in_certificate = true;
+	for (size_t i = 0; i < clients->host_count; i++) {
+		if (local_tls_has_name(&up->folder, clients->hosts[i]))
+			return clients->hosts[i];
 	}
-	return NULL;
+	*ret_is_in_certificate = false;
+	return clients->host_count > 0 ? clients->hosts[0] : NULL;
 }
 
 /* A request that the signer answers, though it may know this machine by another name. */
@@ -71,18 +75,19 @@ static void print_next(const struct up *up, const char *url)
 	const struct client_settings *clients = &up->clients.settings;
 	const char *certificate = client_settings_require_certificate(clients) ? " --cert CERT --key KEY" : "";
 	const char *authority = url + strlen("https://");
-	const char *name = name_of_both(up);
+	bool is_in_certificate;
+	const char *name = host_to_name(up, &is_in_certificate);
 	AUTO_FREE char *shown = NULL;
 	char host[LOCAL_LISTEN_SIZE];
 	uint16_t port;
 
 	(void)printf("next: curl --cacert %s%s", up->folder.ca, certificate);
-	if (client_settings_allow_host(clients, view_of_text(authority))) {
+	if (!name || client_settings_allow_host(clients, view_of_text(authority))) {
 		(void)printf(" %s%s\n", url, path);
 		return;
 	}
-	shown = memory_format(strchr(name ? name : clients->hosts[0], ':') ? "[%s]" : "%s", name ? name : clients->hosts[0]);
-	if (!name) {
+	shown = memory_format(strchr(name, ':') ? "[%s]" : "%s", name);
+	if (!is_in_certificate) {
 		(void)printf(" -H 'Host: %s' %s%s\n", shown, url, path);
 		return;
 	}

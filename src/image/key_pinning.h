@@ -18,10 +18,10 @@
 #define KEY_PINNING_IMAGES_MAX 16
 
 struct key_pinning {
-	const char *admin_arn;                                /* NULL: nobody is added who could change the policy */
-	const char *role_arn;                                 /* of the instances; its digest is PCR3 of their enclaves */
-	const char *keygen_arn;                               /* may seal new keys; NULL: nobody is added */
-	const char *tls_sealer_arn;                           /* may seal TLS keys, of a stack its Lambda's role; NULL: nobody is added */
+	const char *admin_arn;      /* NULL: nobody is added who could change the policy */
+	const char *role_arn;       /* of the instances; its digest is PCR3 of their enclaves */
+	const char *keygen_arn;     /* may seal new keys; NULL: nobody is added */
+	const char *tls_sealer_arn; /* may seal TLS keys, of a stack its Lambda's role; NULL: nobody is added */
 	char pcr0[KEY_PINNING_IMAGES_MAX][NSM_PCR_TEXT_SIZE]; /* lower case */
 	size_t pcr0_count;
 	char pcr8[NSM_PCR_TEXT_SIZE]; /* of who signs the images; "": images are pinned by PCR0 */
