@@ -26,7 +26,7 @@ struct keeper_queue;
 /* Called once a job, on any thread. The job is recycled when it returns. */
 typedef void keeper_finish(void *context, const struct keeper_job *job);
 
-/* Starts `threads` signing threads. NULL on failure. */
+/* Starts `threads` signing threads, each on a core of its own as far as there are so many. NULL on failure. */
 MUST_USE struct keeper_queue *keeper_queue_new(unsigned threads, keeper_finish *finish, void *context, struct error *error);
 /* Waits for the threads; jobs that are not signed are dropped. */
 void keeper_queue_free(struct keeper_queue *queue);

@@ -2,6 +2,8 @@
 /* The order in which one signing thread takes jobs, and what is refused because it would come too late. */
 #include "enclave/keeper/queue.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 
 #include "vectors.h"
@@ -38,6 +40,26 @@ static struct keeper_queue *start(struct record *record)
 	return queue;
 }
 
+struct cores {
+	sem_t done;
+	cpu_set_t used; /* by threads that have signed */
+	size_t wrong;   /* times that a thread was not bound to one core */
+	pthread_mutex_t lock;
+};
+
+static void note_core(void *context, const struct keeper_job *job)
+{
+	struct cores *cores = (struct cores *)context;
+	cpu_set_t mine;
+
+	(void)job;
+	(void)pthread_mutex_lock(&cores->lock);
+	cores->wrong += sched_getaffinity(0, sizeof mine, &mine) != 0 || CPU_COUNT(&mine) != 1;
+	CPU_OR(&cores->used, &cores->used, &mine);
+	(void)pthread_mutex_unlock(&cores->lock);
+	(void)sem_post(&cores->done);
+}
+
 static bool submit(struct keeper_queue *queue, enum lane lane)
 {
 	struct keeper_job *job = keeper_queue_take(queue, lane);
@@ -47,6 +69,32 @@ static bool submit(struct keeper_queue *queue, enum lane lane)
 	job->secret_key = secret_key;
 	keeper_queue_submit(queue, job, false);
 	return true;
+}
+
+/* One thread more than there are cores: it shares one. */
+static void each_thread_has_a_core(void **state)
+{
+	enum { JOBS = 200 };
+	struct cores cores = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct keeper_queue *queue;
+	struct error error = {0};
+	cpu_set_t before, after;
+
+	(void)state;
+	(void)sem_init(&cores.done, 0, 0);
+	assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+	queue = keeper_queue_new((unsigned)CPU_COUNT(&before) + 1, note_core, &cores, &error);
+	assert_ok(queue != NULL, &error);
+	for (size_t i = 0; i < JOBS; i++)
+		assert_true(submit(queue, LANE_PROPOSALS));
+	for (size_t i = 0; i < JOBS; i++)
+		(void)sem_wait(&cores.done);
+	keeper_queue_free(queue);
+	assert_int_equal(cores.wrong, 0);
+	CPU_AND(&after, &cores.used, &before);
+	assert_true(CPU_EQUAL(&after, &cores.used)); /* no other than are allowed */
+	assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
+	assert_true(CPU_EQUAL(&before, &after));
 }
 
 static void proposals_then_votes_then_the_rest(void **state)
@@ -170,6 +218,7 @@ static void what_would_come_too_late_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_thread_has_a_core),
 		cmocka_unit_test(proposals_then_votes_then_the_rest),
 		cmocka_unit_test(together_or_not_the_signatures_are_the_same),
 		cmocka_unit_test(places_are_left_for_others),
