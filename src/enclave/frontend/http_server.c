@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "enclave/frontend/http_connections.h"
+#include "enclave/frontend/http_epoll.h"
 #include "enclave/frontend/http_handshakes.h"
 #include "enclave/frontend/http_headers.h"
 #include "enclave/frontend/http_tls.h"
@@ -480,7 +481,10 @@ struct http_server *http_server_new(const struct http_server_options *options, s
 
 	server->options = *options;
 	server->options.tls_key = server->options.tls_chain = view_of(NULL, 0);
-	server->connections = http_connections_new(options->connection_limit, tick_ms, error);
+	if (!http_epoll_is_in_place())
+		(void)error_set(error, ERROR_BUG, "libmicrohttpd would not call this program's epoll_wait()");
+	else
+		server->connections = http_connections_new(options->connection_limit, tick_ms, error);
 	if (server->connections)
 		server->handshakes = http_handshakes_new(error);
 	if (server->handshakes)
