@@ -2,6 +2,8 @@
 #include "aws/ssm.h"
 
 #define SERVICE "ssm"
+/* What SSM's agent writes before a command's stderr and its own word on how the command ended (amazon-ssm-agent, iohandler). */
+#define AGENT_ERRORS "\n----------ERROR-------\n"
 #define LIST_INVOCATIONS "AmazonSSM.ListCommandInvocations"
 /* 50 invocations with 2,500 characters of output each, written once more with escapes, and what stands around them. */
 #define RESPONSE_MAX_SIZE (1u << 20)
@@ -163,6 +165,13 @@ bool ssm_read_invocations(json_t *answer, struct ssm_invocations *ret_invocation
 	}
 	qsort(ret_invocations->items, ret_invocations->count, sizeof ret_invocations->items[0], by_instance);
 	return true;
+}
+
+struct view ssm_invocation_stdout(const struct ssm_invocation *invocation)
+{
+	const char *errors = strstr(invocation->output, AGENT_ERRORS);
+
+	return view_of(invocation->output, errors ? (size_t)(errors - invocation->output) : strlen(invocation->output));
 }
 
 bool ssm_list_invocations(const struct ssm_client *client, const char *id, struct ssm_invocations *ret_invocations,

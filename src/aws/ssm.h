@@ -43,8 +43,11 @@ struct ssm_invocation {
 	char status[SSM_STATUS_SIZE]; /* Pending, InProgress, Success, Failed, TimedOut, … */
 	bool has_ended;
 	bool ok;                              /* it ran, and its line ended with 0 */
-	char output[SSM_OUTPUT_MAX_SIZE + 1]; /* NUL-terminated; more of it is cut off */
+	char output[SSM_OUTPUT_MAX_SIZE + 1]; /* of stdout and stderr; NUL-terminated; more of it is cut off */
 };
+
+/* What the line wrote on stdout alone. Borrowed from the invocation. */
+struct view ssm_invocation_stdout(const struct ssm_invocation *invocation);
 
 struct ssm_invocations {
 	struct ssm_invocation items[SSM_INSTANCES_MAX];

@@ -22,8 +22,6 @@
 /* Exit code 1 says that the host does not serve, which is no failure of the command: the report says it too. */
 #define REPORT_LINE                                                                                                                \
 	"/opt/ensign/bin/ensign status --json --run /run/ensign --url https://127.0.0.1:8443 --metrics 127.0.0.1:9001 || true"
-/* What SSM's agent writes between a command's output and its errors, its own among them. */
-#define SSM_ERRORS "\n----------ERROR-------\n"
 
 void fleet_done(struct fleet *fleet)
 {
@@ -116,17 +114,10 @@ bool fleet_run(const struct fleet *fleet, const char *instance, const char *line
 
 /* ---- reports ---- */
 
-static struct view output_without_errors(const char *output)
-{
-	const char *errors = strstr(output, SSM_ERRORS);
-
-	return view_of(output, errors ? (size_t)(errors - output) : strlen(output));
-}
-
 static json_t *report_of(const struct ssm_invocation *invocation)
 {
 	struct error ignored;
-	json_t *report = json_parse_object(output_without_errors(invocation->output), "report", &ignored);
+	json_t *report = json_parse_object(ssm_invocation_stdout(invocation), "report", &ignored);
 
 	if (!report)
 		report = json_pack(

@@ -166,11 +166,12 @@ bool inventory_seal_tls(struct inventory *inventory, const struct tls_identity *
 	       tls_seal(identity, as_pem, &kms.kms, inventory->settings.kms_key_arn, ret_sealed, error);
 }
 
-bool inventory_encrypt(struct inventory *inventory, struct view plaintext, struct buffer *ret_b64, struct error *error)
+bool inventory_seal_credentials(struct inventory *inventory, const struct credentials *credentials, struct tls_row *row,
+				struct error *error)
 {
 	if (!inventory->fleet)
 		return error_set(error, ERROR_INPUT, "which fleet? give --outputs, or its table");
-	return inventory_fleet_encrypt(inventory->fleet, plaintext, ret_b64, error);
+	return inventory_fleet_seal_credentials(inventory->fleet, credentials, row, error);
 }
 
 bool inventory_new_data_key(struct inventory *inventory, struct secret *ret_data_key, struct buffer *ret_wrapped_b64,

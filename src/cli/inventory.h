@@ -106,8 +106,9 @@ MUST_USE bool inventory_open_tls(const struct inventory_place *place, struct inv
 /* Of an identity that was not made in the enclave. */
 MUST_USE bool inventory_seal_tls(struct inventory *inventory, const struct tls_identity *identity, bool as_pem,
 				 struct tls_sealed *ret_sealed, struct error *error);
-/* A small secret, sealed by the fleet's KMS key itself, in base64. Of a fleet alone. */
-MUST_USE bool inventory_encrypt(struct inventory *inventory, struct view plaintext, struct buffer *ret_b64, struct error *error);
+/* The slashing table's own, sealed with the fleet's KMS key into the row (tables/tls_companions.h). ERROR_INPUT: it is no fleet's inventory. */
+MUST_USE bool inventory_seal_credentials(struct inventory *inventory, const struct credentials *credentials, struct tls_row *row,
+					 struct error *error);
 /* All of its rows, in order of the public key. */
 MUST_USE bool inventory_list(struct inventory *inventory, bool only_active, struct key_rows *ret_rows, struct error *error);
 /* A new data key, in the clear and wrapped by KMS, in base64. Of a local signer the simulator has to run. */

@@ -4,6 +4,7 @@
 #include "aws/access.h"
 #include "cli/operator_credentials.h"
 #include "tables/key_table_dynamodb.h"
+#include "tables/tls_companions.h"
 #include "tables/tls_table_dynamodb.h"
 
 struct inventory_fleet {
@@ -105,17 +106,12 @@ bool inventory_fleet_new_data_key(const struct inventory_fleet *fleet, struct se
 	return true;
 }
 
-bool inventory_fleet_encrypt(const struct inventory_fleet *fleet, struct view plaintext, struct buffer *ret_b64,
-			     struct error *error)
+bool inventory_fleet_seal_credentials(const struct inventory_fleet *fleet, const struct credentials *credentials,
+				      struct tls_row *row, struct error *error)
 {
-	AUTO_BUFFER struct buffer ciphertext = {0};
 	struct kms_client kms;
 
-	if (!find_kms(fleet, &kms, error) ||
-	    !kms_encrypt(&kms, fleet->place->kms_key, (struct kms_context){0}, plaintext, &ciphertext, error))
-		return false;
-	base64_encode(buffer_view(&ciphertext), ret_b64);
-	return true;
+	return find_kms(fleet, &kms, error) && tls_row_seal_credentials(row, credentials, &kms, fleet->place->kms_key, error);
 }
 
 bool inventory_fleet_control(const struct inventory_fleet *fleet, struct address *ret_control, struct error *error)

@@ -14,8 +14,8 @@ MUST_USE bool inventory_fleet_seal_tls(const struct inventory_fleet *fleet, cons
 MUST_USE struct key_table *inventory_fleet_open_table(const struct inventory_fleet *fleet, struct error *error);
 MUST_USE bool inventory_fleet_new_data_key(const struct inventory_fleet *fleet, struct secret *ret_data_key,
 					   struct buffer *ret_wrapped_b64, struct error *error);
-MUST_USE bool inventory_fleet_encrypt(const struct inventory_fleet *fleet, struct view plaintext, struct buffer *ret_b64,
-				      struct error *error);
+MUST_USE bool inventory_fleet_seal_credentials(const struct inventory_fleet *fleet, const struct credentials *credentials,
+					       struct tls_row *row, struct error *error);
 /* Where its enclave listens. */
 MUST_USE bool inventory_fleet_control(const struct inventory_fleet *fleet, struct address *ret_control, struct error *error);
 /* For the enclave to use KMS with. Borrowed. */

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "tables/tls_table.h"
+#include "tables/tls_companions.h"
 
 /* A few CAs; a public bundle would let the world in. */
 #define CLIENT_CA_MAX_SIZE 65536u
@@ -193,19 +193,12 @@ static bool seal(const struct local_setup *setup, const struct local_clients *cl
 	struct known_clients list = clients->list;
 	AUTO_SECRET struct secret data_key = {0};
 	AUTO_BUFFER struct buffer wrapped_b64 = {0};
-	AUTO_BUFFER struct buffer sealed = {0};
-	AUTO_BUFFER struct buffer sealed_b64 = {0};
 
 	/* Time, so that it goes on in a folder that lost its settings; more than the last, whatever the clock says. */
 	list.serial = now_ms > last ? now_ms : last + 1;
 	if (!local_setup_data_key(setup, &data_key, &wrapped_b64, error) ||
-	    !known_clients_seal(secret_view(&data_key), LOCAL_FLEET, &list, &sealed, error))
+	    !tls_row_seal_clients(row, secret_view(&data_key), buffer_text(&wrapped_b64), LOCAL_FLEET, &list, error))
 		return false;
-	base64_encode(buffer_view(&sealed), &sealed_b64);
-	free(row->known_clients_sealed_b64);
-	free(row->known_clients_data_key_b64);
-	row->known_clients_sealed_b64 = memory_copy_text(buffer_text(&sealed_b64));
-	row->known_clients_data_key_b64 = memory_copy_text(buffer_text(&wrapped_b64));
 	setup->settings->known_clients_serial = list.serial;
 	return true;
 }
@@ -223,11 +216,8 @@ bool local_setup_known_clients(const struct local_setup *setup, const struct loc
 		return true;
 	if (clients->settings.known && !seal(setup, clients, &row, error))
 		return false;
-	if (!clients->settings.known) {
-		free(row.known_clients_sealed_b64);
-		free(row.known_clients_data_key_b64);
-		row.known_clients_sealed_b64 = row.known_clients_data_key_b64 = NULL;
-	}
+	if (!clients->settings.known)
+		tls_row_drop_clients(&row);
 	return tls_table_put_companions(table, &row, error);
 }
 

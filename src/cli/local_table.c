@@ -3,7 +3,7 @@
 
 #include "aws/credentials.h"
 #include "base/file.h"
-#include "tables/tls_table.h"
+#include "tables/tls_companions.h"
 
 /* A few certificates. */
 #define CA_MAX_SIZE 65536
@@ -69,34 +69,18 @@ bool local_table_merge(const struct table_options *options, struct local_setting
 	       check(slashing, error);
 }
 
-static bool seal_credentials(const struct local_setup *setup, const char *path, struct buffer *ret_b64, struct error *error)
-{
-	AUTO_CREDENTIALS struct credentials credentials = {0};
-	AUTO_SECRET struct secret text = {0};
-	AUTO_BUFFER struct buffer ciphertext = {0};
-	AUTO_JSON json_t *object = NULL;
-
-	if (!credentials_from_file(path, &credentials, error))
-		return error->code = ERROR_INPUT, error_prefix(error, "--slashing-credentials");
-	object = credentials_to_json(&credentials, error);
-	if (!object || !json_write_secret(object, &text, error) ||
-	    !kms_encrypt(&setup->kms->kms, setup->settings->kms_key_arn, (struct kms_context){0}, secret_view(&text), &ciphertext,
-			 error))
-		return error_prefix(error, "--slashing-credentials");
-	base64_encode(buffer_view(&ciphertext), ret_b64);
-	return true;
-}
-
 static bool put_credentials(const struct local_setup *setup, const char *path, struct error *error)
 {
 	AUTO_TLS_TABLE struct tls_table *table = tls_table_open_sqlite(setup->folder->tables, error);
+	AUTO_CREDENTIALS struct credentials credentials = {0};
 	AUTO_TLS_ROW struct tls_row row = {0};
-	AUTO_BUFFER struct buffer b64 = {0};
 
-	if (!table || !tls_table_get(table, TLS_TABLE_KEY_ID, &row, error) || !seal_credentials(setup, path, &b64, error))
+	if (!table || !tls_table_get(table, TLS_TABLE_KEY_ID, &row, error))
 		return false;
-	free(row.slashing_credentials_b64);
-	row.slashing_credentials_b64 = memory_copy_text(buffer_text(&b64));
+	if (!credentials_from_file(path, &credentials, error))
+		return error->code = ERROR_INPUT, error_prefix(error, "--slashing-credentials");
+	if (!tls_row_seal_credentials(&row, &credentials, &setup->kms->kms, setup->settings->kms_key_arn, error))
+		return error_prefix(error, "--slashing-credentials");
 	return tls_table_put_companions(table, &row, error);
 }
 

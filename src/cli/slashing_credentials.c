@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/inventory.h"
+#include "tables/tls_companions.h"
 
 static const struct command_help help = {
 	.usage = "ensign slashing credentials FILE | --none (--outputs F | --tls-table NAME --region R --kms-key ARN) ...",
@@ -25,19 +26,11 @@ struct request {
 static bool seal(struct inventory *inventory, const char *path, struct tls_row *row, struct error *error)
 {
 	AUTO_CREDENTIALS struct credentials credentials = {0};
-	AUTO_SECRET struct secret text = {0};
-	AUTO_BUFFER struct buffer b64 = {0};
-	AUTO_JSON json_t *object = NULL;
 
-	if (!credentials_from_file(path, &credentials, error)) {
-		error->code = ERROR_INPUT;
-		return false;
-	}
-	object = credentials_to_json(&credentials, error);
-	if (!object || !json_write_secret(object, &text, error) || !inventory_encrypt(inventory, secret_view(&text), &b64, error))
-		return false;
-	row->slashing_credentials_b64 = memory_copy_text(buffer_text(&b64));
-	return true;
+	if (credentials_from_file(path, &credentials, error))
+		return inventory_seal_credentials(inventory, &credentials, row, error);
+	error->code = ERROR_INPUT;
+	return false;
 }
 
 static bool change(const struct request *request, struct error *error)
@@ -50,8 +43,7 @@ static bool change(const struct request *request, struct error *error)
 				 "which fleet? --outputs or --tls-table; a local signer: ensign local up --slashing-credentials F");
 	if (!inventory_open_tls(&request->place, &inventory, error) || !tls_table_get(inventory.tls, TLS_TABLE_KEY_ID, &row, error))
 		return false;
-	free(row.slashing_credentials_b64);
-	row.slashing_credentials_b64 = NULL;
+	tls_row_drop_credentials(&row);
 	return (!request->path || seal(&inventory, request->path, &row, error)) &&
 	       tls_table_put_companions(inventory.tls, &row, error);
 }

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/inventory.h"
-#include "tables/known_clients.h"
+#include "tables/tls_companions.h"
 
 static const struct command_help help = {
 	.usage = "ensign tls clients FILE | --none (--outputs F | --table NAME --region R --kms-key ARN --fleet NAME) ...",
@@ -42,18 +42,11 @@ static bool seal(struct inventory *inventory, struct known_clients *list, struct
 {
 	AUTO_SECRET struct secret data_key = {0};
 	AUTO_BUFFER struct buffer wrapped_b64 = {0};
-	AUTO_BUFFER struct buffer sealed = {0};
-	AUTO_BUFFER struct buffer sealed_b64 = {0};
 	const char *fleet = inventory->place.fleet ? inventory->place.fleet : LOCAL_FLEET;
 
 	list->serial = clock_realtime_ms();
-	if (!inventory_new_data_key(inventory, &data_key, &wrapped_b64, error) ||
-	    !known_clients_seal(secret_view(&data_key), fleet, list, &sealed, error))
-		return false;
-	base64_encode(buffer_view(&sealed), &sealed_b64);
-	row->known_clients_sealed_b64 = memory_copy_text(buffer_text(&sealed_b64));
-	row->known_clients_data_key_b64 = memory_copy_text(buffer_text(&wrapped_b64));
-	return true;
+	return inventory_new_data_key(inventory, &data_key, &wrapped_b64, error) &&
+	       tls_row_seal_clients(row, secret_view(&data_key), buffer_text(&wrapped_b64), fleet, list, error);
 }
 
 static bool change(const struct request *request, struct known_clients *list, struct error *error)
@@ -68,9 +61,7 @@ static bool change(const struct request *request, struct known_clients *list, st
 		return false;
 	if (!inventory_open_tls(&request->place, &inventory, error) || !tls_table_get(inventory.tls, TLS_TABLE_KEY_ID, &row, error))
 		return false;
-	free(row.known_clients_sealed_b64);
-	free(row.known_clients_data_key_b64);
-	row.known_clients_sealed_b64 = row.known_clients_data_key_b64 = NULL;
+	tls_row_drop_clients(&row);
 	return (!request->path || seal(&inventory, list, &row, error)) && tls_table_put_companions(inventory.tls, &row, error);
 }
 

@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "slashing/high_watermark.h"
 
-static void add_number(json_t *object, const char *name, uint64_t number)
-{
-	(void)json_object_set_new(object, name, json_sprintf("%llu", (unsigned long long)number));
-}
-
-json_t *high_watermark_to_json(const struct high_watermark *high)
-{
-	json_t *object = json_object();
-
-	if (high->has_epoch)
-		add_number(object, "epoch", high->epoch);
-	if (high->has_slot)
-		add_number(object, "slot", high->slot);
-	return object;
-}
-
 void high_watermark_write(const struct high_watermark *high, struct buffer *ret_text)
 {
 	buffer_append_byte(ret_text, '{');
@@ -27,6 +11,14 @@ void high_watermark_write(const struct high_watermark *high, struct buffer *ret_
 	if (high->has_slot)
 		buffer_append_format(ret_text, "\"slot\":\"%llu\"", (unsigned long long)high->slot);
 	buffer_append_byte(ret_text, '}');
+}
+
+json_t *high_watermark_to_json(const struct high_watermark *high)
+{
+	AUTO_BUFFER struct buffer text = {0};
+
+	high_watermark_write(high, &text);
+	return json_parse(buffer_view(&text), "high watermark", NULL);
 }
 
 static bool read_number(json_t *object, const char *name, uint8_t *ret_there, uint64_t *ret_number, struct error *error)

@@ -2,7 +2,8 @@
 /*
  * POST /eth/v1/keystores. First what the keys have signed elsewhere is made durable, then each keystore goes to control, which has it
  * opened, sealed, stored by the parent and loaded; at last a key that had been deleted here is allowed to sign again. So no key signs before
- * its history is known, and one whose import is answered as an error signs nothing later. The steps of one call follow each other on different threads, one at a time until the imports fan out.
+ * its history is known, and one whose import is answered as an error signs nothing later. The steps of one call follow each other on
+ * different threads, one at a time until the imports fan out.
  */
 #include "base/json.h"
 #include "enclave/frontend/api_keystores.h"
@@ -26,8 +27,8 @@ struct import_item {
 
 struct api_import {
 	struct http_call *call;
-	json_t *body; /* in memory that is wiped */
-	bool has_document;
+	json_t *body;                               /* in memory that is wiped */
+	bool has_document;                          /* slashing_protection, where it counts */
 	uint8_t genesis_validators_root[ROOT_SIZE]; /* of its histories */
 	size_t next;                                /* of the items whose history is to be raised */
 	size_t count;
@@ -110,8 +111,7 @@ static void on_enabled(void *context, const union message *answer, const struct 
 	if (answer && answer->history_result.status == HISTORY_UNKNOWN)
 		finish(item, item->status,
 		       "slashing_protection does not name this key, and nothing else is known of what it signed: it signs no block "
-		       "and no vote "
-		       "before its history is imported");
+		       "and no vote before its history is imported");
 	else if (!answer || answer->history_result.status != HISTORY_OK)
 		finish(item, IMPORT_FAILED,
 		       answer ? "the key is stored, but the slashing protection store failed to let it sign; import it again"
@@ -126,13 +126,12 @@ static void on_enabled(void *context, const union message *answer, const struct 
  */
 static void enable(struct import_item *item)
 {
-	bool is_left_out = item->job->has_document && !item->has_history;
 	struct message_history request;
 	struct error error;
 
 	message_init(&request, MESSAGE_HISTORY, 0);
 	request.action = HISTORY_ENABLE;
-	request.known_only = is_left_out;
+	request.known_only = item->job->has_document && !item->has_history;
 	memcpy(request.public_key, item->public_key, sizeof request.public_key);
 	if (!keeper_client_send(keeper_of(item->job), &request, on_enabled, item, &error))
 		finish(item, IMPORT_FAILED, error.message);

@@ -143,6 +143,28 @@ static void lists_invocations(void **state)
 	expect_request(&fixture, "ListCommandInvocations", "{\"CommandId\":\"" COMMAND "\",\"Details\":true,\"MaxResults\":50}");
 }
 
+/* The agent appends to it what came on stderr, and its own word on an exit code. */
+static void stdout_is_told_from_the_rest(void **state)
+{
+	static const struct {
+		const char *output;
+		const char *on_stdout;
+	} cases[] = {
+		{"", ""},
+		{"{}\n", "{}\n"},
+		{"{}\n\n----------ERROR-------\nfailed to run commands: exit status 1", "{}\n"},
+		{"\n----------ERROR-------\nfailed to run commands: exit status 127", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct ssm_invocation invocation = {0};
+
+		(void)snprintf(invocation.output, sizeof invocation.output, "%s", cases[i].output);
+		assert_true(view_equal_text(ssm_invocation_stdout(&invocation), cases[i].on_stdout));
+	}
+}
+
 static void malformed_invocations_are_refused(void **state)
 {
 	static const char *const bodies[] = {
@@ -176,6 +198,7 @@ int main(void)
 		cmocka_unit_test(sends_a_command),
 		cmocka_unit_test(a_command_without_an_id_is_refused),
 		cmocka_unit_test(lists_invocations),
+		cmocka_unit_test(stdout_is_told_from_the_rest),
 		cmocka_unit_test(malformed_invocations_are_refused),
 	};
 

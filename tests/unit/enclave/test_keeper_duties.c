@@ -190,6 +190,21 @@ static struct watermark vote_watermark(const struct message_sign *request, const
 	return watermark;
 }
 
+/* The ledger is asked for our vote twice, and has not answered. What it would hold had another enclave been first with its vote of the same epoch. */
+static struct watermark ask_twice(struct keeper_process *keeper, const struct message_sign *ours, const struct message_sign *theirs,
+				  struct message_commit ret_commits[2])
+{
+	struct message_sign_result refused;
+
+	for (size_t i = 0; i < 2; i++) {
+		send_request(keeper, ours);
+		ret_commits[i] = receive_commit(keeper);
+	}
+	refused = sign_at_once(keeper, theirs);
+	assert_int_equal(refused.status, SIGN_SLASHABLE);
+	return vote_watermark(theirs, refused.signing_root);
+}
+
 /* Of two enclaves one is first, and what it signed may be repeated at the other: once nothing of the other's own is on its way any more. */
 static void another_enclaves_vote_may_be_repeated(void **state)
 {
@@ -197,17 +212,10 @@ static void another_enclaves_vote_may_be_repeated(void **state)
 	struct message_sign ours = attestation_request(&keeper, 5, 10, 1);
 	struct message_sign theirs = attestation_request(&keeper, 5, 10, 2);
 	struct message_commit commits[2];
+	struct watermark stored = ask_twice(&keeper, &ours, &theirs, commits);
 	struct message_sign_result result;
-	struct watermark stored;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(commits); i++) {
-		send_request(&keeper, &ours);
-		commits[i] = receive_commit(&keeper);
-	}
-	result = sign_at_once(&keeper, &theirs);
-	assert_int_equal(result.status, SIGN_SLASHABLE);
-	stored = vote_watermark(&theirs, result.signing_root);
 	answer_commit(&keeper, &commits[0], COMMIT_CONFLICT, &stored);
 	assert_int_equal(receive_result(&keeper).status, SIGN_SLASHABLE);
 	assert_int_equal(sign_at_once(&keeper, &theirs).status, SIGN_SLASHABLE);
@@ -226,15 +234,10 @@ static void a_store_that_says_no_and_yes_gets_one_signature(void **state)
 	struct message_sign ours = attestation_request(&keeper, 5, 10, 1);
 	struct message_sign theirs = attestation_request(&keeper, 5, 10, 2);
 	struct message_commit commits[2];
+	struct watermark stored = ask_twice(&keeper, &ours, &theirs, commits);
 	struct message_sign_result result;
-	struct watermark stored;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(commits); i++) {
-		send_request(&keeper, &ours);
-		commits[i] = receive_commit(&keeper);
-	}
-	stored = vote_watermark(&theirs, sign_at_once(&keeper, &theirs).signing_root);
 	answer_commit(&keeper, &commits[0], COMMIT_DURABLE, NULL);
 	result = receive_result(&keeper);
 	assert_signed(&ours, &result);
